@@ -1,0 +1,83 @@
+"""What to do next for one host. The engine says it; the driver does it."""
+
+from dataclasses import dataclass
+
+from runbook.model.event import FixConcluded, HostFinished, StepConcluded
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """Nothing has to be done but to write this event down."""
+
+    event: StepConcluded | FixConcluded | HostFinished
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observe:
+    """Look at these steps (checks, branches, one collect), all in one go.
+
+    The first is the one the walk stands at; the others are ahead of need.
+    """
+
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestApproval:
+    """Ask whether this fix may be done."""
+
+    fix: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StartFix:
+    """Journal the intent, do the fix, look again."""
+
+    fix: str
+    attempt: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AwaitFix:
+    """A fix has begun and its end is not recorded: wait for it, or find out after a crash."""
+
+    fix: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VerifyFix:
+    """The action is over, its effect unseen: look."""
+
+    fix: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskOperator:
+    """Put an `ask` or `manual` step to the operator."""
+
+    step: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WatchCheck:
+    """Repeat a watch step's check through its period."""
+
+    step: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Done:
+    """The host has its verdict."""
+
+
+Decision = (
+    Record
+    | Observe
+    | RequestApproval
+    | StartFix
+    | AwaitFix
+    | VerifyFix
+    | AskOperator
+    | WatchCheck
+    | Done
+)

@@ -1,0 +1,233 @@
+"""What happened: the engine's input and the journal's content. All of it is plain data.
+
+Every event but those of the whole run names its host. Folding a run's events in order gives the
+state of each host (`engine.evolve`), which is how a run resumes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from runbook.model.definition import End, FixResult, Goto, Json
+from runbook.model.observation import Observation, TaskChange, Texts, Verification
+from runbook.model.verdict import Verdict
+
+
+class Mode(StrEnum):
+    """What a run may do: walk read-only, or fix as well."""
+
+    DIAGNOSE = "diagnose"
+    RUN = "run"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunStarted:
+    """A run began. `closure` is the keyed hash of everything it would execute."""
+
+    runbook: str
+    closure: str
+    pattern: str
+    mode: Mode
+    inventories: tuple[str, ...] = ()
+    settings: Mapping[str, Json] = field(default_factory=dict)
+    operator: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HostJoined:
+    """A host of the target set, with its params as rendered (secrets masked)."""
+
+    host: str
+    params: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observed:
+    """Results of looking at a host in its current epoch, for any number of steps."""
+
+    host: str
+    observations: Mapping[str, Observation]
+    texts: Mapping[str, Texts] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepConcluded:
+    """The walk passed a step that changes nothing: its result, and where it goes from there."""
+
+    host: str
+    step: str
+    result: str
+    next: Goto | End
+    cause: str | None = None
+    evidence: Observation | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvidenceExpired:
+    """What was seen is too old to act upon; the host is observed again from the start."""
+
+    host: str
+    step: str
+    age_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FixApproved:
+    """Somebody said yes to this fix on this host; `digest` binds it to closure and evidence."""
+
+    host: str
+    step: str
+    by: str
+    digest: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FixDeclined:
+    """Somebody, or the lack of anybody to ask, said no."""
+
+    host: str
+    step: str
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FixIntended:
+    """Written and synced before the fix starts; without its end, nobody knows what it did."""
+
+    host: str
+    step: str
+    attempt: int
+    invocation: str
+
+
+class Acted(StrEnum):
+    """What the action itself reported, which proves nothing about the fault.
+
+    `withheld`: it never began on this host (lease held by another run, unreachable at the start).
+    """
+
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+    WITHHELD = "withheld"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FixEnded:
+    """The action is over.
+
+    `interrupted` is true where the end was not seen by the one who began it.
+    """
+
+    host: str
+    step: str
+    acted: Acted
+    changes: tuple[TaskChange, ...] = ()
+    reason: str | None = None
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FixVerified:
+    """The host was looked at again after a fix."""
+
+    host: str
+    step: str
+    verification: Verification
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FixConcluded:
+    """The walk goes on from a fix. It ends the epoch unless the fix was declined or withheld."""
+
+    host: str
+    step: str
+    result: FixResult
+    next: Goto | End
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answered:
+    """The operator's answer to `ask` (a choice id), `manual` (done, not_done); or `expired`."""
+
+    host: str
+    step: str
+    answer: str
+    by: str
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HostFinished:
+    """The host's walk is over."""
+
+    host: str
+    verdict: Verdict
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunInterrupted:
+    """The run stopped before its end, by signal or error; it can be resumed."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunResumed:
+    """The run goes on."""
+
+    operator: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunFinished:
+    """All hosts have a verdict."""
+
+    verdict: Verdict
+
+
+HostEvent = (
+    HostJoined
+    | Observed
+    | StepConcluded
+    | EvidenceExpired
+    | FixApproved
+    | FixDeclined
+    | FixIntended
+    | FixEnded
+    | FixVerified
+    | FixConcluded
+    | Answered
+    | HostFinished
+)
+RunEvent = RunStarted | RunInterrupted | RunResumed | RunFinished
+Event = HostEvent | RunEvent
+
+__all__ = [
+    "Acted",
+    "Answered",
+    "Event",
+    "EvidenceExpired",
+    "FixApproved",
+    "FixConcluded",
+    "FixDeclined",
+    "FixEnded",
+    "FixIntended",
+    "FixVerified",
+    "HostEvent",
+    "HostFinished",
+    "HostJoined",
+    "Mode",
+    "Observed",
+    "RunEvent",
+    "RunFinished",
+    "RunInterrupted",
+    "RunResumed",
+    "RunStarted",
+    "StepConcluded",
+]

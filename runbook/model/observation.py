@@ -1,0 +1,53 @@
+"""What was seen on a host, masked, and what it was judged to mean."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from runbook.model.definition import CheckResult, FixResult, Json
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observation:
+    """One look at one host.
+
+    For a check, `result` is its judgement and `facts` what the probe answered or the task would
+    change. For a branch, `facts` is `{"cases": ["true" | "false" | "unknown", …]}` and `result` is
+    passed. For a collect step, `facts` maps each probe's name to its answer. `reason` says why a
+    result is unknown or what a task would change. `expected` is the condition in words.
+    `seen_at` is POSIX seconds; `took_s` seconds.
+    """
+
+    result: CheckResult
+    facts: Mapping[str, Json] = field(default_factory=dict)
+    reason: str | None = None
+    expected: str | None = None
+    seen_at: float = 0.0
+    took_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskChange:
+    """What one Ansible task of a fix did on a host; `status` is ok, changed, failed or skipped."""
+
+    name: str
+    status: str
+    message: str = ""
+    diff: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verification:
+    """The judgement after a fix, with the last looks at the cause and the symptom."""
+
+    result: FixResult
+    observations: Mapping[str, Observation] = field(default_factory=dict)
+    reason: str | None = None
+    took_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Texts:
+    """A step's title and impact as rendered for one host."""
+
+    title: str
+    impact: str = ""

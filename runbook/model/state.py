@@ -1,0 +1,121 @@
+"""Where one host's walk stands: the fold of its events."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from runbook.model.definition import Json
+from runbook.model.event import FixApproved, FixDeclined, FixEnded, FixVerified
+from runbook.model.observation import Observation, Texts
+from runbook.model.verdict import Verdict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Visit:
+    """One step passed, with its result, in an epoch (0 is before any fix)."""
+
+    step: str
+    result: str
+    epoch: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundCause:
+    """A cause concluded, with the step that found it and what was seen."""
+
+    cause: str
+    step: str
+    epoch: int
+    evidence: Observation | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FixRecord:
+    """One fix done, or begun, on this host."""
+
+    step: str
+    attempt: int
+    result: str
+    verified: bool
+
+
+class FixPhase(StrEnum):
+    """How far the fix at the current position has come."""
+
+    NONE = "none"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    INTENDED = "intended"
+    ENDED = "ended"
+    VERIFIED = "verified"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FixProgress:
+    """The fix at the current position; the events it has seen so far."""
+
+    phase: FixPhase = FixPhase.NONE
+    approval: FixApproved | None = None
+    refusal: FixDeclined | None = None
+    ended: FixEnded | None = None
+    verified: FixVerified | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Approval:
+    """A standing yes: it holds while the walk finds the same results again."""
+
+    step: str
+    walked: tuple[tuple[str, str], ...]
+    event: FixApproved
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HostState:
+    """One host's walk.
+
+    `position` is the step it stands at (None once a target has closed the path). `known` are the
+    observations of this epoch, `path` all steps passed in the whole run. `visits` counts arrivals
+    at each step in this epoch; `attempts` counts concluded tries of each fix in the run.
+    `closing` is the verdict the path reached, `verdict` the one declared finished.
+    """
+
+    host: str
+    position: str | None
+    epoch: int = 0
+    params: Mapping[str, Json] = field(default_factory=dict)
+    known: Mapping[str, Observation] = field(default_factory=dict)
+    answers: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, Texts] = field(default_factory=dict)
+    visits: Mapping[str, int] = field(default_factory=dict)
+    attempts: Mapping[str, int] = field(default_factory=dict)
+    path: tuple[Visit, ...] = ()
+    causes: tuple[FoundCause, ...] = ()
+    fixes: tuple[FixRecord, ...] = ()
+    fix: FixProgress = field(default_factory=FixProgress)
+    approval: Approval | None = None
+    fault_seen: bool = False
+    closing: Verdict | None = None
+    verdict: Verdict | None = None
+    reason: str | None = None
+
+    @property
+    def walked(self) -> tuple[tuple[str, str], ...]:
+        """Steps passed in this epoch with their results: what an approval is bound to."""
+        return tuple((visit.step, visit.result) for visit in self.path if visit.epoch == self.epoch)
+
+    @property
+    def acting(self) -> bool:
+        """Whether a fix has begun whose end is not recorded."""
+        return self.fix.phase is FixPhase.INTENDED
+
+
+__all__ = [
+    "Approval",
+    "FixPhase",
+    "FixProgress",
+    "FixRecord",
+    "FoundCause",
+    "HostState",
+    "Visit",
+]
