@@ -22,12 +22,18 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunStarted:
-    """A run began. `closure` is the keyed hash of everything it would execute."""
+    """A run began. `closure` is the keyed hash of everything it would execute.
+
+    `title` and `causes` (id to title) are the runbook's own words, kept here because a report is
+    read when the file has long changed.
+    """
 
     runbook: str
     closure: str
     pattern: str
     mode: Mode
+    title: str = ""
+    causes: Mapping[str, str] = field(default_factory=dict)
     inventories: tuple[str, ...] = ()
     settings: Mapping[str, Json] = field(default_factory=dict)
     operator: str = ""
@@ -141,13 +147,17 @@ class FixVerified:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FixConcluded:
-    """The walk goes on from a fix. It ends the epoch unless the fix was declined or withheld."""
+    """The walk goes on from a fix. It ends the epoch unless the fix was declined or withheld.
+
+    `cause` is the one the fix is for.
+    """
 
     host: str
     step: str
     result: FixResult
     next: Goto | End
     reason: str | None = None
+    cause: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,11 +173,12 @@ class Answered:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HostFinished:
-    """The host's walk is over."""
+    """The host's walk is over. `causes` are all that were found on it, in order."""
 
     host: str
     verdict: Verdict
     reason: str | None = None
+    causes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
