@@ -1,0 +1,1 @@
+"""The sandbox site: a small web server host in a folder, to break and to fix."""

@@ -1,0 +1,1 @@
+"""The application of the sandbox site: deployed as it stands into the site's folder."""

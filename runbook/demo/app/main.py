@@ -1,0 +1,30 @@
+"""Entry point: `uvicorn app.main:app`."""
+
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+
+from app import database
+from app.api.v1.endpoints import auth, scrapes
+
+VERSION = "1.0.0"
+
+app = FastAPI(
+    title="WebMagic",
+    version=VERSION,
+    docs_url="/api/v1/docs",
+    openapi_url="/api/v1/openapi.json",
+)
+app.include_router(auth.router, prefix="/api/v1/auth")
+app.include_router(scrapes.router, prefix="/api/v1/scrapes")
+
+
+@app.get("/health")
+def health() -> dict[str, str]:
+    """Say that it is this application that answers, and whether its database does."""
+    return {
+        "status": "healthy",
+        "timestamp": datetime.now(UTC).isoformat(),
+        "version": VERSION,
+        "database": "connected" if database.connected() else "disconnected",
+    }
