@@ -2,21 +2,23 @@
 
 from dataclasses import dataclass
 
-from runbook.model.event import FixConcluded, HostFinished, StepConcluded
+from runbook.model.event import CauseFound, FixConcluded, HostFinished, StepConcluded
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
     """Nothing has to be done but to write this event down."""
 
-    event: StepConcluded | FixConcluded | HostFinished
+    event: StepConcluded | CauseFound | FixConcluded | HostFinished
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Observe:
     """Look at these steps (checks, branches, one collect), all in one go.
 
-    The first is the one the walk stands at; the others are ahead of need.
+    A step comes after those of the set whose results it uses. One of them is the step the walk
+    stands at, unless that is a fix, a question or a watch which uses results nobody has seen in
+    this epoch; all others are free of effects and looked at ahead of need.
     """
 
     steps: tuple[str, ...]
@@ -31,7 +33,7 @@ class RequestApproval:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StartFix:
-    """Journal the intent, do the fix, look again."""
+    """Journal the intent, do the fix, look again. `attempt` counts its intents in the run, from 1."""
 
     fix: str
     attempt: int

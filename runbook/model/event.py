@@ -58,7 +58,12 @@ class Observed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepConcluded:
-    """The walk passed a step that changes nothing: its result, and where it goes from there."""
+    """The walk passed a step that changes nothing: its result, and where it goes from there.
+
+    `result` is passed, failed or unknown for a check and a watch; `case N` (from 1), otherwise or
+    unknown for a branch; passed or unknown for a collect; the choice's id or expired for an ask;
+    done, not_done or expired for a manual. `cause` is the one a failed check names.
+    """
 
     host: str
     step: str
@@ -69,8 +74,26 @@ class StepConcluded:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CauseFound:
+    """The walk has come to the fix `step`, so its cause is concluded.
+
+    `evidence` is the failed look that speaks for it: that of the fix's `verify.cause`, else of the
+    last check that failed in this epoch.
+    """
+
+    host: str
+    step: str
+    cause: str
+    evidence: Observation | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EvidenceExpired:
-    """What was seen is too old to act upon; the host is observed again from the start."""
+    """What was seen is too old to act upon with the fix `step`; `age_s` is how old.
+
+    The host is observed again from where its epoch began: the start, or where a fix sent it. What
+    people said meanwhile (approval, refusals, answers) stands.
+    """
 
     host: str
     step: str
@@ -206,6 +229,7 @@ HostEvent = (
     HostJoined
     | Observed
     | StepConcluded
+    | CauseFound
     | EvidenceExpired
     | FixApproved
     | FixDeclined
@@ -222,6 +246,7 @@ Event = HostEvent | RunEvent
 __all__ = [
     "Acted",
     "Answered",
+    "CauseFound",
     "Event",
     "EvidenceExpired",
     "FixApproved",

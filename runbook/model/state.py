@@ -5,18 +5,22 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from runbook.model.definition import Json
-from runbook.model.event import FixApproved, FixDeclined, FixEnded, FixVerified
+from runbook.model.event import Acted, FixApproved, FixDeclined, FixEnded, FixVerified
 from runbook.model.observation import Observation, Texts
 from runbook.model.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Visit:
-    """One step passed, with its result, in an epoch (0 is before any fix)."""
+    """One step passed, with its result, in an epoch (0 is before any fix).
+
+    `reason` is why: of an observation, a fix's conclusion, a refusal.
+    """
 
     step: str
     result: str
     epoch: int
+    reason: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,12 +35,17 @@ class FoundCause:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FixRecord:
-    """One fix done, or begun, on this host."""
+    """One fix done, or begun, on this host.
+
+    `result` is a `FixResult`, unknown until it is concluded. `verified` says that the result was
+    seen by looking again, `acted` what the action itself reported.
+    """
 
     step: str
     attempt: int
     result: str
     verified: bool
+    acted: Acted = Acted.UNKNOWN
 
 
 class FixPhase(StrEnum):
@@ -71,17 +80,30 @@ class Approval:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """A standing no: who declined is not asked again while the walk finds the same results."""
+
+    step: str
+    walked: tuple[tuple[str, str], ...]
+    event: FixDeclined
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class HostState:
     """One host's walk.
 
-    `position` is the step it stands at (None once a target has closed the path). `known` are the
-    observations of this epoch, `path` all steps passed in the whole run. `visits` counts arrivals
-    at each step in this epoch; `attempts` counts concluded tries of each fix in the run.
-    `closing` is the verdict the path reached, `verdict` the one declared finished.
+    `position` is the step it stands at (None once a target has closed the path), `origin` the one
+    where its epoch began. `known` are the observations of this epoch that still count, `path` all
+    steps passed in the whole run. `visits` counts arrivals at each step in this epoch; `attempts`
+    counts concluded tries of each fix in the run, interrupted ones left out. `answers` are those of
+    people to `ask` and `manual` steps. `fault_seen` says that a check or watch failed, or a cause
+    was found, on the path. `closing` is the verdict the path reached, `verdict` the one declared
+    finished.
     """
 
     host: str
     position: str | None
+    origin: str
     epoch: int = 0
     params: Mapping[str, Json] = field(default_factory=dict)
     known: Mapping[str, Observation] = field(default_factory=dict)
@@ -94,6 +116,7 @@ class HostState:
     fixes: tuple[FixRecord, ...] = ()
     fix: FixProgress = field(default_factory=FixProgress)
     approval: Approval | None = None
+    refusals: tuple[Refusal, ...] = ()
     fault_seen: bool = False
     closing: Verdict | None = None
     verdict: Verdict | None = None
@@ -117,5 +140,6 @@ __all__ = [
     "FixRecord",
     "FoundCause",
     "HostState",
+    "Refusal",
     "Visit",
 ]
