@@ -1,0 +1,105 @@
+"""The boundary to ansible-core, for our plugins: templating, trust, vaulted values.
+
+Imported only inside Ansible's own processes. Facts about the interfaces are from ansible-core 2.19:
+`ansible.template.Templar` (`template`, `evaluate_conditional`) and `trust_as_template` are public.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.parsing.vault import VaultHelper
+from ansible.template import Templar, trust_as_template
+
+from runbook.executor.looking import CouldNotRenderError
+from runbook.model.definition import Json
+
+SECRET_NAME = re.compile(
+    r"(?i)(pass(word|wd|phrase)?|secret|token|api_?key|private_?key|credentials?)$"
+)
+"""Variables with such names are masked even if they came from a file vaulted as a whole, whose
+values Ansible does not mark."""
+
+MIN_SECRET_LENGTH = 4
+
+
+class AnsibleTemplating:
+    """`looking.Templating` on Ansible's Templar."""
+
+    def __init__(self, templar: Templar) -> None:
+        self._templar = templar
+
+    def render(self, value: Json, variables: Mapping[str, Json]) -> Json:
+        """Render a value of the runbook; see `looking.Templating`."""
+        templar = self._templar.copy_with_new_env(available_variables=variables)
+        try:
+            return templar.template(trusted(value))
+        except AnsibleError as error:
+            raise CouldNotRenderError(plain_reason(error)) from error
+
+    def holds(self, condition: str, variables: Mapping[str, Json]) -> bool:
+        """Evaluate a condition of the runbook; see `looking.Templating`."""
+        templar = self._templar.copy_with_new_env(available_variables=variables)
+        try:
+            return bool(templar.evaluate_conditional(trust_as_template(condition)))
+        except AnsibleError as error:
+            raise CouldNotRenderError(plain_reason(error)) from error
+
+
+def plain_reason(error: BaseException) -> str:
+    """Return an Ansible error's message on one line, bounded."""
+    message = getattr(error, "message", None) or str(error)
+    return " ".join(str(message).split())[:500]
+
+
+def trusted(value: Json) -> Json:
+    """Mark every string inside a value of the runbook as a template that may be rendered."""
+    if isinstance(value, str):
+        return trust_as_template(value)
+    if isinstance(value, Mapping):
+        return {key: trusted(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [trusted(item) for item in value]
+    return value
+
+
+def secrets_in(variables: Mapping[str, Any], named: Iterable[str]) -> frozenset[str]:
+    """Return the secret strings among a host's variables.
+
+    Secret are values that were vaulted, those of the `named` variables, and those whose name says
+    so. Templates are left alone: what they come to is found at its source.
+    """
+    found: set[str] = set()
+    wanted = frozenset(named)
+    for name, value in variables.items():
+        secret = name in wanted or bool(SECRET_NAME.search(name))
+        if name.startswith("ansible_") and not secret:
+            continue
+        if name in ("hostvars", "vars", "groups", "omit", "environment"):
+            continue
+        _collect(value, secret=secret, found=found, depth=0)
+    return frozenset(item for item in found if len(item) >= MIN_SECRET_LENGTH)
+
+
+def _collect(value: Any, *, secret: bool, found: set[str], depth: int) -> None:
+    if depth > 8:
+        return
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            named = isinstance(key, str) and bool(SECRET_NAME.search(key))
+            _collect(item, secret=secret or named, found=found, depth=depth + 1)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _collect(item, secret=secret, found=found, depth=depth + 1)
+    elif (secret and isinstance(value, str)) or VaultHelper.get_ciphertext(value, with_tags=False):
+        text = _decrypted(value)
+        if text and "{{" not in text:
+            found.add(text)
+
+
+def _decrypted(value: Any) -> str | None:
+    try:
+        return str(value)
+    except AnsibleError:
+        return None  # No key for it here: then Ansible cannot show it either.

@@ -1,0 +1,218 @@
+# GPL-3.0-or-later. Runs on the controller, inside ansible-playbook.
+"""Look at a host and judge what was seen, in one go: the only place where conditions are evaluated.
+
+`phase: look` runs the probes of one origin; where nothing else is wanted it judges at once.
+`phase: judge` judges after the task checks of the play. `phase: sample` looks repeatedly.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+
+from runbook.executor import probing
+from runbook.executor.ansible_core import AnsibleTemplating, plain_reason, secrets_in
+from runbook.executor.looking import (
+    Answer,
+    CouldNotRenderError,
+    Names,
+    judge,
+    judge_task,
+    look,
+    request_of,
+)
+from runbook.executor.plan import Plan, PlannedStep, Sampling
+from runbook.executor.sampling import sample
+from runbook.model.masking import Masker
+
+LOCAL_ORIGINS = ("host", "controller")
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """The action of the task `runbook_observe`."""
+
+    _requires_connection = True
+
+    def run(self, tmp: None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return `runbook`: the host's observations and texts, all masked."""
+        super().run(tmp, task_vars)
+        self._vars = task_vars or {}
+        self._host = str(self._vars["inventory_hostname"])
+        arguments = self._task.args
+        self._plan = Plan.from_data(json.loads(Path(str(arguments["plan"])).read_text("utf-8")))
+        self._mask = Masker(
+            secrets_in(
+                self._vars, (name for name, param in self._plan.params.items() if param.secret)
+            )
+        )
+        self._unreachable: str | None = None
+        templating = AnsibleTemplating(self._templar)
+        self._names = Names(plan=self._plan, templating=templating, host=self._vars)
+        for step, facts in self._plan.known.get(self._host, {}).items():
+            self._names.learn(step, facts)
+        match str(arguments["phase"]):
+            case "look":
+                return self._look(str(arguments.get("origin", "host")))
+            case "judge":
+                return self._finish(self._looked())
+            case _:
+                return self._sample()
+
+    def _wanted(self) -> list[PlannedStep]:
+        return [self._plan.steps[step] for step in self._plan.wanted(self._host)]
+
+    def _looked(self) -> dict[str, Answer]:
+        earlier = self._vars.get("runbook_looked") or {}
+        answers = {}
+        for key, raw in earlier.items():
+            answers[str(key)] = Answer(
+                facts=raw["facts"], reason=raw["reason"], took_s=raw["took_s"]
+            )
+        for step in self._wanted():
+            if len(step.probes) == 1 and not step.bundle:
+                facts = answers[step.id].facts if step.id in answers else None
+                if facts is not None:
+                    self._names.learn(step.id, facts)
+        return answers
+
+    def _look(self, origin: str) -> dict[str, Any]:
+        origins = LOCAL_ORIGINS if origin == "host" else (origin,)
+        wanted = self._wanted()
+        here = [step for step in wanted if _origin(step) in origins and step.probes]
+        answers = self._looked()
+        answers.update(look(self._names, here, self._run_probes))
+        elsewhere = [step for step in wanted if step.register or _origin(step) not in LOCAL_ORIGINS]
+        if self._unreachable or not elsewhere:
+            return {**self._finish(answers), "ansible_facts": {"runbook_wants": []}}
+        return {
+            "changed": False,
+            "ansible_facts": {
+                "runbook_wants": [step.id for step in wanted],
+                "runbook_looked": {
+                    key: {"facts": answer.facts, "reason": answer.reason, "took_s": answer.took_s}
+                    for key, answer in answers.items()
+                },
+            },
+        }
+
+    def _finish(self, answers: Mapping[str, Answer]) -> dict[str, Any]:
+        unlooked = Answer(facts=None, reason=self._unreachable or "it was not looked at")
+        complete = {
+            probe.key: answers.get(probe.key, unlooked)
+            for step in self._wanted()
+            for probe in step.probes
+        }
+        return self._result(
+            observations={step.id: self._judge(step, complete) for step in self._wanted()}
+        )
+
+    def _judge(self, step: PlannedStep, answers: Mapping[str, Answer]) -> dict[str, Any]:
+        if step.register is None:
+            return {"seen_at": time.time(), **judge(self._names, step, answers)}
+        registered = self._vars.get(step.register)
+        if registered is None and self._unreachable:
+            registered = {"unreachable": True, "msg": self._unreachable}
+        return {"seen_at": time.time(), **judge_task(self._names, step, registered)}
+
+    def _sample(self) -> dict[str, Any]:
+        sampling = self._plan.sampling
+        if sampling is None:
+            raise ValueError("the plan says nothing of sampling")
+        rounds, last = sample(
+            sampling,
+            look_once=lambda: self._round(sampling),
+            look_through=lambda for_s, every_s: self._rounds_through(sampling, for_s, every_s),
+        )
+        return self._result(observations=last, rounds=rounds)
+
+    def _sampled_steps(self, sampling: Sampling) -> list[PlannedStep]:
+        return [self._plan.steps[step] for step in sampling.steps]
+
+    def _round(self, sampling: Sampling) -> dict[str, dict[str, Any]]:
+        self._unreachable = None
+        steps = self._sampled_steps(sampling)
+        answers = look(self._names, [step for step in steps if step.probes], self._run_probes)
+        return {step.id: self._judge(step, answers) for step in steps}
+
+    def _rounds_through(
+        self, sampling: Sampling, for_s: float, every_s: float
+    ) -> list[tuple[float, dict[str, dict[str, Any]]]]:
+        """Sample by the probe module itself, in one round trip, and judge each sample here."""
+        steps = [step for step in self._sampled_steps(sampling) if step.probes]
+        requests: list[Mapping[str, Any]] = []
+        unrendered: dict[str, Answer] = {}
+        for step in steps:
+            try:
+                requests.append(request_of(step.probes[0], self._names, step.scope))
+            except CouldNotRenderError as error:
+                unrendered[step.id] = Answer(facts=None, reason=str(error))
+        rounds = []
+        repeat = {"for": for_s, "every": every_s}
+        for at_s, answers in self._sampled(requests, repeat):
+            complete = {**unrendered, **answers}
+            rounds.append((at_s, {step.id: self._judge(step, complete) for step in steps}))
+        return rounds
+
+    def _run_probes(self, requests: Sequence[Mapping[str, Any]]) -> dict[str, Answer]:
+        return self._sampled(requests, None)[0][1]
+
+    def _sampled(
+        self, requests: Sequence[Mapping[str, Any]], repeat: Mapping[str, float] | None
+    ) -> list[tuple[float, dict[str, Answer]]]:
+        origins = {
+            probe.key: probe.origin for step in self._plan.steps.values() for probe in step.probes
+        }
+        at_controller = [item for item in requests if origins[item["id"]] == "controller"]
+        at_host = [item for item in requests if origins[item["id"]] != "controller"]
+        rounds: list[tuple[float, dict[str, Answer]]] = [(0.0, {})]
+        if at_host:
+            rounds = probing.rounds_of(
+                self._ask_host(probing.module_request(at_host, repeat)), at_host
+            )
+        if at_controller:
+            nearby = probing.rounds_of(
+                probing.ask_controller(probing.module_request(at_controller, repeat)), at_controller
+            )
+            rounds = probing.merged(rounds, nearby) if at_host else nearby
+        return rounds
+
+    def _ask_host(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            result: Mapping[str, Any] = self._execute_module(
+                module_name="runbook_probe", module_args=dict(request), task_vars=self._vars
+            )
+        except AnsibleConnectionFailure as error:
+            self._unreachable = f"unreachable: {plain_reason(error)}"
+            return {"could_not": self._unreachable}
+        if "answers" in result:
+            return result
+        told = result.get("msg") or result.get("module_stderr") or "no answer"
+        return {"could_not": f"the probe module did not answer: {str(told)[:500]}"}
+
+    def _result(self, **told: Any) -> dict[str, Any]:
+        return {
+            "changed": False,
+            "runbook": self._mask.value({**told, "texts": self._texts()}),
+        }
+
+    def _texts(self) -> dict[str, dict[str, str]]:
+        texts = {}
+        for step, text in self._plan.texts.items():
+            variables = self._names.of(text.scope)
+            rendered = {}
+            for name, value in (("title", text.title), ("impact", text.impact)):
+                try:
+                    rendered[name] = str(self._names.templating.render(value, variables))
+                except CouldNotRenderError:
+                    continue  # It speaks of something not seen yet; the text as written stands.
+            if "title" in rendered and "impact" in rendered:
+                texts[step] = rendered
+        return texts
+
+
+def _origin(step: PlannedStep) -> str:
+    return step.probes[0].origin if step.probes else "host"

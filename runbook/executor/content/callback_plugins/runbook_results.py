@@ -1,0 +1,196 @@
+# GPL-3.0-or-later. Runs on the controller, inside ansible-playbook.
+"""Write what Ansible itself knows about each host's results to our private file, masked.
+
+The records are the only source of results: a host decides what its modules return, but not which
+host and task Ansible attributes them to. They are read by `runbook.executor.translate`.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+from ansible.template import Templar
+
+from runbook.executor.ansible_core import AnsibleTemplating, secrets_in
+from runbook.executor.looking import CouldNotRenderError
+from runbook.executor.params import problem_with
+from runbook.executor.plan import Plan
+from runbook.model.definition import Json
+from runbook.model.masking import Masker
+
+DOCUMENTATION = """
+    name: runbook_results
+    type: aggregate
+    short_description: Results for the runbook engine
+    description: Writes masked results as JSON lines to the file beside the playbook's plan.
+"""
+
+OURS = ("runbook_begin", "runbook_observe", "runbook_end")
+TEXT_LIMIT = 4000
+DIFF_LIMIT = 20_000
+
+
+class CallbackModule(CallbackBase):  # type: ignore[misc]
+    """The callback; silent unless a plan lies beside the playbook."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "runbook_results"
+    CALLBACK_NEEDS_ENABLED = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._plan: Plan | None = None
+        self._descriptor = -1
+        self._masks: dict[str, Masker] = {}
+        self._play: Any = None
+
+    def _tell(self, kind: str, **told: Json) -> None:
+        line = json.dumps({"kind": kind, **told}, default=str) + "\n"
+        os.write(self._descriptor, line.encode("utf-8", "replace"))
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        """Find the plan, and say which process this is, so that an orphan can be found."""
+        folder = Path(playbook._basedir).parent  # noqa: SLF001 -- no public name before 2.20
+        self._plan = Plan.from_data(json.loads((folder / "plan.json").read_text("utf-8")))
+        self._descriptor = os.open(
+            folder / "results.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
+        )
+        self._tell("process", pid=os.getpid())
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        """Tell the play's hosts with their params, before any of them is contacted."""
+        if self._plan is None:
+            return
+        self._play = play
+        manager = play.get_variable_manager()
+        hosts = manager._inventory.get_hosts(play.hosts)  # noqa: SLF001 -- as Ansible's own callbacks
+        if not self._plan.joining:
+            return
+        params: dict[str, dict[str, Json]] = {}
+        problems: list[dict[str, str]] = []
+        for host in hosts:
+            name = host.get_name()
+            params[name] = self._params(manager.get_vars(play=play, host=host), name, problems)
+        self._tell(
+            "hosts", hosts=[host.get_name() for host in hosts], params=params, problems=problems
+        )
+
+    def _params(
+        self, variables: dict[str, Any], host: str, problems: list[dict[str, str]]
+    ) -> dict[str, Json]:
+        assert self._plan is not None  # noqa: S101 -- for the type checker
+        templating = AnsibleTemplating(Templar(loader=self._play.get_loader(), variables=variables))
+        mask = self._mask_for(host, variables)
+        rendered: dict[str, Json] = {}
+        for name, param in self._plan.params.items():
+            if name not in variables:
+                if param.required:
+                    problems.append({"host": host, "param": name, "message": "it has no value"})
+                continue
+            try:
+                value = templating.render(variables[name], variables)
+            except CouldNotRenderError as error:
+                problems.append({"host": host, "param": name, "message": mask.text(str(error))})
+                continue
+            problem = problem_with(value, param.schema, secret=param.secret)
+            if problem is not None:
+                problems.append({"host": host, "param": name, "message": mask.text(problem)})
+            rendered[name] = "********" if param.secret else mask.value(value)
+        return rendered
+
+    def _mask_for(self, host: str, variables: dict[str, Any] | None = None) -> Masker:
+        if host not in self._masks:
+            if variables is None:
+                manager = self._play.get_variable_manager()
+                found = manager._inventory.get_host(host)  # noqa: SLF001 -- as Ansible's own callbacks
+                variables = manager.get_vars(play=self._play, host=found) if found else {}
+            params = self._plan.params.items() if self._plan else ()
+            named = (name for name, param in params if param.secret)
+            self._masks[host] = Masker(secrets_in(variables or {}, named))
+        return self._masks[host]
+
+    def v2_runner_on_start(self, host: Any, task: Any) -> None:
+        """Tell which task a host begins; that of the verification says the action is over."""
+        if self._plan is None:
+            return
+        name = host.get_name()
+        if task.action == "runbook_observe" and task.args.get("phase") == "sample":
+            self._tell("sampling", host=name)
+        elif task.action not in OURS:
+            self._tell("began", host=name, task=self._mask_for(name).text(task.get_name().strip()))
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        """Tell a result that is neither failed nor skipped."""
+        status = "changed" if result.result.get("changed") else "ok"
+        self._on_result(result, status)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        """Tell a failure; one its author ignores is not the fix's failure."""
+        self._on_result(result, "ignored" if ignore_errors else "failed")
+
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        """Tell a task that did not run; in a preview these cannot be predicted."""
+        self._on_result(result, "skipped")
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        """Tell a host that could not be reached."""
+        self._on_result(result, "unreachable")
+
+    def _on_result(self, result: Any, status: str) -> None:
+        if self._plan is None:
+            return
+        host = result.host.get_name()
+        action = result.task.action
+        data = result.result
+        if action == "runbook_observe" and "runbook" in data:
+            self._tell("observed", host=host, **data["runbook"])
+            return
+        if action in OURS and status in ("ok", "changed"):
+            self._tell("ours", host=host, task=action)
+            return
+        mask = self._mask_for(host)
+        self._tell(
+            "task",
+            host=host,
+            task=action if action in OURS else mask.text(result.task.get_name().strip()),
+            ours=action in OURS,
+            status=status,
+            lease=data.get("lease") if action == "runbook_begin" else None,
+            check=bool(result.task.vars.get("runbook_check")),
+            message=mask.text(_message(data))[:TEXT_LIMIT],
+            diff=mask.text(self._difference(data))[:DIFF_LIMIT],
+        )
+
+    def _difference(self, data: dict[str, Any]) -> str:
+        if data.get("_ansible_no_log") or not data.get("diff"):
+            return ""
+        try:
+            return str(self._get_diff(data["diff"]))
+        except (TypeError, ValueError, KeyError, AttributeError):
+            return ""  # A module may put anything there; a preview without a diff is still one.
+
+    def v2_playbook_on_no_hosts_matched(self) -> None:
+        """Tell that the pattern names nobody."""
+        if self._plan is not None:
+            self._tell("nobody")
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:  # noqa: ARG002 -- Ansible's signature
+        """Tell that the playbook came to its end."""
+        if self._plan is not None:
+            self._tell("end")
+
+
+def _message(data: dict[str, Any]) -> str:
+    if data.get("_ansible_no_log") or "censored" in data:
+        return "hidden by no_log"
+    parts = [str(data[key]) for key in ("msg", "skip_reason") if data.get(key)]
+    if data.get("rc") not in (None, 0):
+        parts.append(f"rc {data['rc']}")
+    parts += [str(data[key]).strip() for key in ("stderr", "stdout") if data.get(key)]
+    for item in data.get("results") or ():
+        if isinstance(item, dict) and item.get("failed"):
+            parts.append(_message(item))
+    return "\n".join(parts)

@@ -1,0 +1,272 @@
+"""Looking at one host: render probes, run them in stages, judge what they answered.
+
+Runs inside Ansible, called by our action plugin, which lends it Ansible's templating and a way to
+the host; it imports neither. What a host answers is data: it is checked for shape and size, and
+it is only ever a value in a condition, never a template.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from runbook.executor.plan import Plan, PlannedProbe, PlannedStep
+from runbook.model.definition import CheckResult, Json
+
+MAX_DEPTH = 24
+MAX_NODES = 50_000
+
+
+class CouldNotRenderError(Exception):
+    """A template or condition has no value here; the text says why."""
+
+
+class Templating(Protocol):
+    """Ansible's templating, lent by the plugin. Both methods raise `CouldNotRenderError`."""
+
+    def render(self, value: Json, variables: Mapping[str, Json]) -> Json:
+        """Render the templates of a trusted value."""
+
+    def holds(self, condition: str, variables: Mapping[str, Json]) -> bool:
+        """Evaluate a trusted condition, which must come to a bool."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What a probe came to: facts, or None with the reason why it could not look."""
+
+    facts: Mapping[str, Json] | None
+    reason: str | None = None
+    took_s: float = 0.0
+
+
+RunProbes = Callable[[Sequence[Mapping[str, Json]]], Mapping[str, Answer]]
+"""Runs rendered probes (the probe module's request format) and answers by probe id."""
+
+
+def answer_from(raw: Json) -> Answer:
+    """Read one probe's answer as a host gave it, trusting nothing about its shape."""
+    if not isinstance(raw, Mapping):
+        return Answer(facts=None, reason="the host's answer is not an object")
+    took = raw.get("took_s")
+    took_s = float(took) if isinstance(took, int | float) and 0 <= took < 1e6 else 0.0
+    if raw.get("looked") is not True:
+        reason = raw.get("reason")
+        text = reason[:2000] if isinstance(reason, str) and reason else "the probe gave no reason"
+        return Answer(facts=None, reason=text, took_s=took_s)
+    facts = raw.get("facts")
+    if not isinstance(facts, Mapping) or not all(isinstance(key, str) for key in facts):
+        return Answer(facts=None, reason="the host's answer holds no facts", took_s=took_s)
+    if not _bounded(facts):
+        return Answer(facts=None, reason="the host's answer is too deep or too long", took_s=took_s)
+    return Answer(facts=facts, took_s=took_s)
+
+
+def _bounded(value: Json) -> bool:
+    nodes = 0
+    level: list[Json] = [value]
+    for _ in range(MAX_DEPTH):
+        nodes += len(level)
+        if nodes > MAX_NODES:
+            return False
+        deeper: list[Json] = []
+        for item in level:
+            if isinstance(item, Mapping):
+                deeper.extend(item.values())
+            elif isinstance(item, list | tuple):
+                deeper.extend(item)
+        if not deeper:
+            return True
+        level = deeper
+    return False
+
+
+@dataclass(kw_only=True)
+class Names:
+    """The variables a condition sees: the host's, the scope's, and results under step names."""
+
+    plan: Plan
+    templating: Templating
+    host: Mapping[str, Json]
+    _scopes: dict[str, dict[str, Json]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._scopes[""] = dict(self.host)
+        for prefix, scope in self.plan.scopes.items():
+            given: dict[str, Json] = dict(scope.defaults)
+            for name, value in scope.arguments.items():
+                try:
+                    given[name] = self.templating.render(value, self._scopes[scope.parent])
+                except CouldNotRenderError:
+                    given.pop(name, None)
+            self._scopes[prefix] = {**self.host, **given}
+
+    def of(self, scope: str) -> Mapping[str, Json]:
+        """Return the variables of a scope."""
+        return self._scopes[scope]
+
+    def learn(self, step: str, facts: Mapping[str, Json]) -> None:
+        """Make a step's facts visible under its name in its own scope."""
+        planned = self.plan.steps.get(step)
+        scope = planned.scope if planned else step.rpartition("/")[0]
+        name = planned.name if planned else step.rpartition("/")[2]
+        if scope in self._scopes:
+            self._scopes[scope][name] = facts
+
+
+def stages(steps: Iterable[PlannedStep]) -> list[list[PlannedStep]]:
+    """Group steps so that each comes after those whose results its probes use.
+
+    Conditions are judged when everything is in; only templates in arguments force an order.
+    """
+    waiting = {step.id: step for step in steps}
+    ordered: list[list[PlannedStep]] = []
+    while waiting:
+        ready = [
+            step
+            for step in waiting.values()
+            if not any(need in waiting and need != step.id for need in _argument_needs(step))
+        ]
+        # A circle of needs cannot be met; the templates will say what is undefined.
+        ready = ready or list(waiting.values())
+        ordered.append(ready)
+        for step in ready:
+            del waiting[step.id]
+    return ordered
+
+
+def _argument_needs(step: PlannedStep) -> tuple[str, ...]:
+    return step.needs if any("{{" in str(probe.arguments) for probe in step.probes) else ()
+
+
+def look(names: Names, steps: Sequence[PlannedStep], run_probes: RunProbes) -> dict[str, Answer]:
+    """Run the probes of the steps, stage by stage; return answers by probe key."""
+    answers: dict[str, Answer] = {}
+    for stage in stages(steps):
+        requests = []
+        for step in stage:
+            for probe in step.probes:
+                try:
+                    requests.append(request_of(probe, names, step.scope))
+                except CouldNotRenderError as error:
+                    answers[probe.key] = Answer(facts=None, reason=str(error))
+        if requests:
+            answers.update(run_probes(requests))
+        for step in stage:
+            for probe in step.probes:
+                facts = answers[probe.key].facts
+                if facts is not None and not step.bundle:
+                    names.learn(step.id, facts)
+    return answers
+
+
+def request_of(probe: PlannedProbe, names: Names, scope: str) -> dict[str, Json]:
+    """Render one probe into the probe module's request; raise CouldNotRenderError."""
+    variables = names.of(scope)
+    return {
+        "id": probe.key,
+        "type": probe.type,
+        "args": names.templating.render(dict(probe.arguments), variables),
+        "timeout": probe.timeout_s,
+        "as": names.templating.render(probe.acting_as, variables) if probe.acting_as else None,
+    }
+
+
+def judge(names: Names, step: PlannedStep, answers: Mapping[str, Answer]) -> dict[str, Json]:
+    """Return the observation of a step, as the data of `model.observation.Observation`."""
+    if step.cases:
+        return _judge_cases(names, step)
+    if step.bundle:
+        return {
+            "result": CheckResult.PASSED.value,
+            "facts": {
+                probe.key.partition(":")[2]: _bundled(answers[probe.key]) for probe in step.probes
+            },
+        }
+    answer = answers[step.probes[0].key]
+    if answer.facts is None:
+        return _unknown(answer.reason or "could not look", {}, step.passes, answer.took_s)
+    return judge_condition(names, step, answer.facts, answer.took_s)
+
+
+def judge_condition(
+    names: Names, step: PlannedStep, facts: Mapping[str, Json], took_s: float
+) -> dict[str, Json]:
+    """Judge facts by the step's own condition."""
+    names.learn(step.id, facts)
+    if step.passes is None:
+        return _unknown("the check has no condition", facts, None, took_s)
+    try:
+        held = names.templating.holds(step.passes, names.of(step.scope))
+    except CouldNotRenderError as error:
+        return _unknown(str(error), facts, step.passes, took_s)
+    return {
+        "result": (CheckResult.PASSED if held else CheckResult.FAILED).value,
+        "facts": dict(facts),
+        "expected": step.passes,
+        "took_s": took_s,
+    }
+
+
+def judge_task(names: Names, step: PlannedStep, registered: Json) -> dict[str, Json]:
+    """Judge a task check by the result Ansible registered for this host."""
+    if not isinstance(registered, Mapping):
+        return _unknown("the task did not run", {}, step.passes, 0.0)
+    hidden = bool(registered.get("_ansible_no_log")) or "censored" in registered
+    facts = {} if hidden else _task_facts(registered)
+    message = str(registered.get("msg") or registered.get("skip_reason") or "")
+    if registered.get("unreachable"):
+        return _unknown(message or "unreachable", facts, step.passes, 0.0)
+    if registered.get("skipped"):
+        return _unknown(f"the task was skipped: {message}".rstrip(": "), facts, step.passes, 0.0)
+    if step.passes is not None:
+        return judge_condition(names, step, facts, 0.0)
+    if registered.get("failed"):
+        return _unknown(message or "the task failed", facts, None, 0.0)
+    changed = registered.get("changed") is True
+    return {
+        "result": (CheckResult.FAILED if changed else CheckResult.PASSED).value,
+        "facts": facts,
+        "reason": "Ansible would change it" if changed else None,
+        "expected": "nothing to change",
+    }
+
+
+def _task_facts(registered: Mapping[str, Json]) -> dict[str, Json]:
+    facts = {
+        key: value
+        for key, value in registered.items()
+        if not key.startswith("_") and key not in ("invocation", "ansible_facts", "exception")
+    }
+    if _bounded(facts):
+        return facts
+    return {key: facts[key] for key in ("changed", "failed", "rc") if key in facts}
+
+
+def _judge_cases(names: Names, step: PlannedStep) -> dict[str, Json]:
+    answers: list[str] = []
+    reason = None
+    for condition in step.cases:
+        try:
+            answers.append(
+                "true" if names.templating.holds(condition, names.of(step.scope)) else "false"
+            )
+        except CouldNotRenderError as error:
+            answers.append("unknown")
+            reason = reason or str(error)
+    return {"result": CheckResult.PASSED.value, "facts": {"cases": answers}, "reason": reason}
+
+
+def _bundled(answer: Answer) -> Json:
+    return {"could_not_look": answer.reason} if answer.facts is None else dict(answer.facts)
+
+
+def _unknown(
+    reason: str, facts: Mapping[str, Json], expected: str | None, took_s: float
+) -> dict[str, Json]:
+    return {
+        "result": CheckResult.UNKNOWN.value,
+        "facts": dict(facts),
+        "reason": reason,
+        "expected": expected,
+        "took_s": took_s,
+    }

@@ -1,0 +1,290 @@
+"""What an invocation's plugins are told: the plan, written as JSON beside the playbook.
+
+Plain data, so that nothing in it is a template unless our plugin makes it one: `arguments`,
+`passes`, `cases` and texts come from the runbook and are trusted; `known` comes from hosts and
+operators and never is.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from runbook.model.definition import (
+    AnsibleTask,
+    Branch,
+    Check,
+    Collect,
+    Fix,
+    Json,
+    Probe,
+    Runbook,
+    Step,
+    Watch,
+)
+
+MAX_ANSWER_BYTES = 64 * 1024
+"""How much one probe may bring back; the rest is cut and marked."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedProbe:
+    """One probe of a step; `key` is the step id, or `step:name` in an evidence bundle."""
+
+    key: str
+    type: str
+    arguments: Mapping[str, Json]
+    acting_as: str | None
+    origin: str
+    timeout_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedStep:
+    """A step to look at. `register` is the variable a task check's result is registered in."""
+
+    id: str
+    scope: str
+    probes: tuple[PlannedProbe, ...] = ()
+    passes: str | None = None
+    cases: tuple[str, ...] = ()
+    register: str | None = None
+    bundle: bool = False
+    needs: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name conditions of its own scope use."""
+        return self.id.removeprefix(self.scope + "/") if self.scope else self.id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedParam:
+    """A parameter whose value is rendered and checked for each host."""
+
+    schema: Mapping[str, Json]
+    required: bool
+    secret: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedScope:
+    """A called runbook's names: arguments rendered in the scope `parent`, defaults for the rest."""
+
+    parent: str
+    arguments: Mapping[str, Json]
+    defaults: Mapping[str, Json]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedText:
+    """A title and an impact, to be rendered for each host."""
+
+    scope: str
+    title: str
+    impact: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sampling:
+    """Repeated looking: until all of `steps` pass, at most `within_s`; then through `hold_s`."""
+
+    steps: tuple[str, ...]
+    cause: str | None
+    symptom: str
+    within_s: float
+    hold_s: float
+    every_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """Everything the plugins of one invocation need to know."""
+
+    run: str
+    request: str
+    joining: bool
+    params: Mapping[str, PlannedParam] = field(default_factory=dict)
+    scopes: Mapping[str, PlannedScope] = field(default_factory=dict)
+    steps: Mapping[str, PlannedStep] = field(default_factory=dict)
+    texts: Mapping[str, PlannedText] = field(default_factory=dict)
+    everyone: tuple[str, ...] = ()
+    wants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    known: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    sampling: Sampling | None = None
+    lease_s: float = 0.0
+    operator: str = ""
+
+    def wanted(self, host: str) -> tuple[str, ...]:
+        """Return the ids of the steps to look at on a host."""
+        return self.wants.get(host, self.everyone)
+
+    def as_data(self) -> dict[str, Json]:
+        """Return the plan as JSON data."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Json]) -> "Plan":
+        """Read back what `as_data` gave."""
+        sampling = data["sampling"]
+        return cls(
+            run=data["run"],
+            request=data["request"],
+            joining=data["joining"],
+            params={name: PlannedParam(**value) for name, value in data["params"].items()},
+            scopes={name: PlannedScope(**value) for name, value in data["scopes"].items()},
+            steps={
+                id_: PlannedStep(
+                    **{
+                        **value,
+                        "probes": tuple(PlannedProbe(**probe) for probe in value["probes"]),
+                        "cases": tuple(value["cases"]),
+                        "needs": tuple(value["needs"]),
+                    }
+                )
+                for id_, value in data["steps"].items()
+            },
+            texts={id_: PlannedText(**value) for id_, value in data["texts"].items()},
+            everyone=tuple(data["everyone"]),
+            wants={host: tuple(steps) for host, steps in data["wants"].items()},
+            known=data["known"],
+            sampling=None
+            if sampling is None
+            else Sampling(**{**sampling, "steps": tuple(sampling["steps"])}),
+            lease_s=data["lease_s"],
+            operator=data["operator"],
+        )
+
+
+def planned_probe(key: str, probe: Probe) -> PlannedProbe:
+    """Turn a probe of the model into one of a plan."""
+    return PlannedProbe(
+        key=key,
+        type=probe.type,
+        arguments=probe.arguments,
+        acting_as=probe.acting_as,
+        origin=probe.origin,
+        timeout_s=probe.timeout_s,
+    )
+
+
+def register_of(step: str) -> str:
+    """Return the Ansible variable that holds the registered result of a task check."""
+    return "runbook_task_" + "".join(c if c.isalnum() else "_" for c in step)
+
+
+def planned_step(step: Step) -> PlannedStep:
+    """Turn a step that only looks into one of a plan; ValueError for any other kind."""
+    match step:
+        case Check(look=Probe() as probe):
+            return PlannedStep(
+                id=step.id,
+                scope=step.scope,
+                probes=(planned_probe(step.id, probe),),
+                passes=step.passes,
+                needs=step.needs,
+            )
+        case Check(look=AnsibleTask()):
+            return PlannedStep(
+                id=step.id,
+                scope=step.scope,
+                passes=step.passes,
+                register=register_of(step.id),
+                needs=step.needs,
+            )
+        case Branch():
+            return PlannedStep(
+                id=step.id,
+                scope=step.scope,
+                cases=tuple(case.when for case in step.cases),
+                needs=step.needs,
+            )
+        case Collect():
+            return PlannedStep(
+                id=step.id,
+                scope=step.scope,
+                probes=tuple(
+                    planned_probe(f"{step.id}:{name}", probe) for name, probe in step.probes.items()
+                ),
+                bundle=True,
+                needs=step.needs,
+            )
+        case _:
+            raise ValueError(f"{step.id} does not look at anything")
+
+
+def planned_scopes(runbook: Runbook) -> dict[str, PlannedScope]:
+    """Return the scopes of called runbooks, callers before the called."""
+    scopes: dict[str, PlannedScope] = {}
+    for prefix, scope in sorted(runbook.scopes.items(), key=lambda item: item[0].count("/")):
+        if not prefix:
+            continue
+        scopes[prefix] = PlannedScope(
+            parent=scope.parent or "",
+            arguments=scope.arguments,
+            defaults={
+                name: param.default for name, param in scope.params.items() if not param.required
+            },
+        )
+    return scopes
+
+
+def planned_params(runbook: Runbook) -> dict[str, PlannedParam]:
+    """Return the parameters of the runbook itself, as checked for each host."""
+    return {
+        name: PlannedParam(schema=param.schema, required=param.required, secret=param.secret)
+        for name, param in runbook.params.items()
+    }
+
+
+def planned_texts(runbook: Runbook) -> dict[str, PlannedText]:
+    """Return the texts that hold templates; others need no rendering."""
+    texts: dict[str, PlannedText] = {}
+    for step in runbook.steps.values():
+        impact = step.impact if isinstance(step, Fix) else ""
+        if "{{" in step.title or "{{" in impact:
+            texts[step.id] = PlannedText(scope=step.scope, title=step.title, impact=impact)
+    return texts
+
+
+def watched(step: Watch, runbook: Runbook) -> Sampling:
+    """Return the sampling of a watch step: no waiting for success, only the period."""
+    return Sampling(
+        steps=with_needs(runbook, (step.check,)),
+        cause=None,
+        symptom=step.check,
+        within_s=0.0,
+        hold_s=step.for_s,
+        every_s=step.every_s,
+    )
+
+
+def verified(fix: Fix, runbook: Runbook) -> Sampling:
+    """Return the sampling of a fix's verification."""
+    verify = fix.verify
+    wanted = (verify.symptom,) if verify.cause is None else (verify.cause, verify.symptom)
+    return Sampling(
+        steps=with_needs(runbook, wanted),
+        cause=verify.cause,
+        symptom=verify.symptom,
+        within_s=verify.within_s,
+        hold_s=verify.hold_s,
+        every_s=verify.every_s,
+    )
+
+
+def with_needs(runbook: Runbook, steps: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the steps with the checks whose results they use, those first, each once."""
+    ordered: dict[str, None] = {}
+
+    def add(step: str) -> None:
+        found = runbook.steps.get(step)
+        if step in ordered or not isinstance(found, Check):
+            return
+        for need in found.needs:
+            if need != step:
+                add(need)
+        ordered[step] = None
+
+    for step in steps:
+        add(step)
+    return tuple(ordered)

@@ -1,0 +1,163 @@
+"""The private folder of one invocation: made fresh, 0700, in memory where there is such a place.
+
+`project/` is Ansible's working directory. It links everything beside the runbook (templates, files,
+vars, …), so that relative names mean what the author means, together with our plugins and all roles.
+"""
+
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook.errors import RunbookError
+from runbook.executor.compile import PLAN_FILE, PLAYBOOK_FILE
+from runbook.executor.probing import CONTENT
+from runbook.model.definition import Json
+
+PLUGIN_FOLDERS = {
+    "action_plugins": CONTENT / "action_plugins",
+    "callback_plugins": CONTENT / "callback_plugins",
+    "library": CONTENT / "modules",
+    "module_utils": CONTENT / "module_utils",
+}
+RESULTS_FILE = "results.jsonl"
+DEFAULTS_FILE = "defaults.json"
+EXTRA_FILE = "extra.json"
+
+
+def base_folder() -> Path:
+    """Return the folder that holds this user's workspaces, in memory if possible.
+
+    A kill leaves workspaces behind; those in memory do not outlive the machine. Raises RunbookError
+    `workspace-unsafe` where somebody else owns the place.
+    """
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    shared_memory = Path("/dev/shm")  # noqa: S108 -- our folder in it is 0700 and checked below
+    if runtime and os.access(runtime, os.W_OK):
+        base = Path(runtime) / "runbook"
+    elif os.access(shared_memory, os.W_OK):
+        base = shared_memory / f"runbook-{os.getuid()}"
+    else:
+        base = Path(tempfile.gettempdir()) / f"runbook-{os.getuid()}"
+    try:
+        base.mkdir(mode=0o700, exist_ok=True)
+        found = base.lstat()
+    except OSError as error:
+        raise RunbookError.of(
+            "workspace-unusable",
+            f"cannot make the working folder {base}: {error.strerror}",
+            hint="free some space there, or set XDG_RUNTIME_DIR to a folder of yours",
+        ) from error
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077:
+        raise RunbookError.of(
+            "workspace-unsafe",
+            f"{base} is not a private folder of yours",
+            hint="remove it, or set XDG_RUNTIME_DIR to a folder of yours",
+        )
+    return base
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workspace:
+    """One invocation's folder."""
+
+    folder: Path
+
+    @classmethod
+    def create(cls, name: str) -> "Workspace":
+        """Make the folder; `name` is the invocation's id."""
+        folder = base_folder() / name
+        try:
+            folder.mkdir(mode=0o700)
+        except OSError as error:
+            raise RunbookError.of(
+                "workspace-unusable", f"cannot make {folder}: {error.strerror}"
+            ) from error
+        return cls(folder=folder)
+
+    @property
+    def project(self) -> Path:
+        """Ansible's working directory."""
+        return self.folder / "project"
+
+    @property
+    def plan(self) -> Path:
+        """The plan our plugins read."""
+        return self.folder / PLAN_FILE
+
+    @property
+    def results(self) -> Path:
+        """Where our callback writes."""
+        return self.folder / RESULTS_FILE
+
+    @property
+    def defaults(self) -> Path:
+        """The inventory source that carries the params' defaults."""
+        return self.folder / DEFAULTS_FILE
+
+    @property
+    def extra(self) -> Path:
+        """The extra variables of `--set`."""
+        return self.folder / EXTRA_FILE
+
+    def fill(
+        self,
+        *,
+        content: Path,
+        roles: Sequence[Path],
+        playbook: str,
+        plan: Mapping[str, Json],
+        defaults: Mapping[str, Json],
+        extra: Mapping[str, Json],
+    ) -> None:
+        """Write the files and link what lies beside the runbook; raise RunbookError."""
+        try:
+            self.project.mkdir(mode=0o700)
+            merged = {**PLUGIN_FOLDERS, "roles": None}
+            for name, ours in merged.items():
+                theirs = [content / name] if name != "roles" else list(roles)
+                self._merge(name, [*theirs, *([ours] if ours else [])])
+            for item in _listing(content):
+                if item.name not in merged and item.name != PLAYBOOK_FILE:
+                    (self.project / item.name).symlink_to(item.resolve())
+            self._write(self.project / PLAYBOOK_FILE, playbook)
+            self._write(self.plan, json.dumps(plan))
+            self._write(self.defaults, json.dumps({"all": {"vars": dict(defaults)}}))
+            self._write(self.extra, json.dumps(dict(extra)))
+        except OSError as error:
+            raise RunbookError.of(
+                "workspace-unusable", f"cannot fill {self.folder}: {error.strerror}"
+            ) from error
+
+    def _merge(self, name: str, folders: Iterable[Path]) -> None:
+        target = self.project / name
+        target.mkdir(mode=0o700)
+        for folder in folders:
+            for item in _listing(folder):
+                link = target / item.name
+                if link.is_symlink() and folder in PLUGIN_FOLDERS.values():
+                    link.unlink()  # Ours win: a runbook's folder cannot replace the engine.
+                if not link.is_symlink():
+                    link.symlink_to(item.resolve())
+
+    @staticmethod
+    def _write(path: Path, text: str) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def remove(self) -> None:
+        """Remove the folder with all that is in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _listing(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(
+        item for item in folder.iterdir() if not item.name.startswith((".", "__pycache__"))
+    )
