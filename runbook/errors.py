@@ -5,6 +5,14 @@ This module imports nothing of the package, so that everything may raise its err
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """Whether something stands in the way, or is only worth knowing."""
+
+    ERROR = "error"
+    WARNING = "warning"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -26,7 +34,7 @@ class Problem:
 
     `reference` is a stable kebab-case name to search for, `message` says what is wrong in one
     sentence, `where` is the place in a file, `context` gives reasons or details, `hint` says what
-    to do next.
+    to do next. A warning stops nothing.
     """
 
     reference: str
@@ -34,10 +42,11 @@ class Problem:
     where: Location | None = None
     context: str | None = None
     hint: str | None = None
+    severity: Severity = Severity.ERROR
 
     def render(self) -> str:
         """Return the problem as text, with the offending line and a caret where they are known."""
-        lines = [f"error: {self.reference}", ""]
+        lines = [f"{self.severity}: {self.reference}", ""]
         if self.where is None:
             lines.append(self.message)
         else:

@@ -1,0 +1,184 @@
+"""What a condition or template refers to, found by parsing it; nothing is evaluated here.
+
+Ansible evaluates these expressions in its own Jinja environment. Only the grammar is Jinja's and
+known here; which filters and tests exist is for Ansible to say.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
+
+from runbook.model.definition import Json
+from runbook.spec.reader import Path
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, nodes
+
+_LOOKUPS = {"lookup", "query", "q"}
+_BUILTIN = ("ansible.builtin.", "ansible.legacy.")
+_UNSTEADY = {
+    "now": "the time of day",
+    "lipsum": "random text",
+    "random": "chance",
+    "shuffle": "chance",
+    "random_mac": "chance",
+    "password_hash": "a random salt",
+    "vault": "a random salt",
+    "unvault": "a file of the controller",
+    "fileglob": "files of the controller",
+    "expandvars": "the controller's environment",
+    "expanduser": "the controller's users",
+    "realpath": "files of the controller",
+}
+_CONTROLLER_TESTS = {
+    "directory",
+    "exists",
+    "file",
+    "is_dir",
+    "is_file",
+    "is_link",
+    "is_mount",
+    "is_same_file",
+    "link",
+    "link_exists",
+    "mount",
+    "same_file",
+}
+_QUOTING_FILTERS = {"quote", "int", "float", "bool", "b64encode", "hash", "checksum"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Uses:
+    """What an expression refers to.
+
+    `names` are the variables it reads. `lookups` are the plugins it looks things up with, None for
+    one whose name is itself computed. `unsteady` maps functions, filters and tests that depend on
+    more than the variables to what that is. `unquoted` are the variables whose value a template
+    puts into the text as it is. `error` says where it is not Jinja: a message and a line from 1.
+    """
+
+    names: tuple[str, ...] = ()
+    lookups: tuple[str | None, ...] = ()
+    unsteady: Mapping[str, str] | None = None
+    unquoted: tuple[str, ...] = ()
+    error: tuple[str, int] | None = None
+
+
+@cache
+def _environment() -> "Environment":
+    from jinja2 import Environment  # noqa: PLC0415  # 60 ms the command line saves
+
+    return Environment(autoescape=False)  # noqa: S701  # parses only
+
+
+@lru_cache(maxsize=4096)
+def template_uses(text: str) -> Uses:
+    """Return what a template (text with `{{ … }}` in it) refers to."""
+    if "{{" not in text and "{%" not in text and "{#" not in text:
+        return Uses()
+    from jinja2 import TemplateSyntaxError  # noqa: PLC0415
+
+    try:
+        tree: nodes.Node = _environment().parse(text)
+    except TemplateSyntaxError as error:
+        return Uses(error=(error.message or "not a template", error.lineno))
+    except RecursionError:
+        return Uses(error=("nested too deeply", 1))
+    return _uses(tree)
+
+
+@lru_cache(maxsize=4096)
+def condition_uses(text: str) -> Uses:
+    """Return what a condition (an expression without braces around it) refers to."""
+    if "{{" in text or "{%" in text:
+        return Uses(error=("a condition is an expression already; leave out the braces", 1))
+    from jinja2 import TemplateSyntaxError  # noqa: PLC0415
+    from jinja2.parser import Parser  # noqa: PLC0415
+
+    try:
+        parser = Parser(_environment(), text, state="variable")
+        tree: nodes.Node = parser.parse_expression()
+        if not parser.stream.eos:
+            token = parser.stream.current
+            return Uses(error=(f'"{token.value}" is not expected there', token.lineno))
+    except TemplateSyntaxError as error:
+        return Uses(error=(error.message or "not an expression", error.lineno))
+    except RecursionError:
+        return Uses(error=("nested too deeply", 1))
+    return _uses(tree)
+
+
+def texts(value: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Yield all text below a value that Ansible may template, with its path.
+
+    Tagged text is not among it: `!unsafe` is never a template, `!vault` is not readable.
+    """
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from texts(item, (*path, key))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from texts(item, (*path, index))
+
+
+def _uses(tree: "nodes.Node") -> Uses:
+    from jinja2 import nodes  # noqa: PLC0415
+
+    read: dict[str, None] = {}
+    bound: set[str] = set()
+    lookups: list[str | None] = []
+    unsteady: dict[str, str] = {}
+    unquoted: dict[str, None] = {}
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        pending += reversed(list(node.iter_child_nodes()))
+        match node:
+            case nodes.Name(name=name, ctx="load"):
+                read.setdefault(name)
+            case nodes.Name(name=name):
+                bound.add(name)
+            case nodes.Call(node=nodes.Name(name=name), args=args) if name in _LOOKUPS:
+                first = args[0] if args else None
+                plugin = first.value if isinstance(first, nodes.Const) else None
+                lookups.append(str(plugin) if plugin is not None else None)
+            case nodes.Call(node=nodes.Name(name=name)) if name in _UNSTEADY:
+                unsteady[name] = _UNSTEADY[name]
+            case nodes.Filter(name=name) if (short := _short(name)) in _UNSTEADY:
+                unsteady[name] = _UNSTEADY[short]
+            case nodes.Test(name=name) if _short(name) in _CONTROLLER_TESTS:
+                unsteady[name] = "files of the controller, not of the host"
+            case nodes.Output(nodes=parts):
+                for part in parts:
+                    if not isinstance(part, nodes.TemplateData) and not _is_quoted(part):
+                        unquoted |= dict.fromkeys(_names(part))
+    return Uses(
+        names=tuple(name for name in read if name not in bound),
+        lookups=tuple(lookups),
+        unsteady=unsteady,
+        unquoted=tuple(name for name in unquoted if name not in bound),
+    )
+
+
+def _names(node: "nodes.Node") -> Iterator[str]:
+    from jinja2 import nodes  # noqa: PLC0415
+
+    if isinstance(node, nodes.Name):
+        yield node.name
+    for name in node.find_all(nodes.Name):
+        yield name.name
+
+
+def _is_quoted(node: "nodes.Node") -> bool:
+    from jinja2 import nodes  # noqa: PLC0415
+
+    return isinstance(node, nodes.Filter) and _short(node.name) in _QUOTING_FILTERS
+
+
+def _short(name: str) -> str:
+    for prefix in _BUILTIN:
+        name = name.removeprefix(prefix)
+    return name

@@ -1,0 +1,205 @@
+"""Finding runbooks by name, loading them, and checking whether they are sound."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from runbook.errors import Problem, RunbookError, Severity
+from runbook.model.definition import Runbook
+from runbook.spec.draft import Call, Draft
+from runbook.spec.linker import link
+from runbook.spec.lint import lint
+from runbook.spec.parser import is_ansible_content, parse
+from runbook.spec.reader import read
+from runbook.spec.validation import did_you_mean
+
+_SUFFIXES = (".yml", ".yaml")
+_STEPS = re.compile(rb"^steps[ \t]*:", re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Summary:
+    """What `runbook list` shows. `name` is the file's stem; `title` is "" if it cannot be read."""
+
+    name: str
+    title: str
+    symptoms: tuple[str, ...]
+    path: Path
+
+
+def load(name_or_path: str, search_path: Sequence[Path]) -> Runbook:
+    """Return a sound, linked runbook by name, or by path where it is given with a suffix.
+
+    `search_path` are the folders to find runbooks in, the first one that has it wins. Raises
+    RunbookError with all problems of the file and of those it calls; warnings are passed over.
+    """
+    library = _Library(search_path)
+    path = _locate(name_or_path, search_path)
+    draft = library.draft(path)
+    errors = [problem for problem in library.problems() if problem.severity is Severity.ERROR]
+    if errors or draft is None:
+        raise RunbookError(*errors)
+    return link(draft, library.find)
+
+
+def check(paths: Iterable[Path], search_path: Sequence[Path] = ()) -> list[Problem]:
+    """Return all problems of runbook files, or folders of them, in the order of their places.
+
+    Runbooks that they call are looked for in their own folders first, then in `search_path`.
+    """
+    problems: dict[Problem, None] = {}
+    for path in paths:
+        files = _files(path) if path.is_dir() else [path]
+        for file in files:
+            library = _Library([file.parent, *search_path])
+            draft = library.draft(file)
+            found = library.problems()
+            if draft is not None and not any(p.severity is Severity.ERROR for p in found):
+                try:
+                    link(draft, library.find)
+                except RunbookError as error:
+                    found += error.problems
+            problems |= dict.fromkeys(found)
+    return sorted(problems, key=_place)
+
+
+def summaries(search_path: Sequence[Path]) -> list[Summary]:
+    """Return what there is to run, by name; of two with the same name, the one found first.
+
+    Cheap: files are not checked, and read only as far as their steps.
+    """
+    found: dict[str, Summary] = {}
+    for folder in search_path:
+        for path in _files(folder):
+            if path.stem not in found:
+                found[path.stem] = _summary(path)
+    return [found[name] for name in sorted(found)]
+
+
+def roles_path(folder: Path) -> tuple[Path, ...]:
+    """Return the folders in which roles of a runbook in `folder` are looked for."""
+    return (folder / "roles", folder.parent / "roles")
+
+
+def _place(problem: Problem) -> tuple[str, int, int]:
+    where = problem.where
+    return (where.path, where.line, where.column) if where else ("", 0, 0)
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return []
+    return [path for path in entries if path.suffix in _SUFFIXES and path.is_file()]
+
+
+def _locate(name_or_path: str, search_path: Sequence[Path]) -> Path:
+    if name_or_path.endswith(_SUFFIXES) or "/" in name_or_path:
+        return Path(name_or_path)
+    found = _find(name_or_path, search_path)
+    if found is not None:
+        return found
+    looked = ", ".join(str(folder) for folder in search_path) or "nowhere"
+    names = [path.stem for folder in search_path for path in _files(folder)]
+    raise RunbookError.of(
+        "unknown-runbook",
+        f'there is no runbook "{name_or_path}"',
+        context=f"Looked in: {looked}.",
+        hint=did_you_mean(name_or_path, names) or "`runbook list` shows what there is.",
+    )
+
+
+def _find(name: str, search_path: Sequence[Path]) -> Path | None:
+    for folder in search_path:
+        for suffix in _SUFFIXES:
+            path = folder / f"{name}{suffix}"
+            if path.is_file():
+                return path
+    return None
+
+
+def _summary(path: Path) -> Summary:
+    try:
+        content = path.read_bytes()
+    except OSError:
+        content = b""
+    steps = _STEPS.search(content)
+    for part in (content[: steps.start()] if steps else content, content):
+        data = read(part, str(path), foreign=is_ansible_content).data
+        if isinstance(data, dict) and "title" in data:
+            symptoms = data.get("symptoms")
+            return Summary(
+                name=path.stem,
+                title=str(data["title"]),
+                symptoms=tuple(map(str, symptoms)) if isinstance(symptoms, list) else (),
+                path=path,
+            )
+    return Summary(name=path.stem, title="", symptoms=(), path=path)
+
+
+class _Library:
+    """The files that one runbook is made of, each read and linted once."""
+
+    def __init__(self, search_path: Sequence[Path]) -> None:
+        self._search_path = search_path
+        self._read: dict[Path, tuple[Draft | None, list[Problem]]] = {}
+
+    def draft(self, path: Path) -> Draft | None:
+        """Read a file and, one after the other, those it calls."""
+        pending = [path]
+        while pending:
+            current = pending.pop()
+            if current in self._read:
+                continue
+            draft, problems = _read_file(current)
+            if draft is not None:
+                problems += lint(
+                    draft,
+                    find=self._unchecked,
+                    roles=roles_path(current.parent),
+                    searched=self._search_path,
+                )
+                pending += filter(None, map(self._path, _called(draft)))
+            self._read[current] = (draft, problems)
+        return self._read[path][0]
+
+    def problems(self) -> list[Problem]:
+        """Return the problems of all files read so far, in the order of their places."""
+        return sorted((p for _, found in self._read.values() for p in found), key=_place)
+
+    def find(self, name: str) -> Draft | None:
+        """Return the draft of a runbook by name."""
+        path = self._path(name)
+        return self._read[path][0] if path in self._read else None
+
+    def _unchecked(self, name: str) -> Draft | None:
+        path = self._path(name)
+        return _read_file(path)[0] if path else None
+
+    def _path(self, name: str) -> Path | None:
+        return _find(name, self._search_path)
+
+
+def _called(draft: Draft) -> list[str]:
+    return [step.runbook for _, step in draft.sound if isinstance(step, Call)]
+
+
+@lru_cache(maxsize=256)
+def _parsed(content: bytes, path: str) -> tuple[Draft | None, tuple[Problem, ...]]:
+    draft, problems = parse(content, path)
+    return draft, tuple(problems)
+
+
+def _read_file(path: Path) -> tuple[Draft | None, list[Problem]]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        problem = Problem(
+            reference="unreadable-file", message=f"cannot read {path}: {error.strerror or error}"
+        )
+        return None, [problem]
+    draft, problems = _parsed(content, str(path))
+    return draft, list(problems)

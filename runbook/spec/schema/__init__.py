@@ -1,0 +1,1 @@
+"""The JSON Schemas of the language, as files that editors can use too."""

@@ -1,0 +1,99 @@
+"""Every expression of a step: where it stands, of what kind it is, and what it refers to."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from runbook.model.definition import Json
+from runbook.spec.draft import DraftStep
+from runbook.spec.expressions import Uses, condition_uses, template_uses, texts
+from runbook.spec.reader import Path
+
+_CONDITIONS = {"when", "until", "changed_when", "failed_when", "that", "break_when"}
+_TEMPLATES = ("title", "impact", "instruction", "commands", "as", "from", "params")
+
+
+class Purpose(Enum):
+    """Who evaluates an expression, and so what it may refer to."""
+
+    TEXT = "text"
+    LOOK = "look"
+    JUDGE = "judge"
+    TASK = "task"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Expression:
+    """An expression of a runbook. `text` is a condition or a template; `path` is the document's."""
+
+    path: Path
+    text: str
+    purpose: Purpose
+    uses: Uses
+
+
+def expressions(written: DraftStep) -> Iterator[Expression]:
+    """Yield all expressions of a step, also where its shape is wrong."""
+    base, raw = written.path, written.raw
+    for key in _TEMPLATES:
+        yield from _templates(raw.get(key), (*base, key), Purpose.TEXT)
+    for key in ("probe", "probes"):
+        yield from _templates(raw.get(key), (*base, key), Purpose.LOOK)
+    for choice, item in _mapping(raw.get("choices")).items():
+        yield from _templates(
+            {key: _mapping(item).get(key) for key in ("title", "help")},
+            (*base, "choices", choice),
+            Purpose.TEXT,
+        )
+    if isinstance(raw.get("passes"), str):
+        yield _condition(raw["passes"], (*base, "passes"), Purpose.JUDGE)
+    cases = raw.get("cases")
+    for index, case in enumerate(cases if isinstance(cases, list) else []):
+        if isinstance(when := _mapping(case).get("when"), str):
+            yield _condition(when, (*base, "cases", index, "when"), Purpose.JUDGE)
+    for key in ("task", "tasks", "role", "undo"):
+        yield from ansible_expressions(raw.get(key), (*base, key))
+
+
+def ansible_expressions(value: Json, path: Path) -> Iterator[Expression]:
+    """Yield the expressions of Ansible content: templates, and the conditions of its keywords."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            below = (*path, key)
+            if key in _CONDITIONS:
+                for inner, text in texts(item, below):
+                    if "{{" not in text:
+                        yield _condition(text, inner, Purpose.TASK)
+                    else:
+                        yield from _templates(text, inner, Purpose.TASK)
+            else:
+                yield from ansible_expressions(item, below)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from ansible_expressions(item, (*path, index))
+    else:
+        yield from _templates(value, path, Purpose.TASK)
+
+
+def names_used(written: DraftStep) -> tuple[str, ...]:
+    """Return the variables a step refers to, in the order written."""
+    return tuple(dict.fromkeys(name for found in expressions(written) for name in found.uses.names))
+
+
+def _templates(value: Json, path: Path, purpose: Purpose) -> Iterator[Expression]:
+    for inner, text in texts(value, path):
+        uses = template_uses(text)
+        if uses != _NOTHING:
+            yield Expression(path=inner, text=text, purpose=purpose, uses=uses)
+
+
+def _condition(text: str, path: Path, purpose: Purpose) -> Expression:
+    return Expression(path=path, text=text, purpose=purpose, uses=condition_uses(text))
+
+
+def _mapping(value: Json) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+_NOTHING = Uses()
