@@ -15,14 +15,18 @@ from runbook.model.verdict import Verdict
 class Holder:
     """The process that drives a run: enough to tell later whether it still lives.
 
-    `started` is the process's start time in clock ticks since boot (`/proc/PID/stat` field 22,
-    proc(5)), None where it cannot be read; `boot` names the boot (`/proc/sys/kernel/random/boot_id`).
+    `controller` is its machine's name for people, `machine` a hash of the machine's id. `started`
+    is the process's start time in clock ticks since boot (`/proc/PID/stat` field 22, proc(5)),
+    `boot` names the boot (`/proc/sys/kernel/random/boot_id`), `namespace` is the inode of its pid
+    namespace, in which `pid` counts; each is None where it cannot be read.
     """
 
     controller: str
     pid: int
+    machine: str | None = None
     started: int | None = None
     boot: str | None = None
+    namespace: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,8 +43,21 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Head:
+    """The end of a run's chain: kept elsewhere too, it proves all entries before it."""
+
+    seq: int
+    hash: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RunSummary:
-    """What history shows of a run. `live` while it is being driven or could be resumed."""
+    """What history shows of a run; all but what `begin` was given is a fold of its entries.
+
+    `verdict` and `ended_at` are None until it has finished; `interrupted` is the reason where it
+    stopped before that and can be resumed. `holder` is the process that drives it, or did.
+    `hosts` and `causes` are in the order of the journal.
+    """
 
     id: str
     runbook: str
@@ -50,6 +67,7 @@ class RunSummary:
     started_at: float
     ended_at: float | None = None
     verdict: Verdict | None = None
+    interrupted: str | None = None
     hosts: tuple[str, ...] = ()
     causes: tuple[str, ...] = ()
     holder: Holder | None = None
@@ -57,7 +75,7 @@ class RunSummary:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunFilter:
-    """Which runs to list; None means any. `since` and `until` are POSIX seconds."""
+    """Which runs to list; None means any. `since` and `until` are POSIX seconds, both inclusive."""
 
     runbook: str | None = None
     host: str | None = None
@@ -69,13 +87,20 @@ class RunFilter:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
-    """A host held by a live run."""
+    """A host held by a run.
+
+    `alive` says whether the process that drives the run is, None where that cannot be told from
+    here. `acting` says that the run has begun a fix whose end is not recorded: what it did is
+    unknown, and only resuming that run finds out.
+    """
 
     host: str
     run: str
     runbook: str
     since: float
     holder: Holder
+    alive: bool | None = None
+    acting: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,21 +111,30 @@ class Conflict:
 
 
 class Journal(Protocol):
-    """Where runs are written down. Every method raises `RunbookError` `journal-unusable` when the
-    store cannot be read or written; whoever meets it on a write must not act.
+    """Where runs are written down. Every method may be called from any thread.
+
+    Every method raises `RunbookError` `journal-unusable` when the store cannot be read or written;
+    whoever meets it on a write must not act. A run that does not exist is `unknown-run`.
     """
 
     def begin(self, run: RunSummary) -> None:
-        """Create a run that has no entries yet."""
+        """Create a run that has no entries yet; without a holder, this process is it.
+
+        Raise `run-exists` for an id that is taken.
+        """
 
     def append(self, run: str, events: Sequence[Event], *, at: float, who: str) -> None:
-        """Write events in order, atomically, and return when they are on disk."""
+        """Write events in order, all or none, and return when they are on disk.
+
+        Free text and data of an event are masked before anything is kept. Raise `run-taken-over`
+        when this journal began the run or took it over, and another process has done so since.
+        """
 
     def entries(self, run: str, *, after: int = 0) -> Iterator[Entry]:
         """Yield a run's entries in order, from sequence `after` + 1."""
 
-    def verify(self, run: str) -> None:
-        """Check the chain against its stored head; raise `journal-broken` naming the entry."""
+    def verify(self, run: str) -> Head:
+        """Check chain, head and summary; raise `journal-broken` naming the entry."""
 
     def find(self, prefix: str) -> RunSummary:
         """Return the one run whose id starts with `prefix`; raise `unknown-run` if not one."""
@@ -109,16 +143,20 @@ class Journal(Protocol):
         """Return runs, newest first."""
 
     def claim(self, run: str, hosts: Iterable[str], *, at: float) -> Conflict | None:
-        """Hold hosts for a run, all or none; return what stands against it."""
+        """Hold hosts for a run, all or none; return what stands against it.
+
+        A run whose process is known to be dead and which is in no fix loses all its hosts, and
+        gets the entry `RunInterrupted`. Hosts of any other run are never taken.
+        """
 
     def release(self, run: str, hosts: Iterable[str]) -> None:
         """Let hosts go that the run holds; others are passed over."""
 
     def claims(self) -> Sequence[Claim]:
-        """Return all held hosts."""
+        """Return all held hosts, in order of their names."""
 
     def take_over(self, run: str, holder: Holder) -> None:
-        """Make another process the run's driver."""
+        """Make another process the run's driver; raise `run-driven` while the present one lives."""
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Let go of the store; further calls raise `journal-unusable`."""

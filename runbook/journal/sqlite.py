@@ -1,0 +1,368 @@
+"""The journal in one SQLite file, for one machine.
+
+One connection, used under a lock by all threads. Each write is one transaction that is on disk
+when the call returns (`synchronous=FULL`); it is begun `IMMEDIATE`, so that it waits for another
+writer at its start and cannot fail half-way for having read first.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from runbook.journal import (
+    Claim,
+    Conflict,
+    Entry,
+    Head,
+    Holder,
+    RunFilter,
+    RunSummary,
+    chain,
+    problems,
+)
+from runbook.journal.chain import Row
+from runbook.journal.holder import alive, this_process
+from runbook.journal.sqlite_file import connect, explained
+from runbook.journal.tally import DIED, UNDERTAKER, Tally, check_summary
+from runbook.model.codec import Mask, canonical, plain, to_text
+from runbook.model.event import Event, Mode
+from runbook.model.masking import mask_value
+from runbook.model.verdict import Verdict
+
+_CHUNK = 500
+_SUMMARY = (
+    "id, runbook, mode, pattern, operator, started_at, ended_at, verdict, interrupted, holder"
+)
+
+
+def open_journal(
+    path: Path, *, mask: Mask = mask_value, busy_timeout_s: float = 10.0
+) -> "SqliteJournal":
+    """Open the journal at `path`, creating it for its owner alone (0600 in a 0700 folder).
+
+    `mask` is applied to the free text and data of every event before it is kept. A call waits up
+    to `busy_timeout_s` for other processes' writes. Raise `journal-unusable`.
+    """
+    connection = connect(path, busy_timeout_s)
+    return SqliteJournal(connection, path, mask)
+
+
+class SqliteJournal:
+    """A `Journal` in one file; see `open_journal`."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, mask: Mask) -> None:
+        self._connection = connection
+        self._path = path
+        self._mask = mask
+        self._lock = RLock()
+        self._driving: dict[str, Holder] = {}
+
+    def begin(self, run: RunSummary) -> None:
+        """Create a run; see `Journal.begin`."""
+        holder = run.holder or this_process()
+        with self._writing() as connection:
+            if connection.execute("SELECT 1 FROM runs WHERE id = ?", (run.id,)).fetchone():
+                raise problems.run_exists(run.id)
+            connection.execute(
+                "INSERT INTO runs (id, runbook, mode, pattern, operator, started_at, holder,"
+                " head_seq, head_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    run.id,
+                    run.runbook,
+                    run.mode.value,
+                    run.pattern,
+                    run.operator,
+                    run.started_at,
+                    canonical(plain(holder)),
+                    chain.EMPTY.seq,
+                    chain.EMPTY.hash,
+                ),
+            )
+        self._driving[run.id] = holder
+
+    def append(self, run: str, events: Sequence[Event], *, at: float, who: str) -> None:
+        """Write events; see `Journal.append`."""
+        texts = [to_text(event, self._mask) for event in events]
+        with self._writing():
+            self._append(run, events, texts, at=at, who=who)
+
+    def entries(self, run: str, *, after: int = 0) -> Iterator[Entry]:
+        """Return a run's entries; see `Journal.entries`."""
+        with self._reading() as connection:
+            self._head(connection, run)
+            row = connection.execute(
+                "SELECT hash FROM entries WHERE run = ? AND seq = ?", (run, after)
+            ).fetchone()
+        previous = chain.GENESIS if row is None else row[0]
+        return chain.opened(run, self._rows(run, after), previous=previous)
+
+    def verify(self, run: str) -> Head:
+        """Check a run; see `Journal.verify`."""
+        with self._reading() as connection:
+            head, _ = self._head(connection, run)
+            chain.check(run, self._rows(run, 0), head)
+            summary = self._summaries(connection, "WHERE id = ?", (run,))[0]
+            check_summary(summary, chain.opened(run, self._rows(run, 0)))
+        return head
+
+    def find(self, prefix: str) -> RunSummary:
+        """Return the run that is meant; see `Journal.find`."""
+        with self._reading() as connection:
+            found = [
+                run
+                for (run,) in connection.execute(
+                    "SELECT id FROM runs WHERE id >= ? AND substr(id, 1, ?) = ? ORDER BY id",
+                    (prefix, len(prefix), prefix),
+                )
+            ]
+            if prefix in found:
+                found = [prefix]
+            if len(found) != 1:
+                raise problems.unknown_run(prefix, found)
+            return self._summaries(connection, "WHERE id = ?", (found[0],))[0]
+
+    def runs(self, which: RunFilter) -> Sequence[RunSummary]:
+        """Return runs, newest first."""
+        conditions = {
+            "runbook = ?": which.runbook,
+            "EXISTS (SELECT 1 FROM run_hosts WHERE host = ? AND run = runs.id)": which.host,
+            "verdict = ?": None if which.verdict is None else which.verdict.value,
+            "started_at >= ?": which.since,
+            "started_at <= ?": which.until,
+        }
+        asked = {text: value for text, value in conditions.items() if value is not None}
+        where = f"WHERE {' AND '.join(asked)} " if asked else ""
+        limit = -1 if which.limit is None else which.limit
+        with self._reading() as connection:
+            return self._summaries(
+                connection,
+                f"{where}ORDER BY started_at DESC, rowid DESC LIMIT ?",
+                (*asked.values(), limit),
+            )
+
+    def claim(self, run: str, hosts: Iterable[str], *, at: float) -> Conflict | None:
+        """Hold hosts; see `Journal.claim`."""
+        wanted = list(dict.fromkeys(hosts))
+        against = "WHERE h.run <> ? AND h.host IN (SELECT value FROM json_each(?))"
+        given = (run, json.dumps(wanted))
+        with self._writing() as connection:
+            self._head(connection, run)
+            for dead in {
+                claim.run: claim
+                for claim in self._claims(connection, against, given)
+                if claim.alive is False and not claim.acting
+            }:
+                self._bury(connection, dead, at)
+            if standing := self._claims(connection, against, given):
+                return Conflict(claims=tuple(standing))
+            connection.executemany(
+                "INSERT INTO held_hosts (host, run, since) VALUES (?, ?, ?)"
+                " ON CONFLICT (host) DO NOTHING",
+                [(host, run, at) for host in wanted],
+            )
+        return None
+
+    def release(self, run: str, hosts: Iterable[str]) -> None:
+        """Let hosts go; see `Journal.release`."""
+        with self._writing() as connection:
+            connection.executemany(
+                "DELETE FROM held_hosts WHERE host = ? AND run = ?", [(host, run) for host in hosts]
+            )
+
+    def claims(self) -> Sequence[Claim]:
+        """Return all held hosts."""
+        with self._reading() as connection:
+            return self._claims(connection, "", ())
+
+    def take_over(self, run: str, holder: Holder) -> None:
+        """Change a run's driver; see `Journal.take_over`."""
+        with self._writing() as connection:
+            _, present = self._head(connection, run)
+            if present != holder and alive(present):
+                raise problems.driven(run, present)
+            connection.execute(
+                "UPDATE runs SET holder = ? WHERE id = ?", (canonical(plain(holder)), run)
+            )
+        self._driving[run] = holder
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock, explained(self._path):
+            self._connection.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Do everything inside or nothing, and have it on disk at the end."""
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """See one state of the file throughout."""
+        with self._transaction("BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        with self._lock, explained(self._path):
+            self._connection.execute(begin)
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # SQLite itself rolls back after some errors, such as a full disk.
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _append(
+        self, run: str, events: Sequence[Event], texts: Sequence[str], *, at: float, who: str
+    ) -> None:
+        connection = self._connection
+        head, holder = self._head(connection, run)
+        if self._driving.get(run, holder) != holder:
+            raise problems.taken_over(run, holder)
+        rows, head = chain.extend(run, head, texts, at=at, who=who)
+        connection.executemany(
+            "INSERT INTO entries (run, seq, at, who, event, hash) VALUES (?, ?, ?, ?, ?, ?)",
+            [(run, row.seq, row.at, row.who, row.event, row.hash) for row in rows],
+        )
+        connection.execute(
+            "UPDATE runs SET head_seq = ?, head_hash = ? WHERE id = ?", (head.seq, head.hash, run)
+        )
+        tally = Tally()
+        tally.add(events, at=at)
+        self._fold(run, tally)
+
+    def _fold(self, run: str, tally: Tally) -> None:
+        """Add what was written to the summary."""
+        connection = self._connection
+        for table, column, names in (
+            ("run_hosts", "host", tally.hosts),
+            ("run_causes", "cause", tally.causes),
+        ):
+            connection.executemany(
+                f"INSERT INTO {table} (run, {column}) VALUES (?, ?) ON CONFLICT DO NOTHING",  # noqa: S608
+                [(run, name) for name in names],
+            )
+        for host, acting in tally.acting.items():
+            connection.execute(
+                "INSERT INTO open_fixes (run, host) VALUES (?, ?) ON CONFLICT DO NOTHING"
+                if acting
+                else "DELETE FROM open_fixes WHERE run = ? AND host = ?",
+                (run, host),
+            )
+        if tally.standing is not None:
+            verdict = tally.standing.verdict
+            connection.execute(
+                "UPDATE runs SET verdict = ?, ended_at = ?, interrupted = ? WHERE id = ?",
+                (
+                    None if verdict is None else verdict.value,
+                    tally.standing.ended_at,
+                    tally.standing.interrupted,
+                    run,
+                ),
+            )
+
+    def _bury(self, connection: sqlite3.Connection, run: str, at: float) -> None:
+        """Free the hosts of a dead run, and say so in it unless it had come to its end."""
+        (over,) = connection.execute(
+            "SELECT verdict IS NOT NULL OR interrupted IS NOT NULL FROM runs WHERE id = ?", (run,)
+        ).fetchone()
+        if not over:
+            self._append(run, [DIED], [to_text(DIED)], at=at, who=UNDERTAKER)
+        connection.execute("DELETE FROM held_hosts WHERE run = ?", (run,))
+
+    def _head(self, connection: sqlite3.Connection, run: str) -> tuple[Head, Holder]:
+        row = connection.execute(
+            "SELECT head_seq, head_hash, holder FROM runs WHERE id = ?", (run,)
+        ).fetchone()
+        if row is None:
+            raise problems.unknown_run(run)
+        return Head(seq=row[0], hash=row[1]), _holder(run, row[2])
+
+    def _rows(self, run: str, after: int) -> Iterator[Row]:
+        """Yield rows by chunks, so that a slow reader holds up nobody."""
+        while True:
+            with self._lock, explained(self._path):
+                chunk = self._connection.execute(
+                    "SELECT seq, at, who, event, hash FROM entries WHERE run = ? AND seq > ?"
+                    " ORDER BY seq LIMIT ?",
+                    (run, after, _CHUNK),
+                ).fetchall()
+            for seq, at, who, event, digest in chunk:
+                yield Row(seq=seq, at=at, who=who, event=event, hash=digest)
+                after = seq
+            if len(chunk) < _CHUNK:
+                return
+
+    def _claims(
+        self, connection: sqlite3.Connection, where: str, given: tuple[Any, ...]
+    ) -> list[Claim]:
+        rows = connection.execute(
+            "SELECT h.host, h.run, r.runbook, h.since, r.holder,"  # noqa: S608
+            " EXISTS (SELECT 1 FROM open_fixes f WHERE f.run = h.run)"
+            f" FROM held_hosts h JOIN runs r ON r.id = h.run {where} ORDER BY h.host",
+            given,
+        ).fetchall()
+        holders = {text: _holder(run, text) for run, text in {(row[1], row[4]) for row in rows}}
+        living = {text: alive(holder) for text, holder in holders.items()}
+        return [
+            Claim(
+                host=host,
+                run=run,
+                runbook=runbook,
+                since=since,
+                holder=holders[text],
+                alive=living[text],
+                acting=bool(acting),
+            )
+            for host, run, runbook, since, text, acting in rows
+        ]
+
+    def _summaries(
+        self, connection: sqlite3.Connection, tail: str, given: tuple[Any, ...]
+    ) -> list[RunSummary]:
+        rows = connection.execute(f"SELECT {_SUMMARY} FROM runs {tail}", given).fetchall()  # noqa: S608
+        return [self._summary(connection, row) for row in rows]
+
+    def _summary(self, connection: sqlite3.Connection, row: tuple[Any, ...]) -> RunSummary:
+        run, runbook, mode, pattern, operator, started, ended, verdict, interrupted, holder = row
+        names = {
+            table: tuple(
+                name
+                for (name,) in connection.execute(
+                    f"SELECT {column} FROM {table} WHERE run = ? ORDER BY rowid",  # noqa: S608
+                    (run,),
+                )
+            )
+            for table, column in (("run_hosts", "host"), ("run_causes", "cause"))
+        }
+        try:
+            return RunSummary(
+                id=run,
+                runbook=runbook,
+                mode=Mode(mode),
+                pattern=pattern,
+                operator=operator,
+                started_at=started,
+                ended_at=ended,
+                verdict=None if verdict is None else Verdict(verdict),
+                interrupted=interrupted,
+                hosts=names["run_hosts"],
+                causes=names["run_causes"],
+                holder=_holder(run, holder),
+            )
+        except ValueError as error:
+            raise problems.bad_summary(run, "mode, verdict") from error
+
+
+def _holder(run: str, text: str) -> Holder:
+    try:
+        return Holder(**json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise problems.bad_summary(run, "holder") from error
