@@ -179,6 +179,7 @@ class Deployment:
 
     def write(self) -> None:
         """Write the application and all configuration as deployed; logs stay as they are."""
+        shutil.rmtree(self.folder / "etc", ignore_errors=True)
         for name in ("etc/nginx/conf.d", "etc/nginx/known-good", "log", "run", "tmp"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self._write_application()
