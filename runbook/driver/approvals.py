@@ -1,0 +1,48 @@
+"""What the operator is shown before a fix, and what an approval is bound to."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from runbook.driver.operator import ApprovalRequest
+from runbook.engine.evidence import cause_evidence
+from runbook.executor import HostPreviewed
+from runbook.model.definition import Fix, Runbook
+from runbook.model.state import HostState
+
+
+def approval_digest(closure: str, fix: str, state: HostState) -> str:
+    """Return the hash that binds a yes: what would run, where, and what was found there.
+
+    `closure` is keyed, and so is this. Rendered params are part of it.
+    """
+    bound = {
+        "closure": closure,
+        "fix": fix,
+        "host": state.host,
+        "params": state.params,
+        "walked": state.walked,
+    }
+    return hashlib.sha256(json.dumps(bound, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def approval_request(
+    runbook: Runbook,
+    fix: Fix,
+    hosts: tuple[str, ...],
+    states: Mapping[str, HostState],
+    previews: Mapping[str, HostPreviewed],
+) -> ApprovalRequest:
+    """Gather what a person needs to say yes or no."""
+    texts = states[hosts[0]].texts.get(fix.id)
+    evidence = {host: cause_evidence(states[host], fix) for host in hosts}
+    return ApprovalRequest(
+        fix=fix,
+        hosts=hosts,
+        title=texts.title if texts else fix.title,
+        impact=texts.impact if texts else fix.impact,
+        cause=runbook.causes.get(fix.cause) if fix.cause else None,
+        states={host: states[host] for host in hosts},
+        evidence={host: seen for host, seen in evidence.items() if seen is not None},
+        previews=dict(previews),
+    )

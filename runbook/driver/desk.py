@@ -1,0 +1,128 @@
+"""What the operator has been asked and has not answered yet."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from runbook.driver.approvals import approval_digest, approval_request
+from runbook.driver.operator import Answer, ApprovalReply, Operator, Question
+from runbook.engine.cohort import Cohort
+from runbook.executor import HostPreviewed
+from runbook.model.decision import AskOperator, RequestApproval
+from runbook.model.definition import Ask, Fix, Manual, Runbook
+from runbook.model.event import Answered, FixApproved, FixDeclined, HostEvent
+from runbook.model.state import HostState
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Replied:
+    """An answer to a ticket, on its way to the driver."""
+
+    ticket: str
+    reply: ApprovalReply | Answer
+
+
+@dataclass(kw_only=True, slots=True)
+class _Ticket:
+    cohort: Cohort
+    previews: dict[str, HostPreviewed] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    expires_at: float | None = None
+
+
+@dataclass(kw_only=True)
+class Desk:
+    """Puts approvals and questions to the operator, and turns answers into events."""
+
+    runbook: Runbook
+    operator: Operator
+    closure: str
+    deliver: Callable[[Replied], None]
+    clock: Callable[[], float] = time.monotonic
+    _tickets: dict[str, _Ticket] = field(default_factory=dict)
+
+    def open(self, ticket: str, cohort: Cohort) -> None:
+        """Note that a cohort waits for an answer which is yet to be asked for."""
+        self._tickets[ticket] = _Ticket(cohort=cohort)
+
+    def predict(self, ticket: str, preview: HostPreviewed) -> None:
+        """Add what Ansible predicts for one host."""
+        if ticket in self._tickets:
+            self._tickets[ticket].previews[preview.host] = preview
+
+    def ask_approval(self, ticket: str, states: Mapping[str, HostState]) -> None:
+        """Ask for the approval of a cohort's fix, bound to what is known now."""
+        waiting = self._tickets[ticket]
+        assert isinstance(waiting.cohort.decision, RequestApproval)  # noqa: S101 -- as opened
+        fix = self.runbook.steps[waiting.cohort.decision.fix]
+        assert isinstance(fix, Fix)  # noqa: S101 -- as the engine promises
+        hosts = waiting.cohort.hosts
+        waiting.digests = {
+            host: approval_digest(self.closure, fix.id, states[host]) for host in hosts
+        }
+        self.operator.approve(
+            approval_request(self.runbook, fix, hosts, states, waiting.previews),
+            lambda reply: self.deliver(Replied(ticket=ticket, reply=reply)),
+        )
+
+    def ask_question(self, ticket: str, cohort: Cohort, states: Mapping[str, HostState]) -> None:
+        """Put an `ask` or `manual` step to the operator, for as long as it allows."""
+        assert isinstance(cohort.decision, AskOperator)  # noqa: S101 -- as the driver promises
+        step = self.runbook.steps[cohort.decision.step]
+        assert isinstance(step, Ask | Manual)  # noqa: S101 -- as the engine promises
+        self._tickets[ticket] = _Ticket(
+            cohort=cohort, expires_at=self.clock() + step.expires.after_s
+        )
+        texts = states[cohort.hosts[0]].texts.get(step.id)
+        title = texts.title if texts else step.title
+        self.operator.answer(
+            Question(step=step, hosts=cohort.hosts, title=title),
+            lambda reply: self.deliver(Replied(ticket=ticket, reply=reply)),
+        )
+
+    def take(self, replied: Replied) -> tuple[tuple[str, ...], list[HostEvent]]:
+        """Close a ticket; return its hosts and what the answer means. Nothing if it was closed."""
+        waiting = self._tickets.pop(replied.ticket, None)
+        if waiting is None:
+            return (), []
+        hosts = waiting.cohort.hosts
+        match waiting.cohort.decision, replied.reply:
+            case RequestApproval(fix=fix), ApprovalReply() as reply:
+                return hosts, [
+                    FixApproved(
+                        host=host,
+                        step=fix,
+                        by=reply.by,
+                        digest=waiting.digests[host],
+                        reason=reply.reason,
+                    )
+                    if host in reply.approved
+                    else FixDeclined(host=host, step=fix, by=reply.by, reason=reply.reason)
+                    for host in hosts
+                ]
+            case AskOperator(step=step), Answer() as answer:
+                return hosts, _answered(hosts, step, answer)
+        return hosts, []
+
+    def expired(self) -> list[tuple[tuple[str, ...], list[HostEvent]]]:
+        """Close the questions whose time is up; return their hosts and events."""
+        now = self.clock()
+        over = [
+            ticket
+            for ticket, waiting in self._tickets.items()
+            if waiting.expires_at is not None and waiting.expires_at <= now
+        ]
+        nobody = Answer(answer="expired", by="nobody")
+        return [self.take(Replied(ticket=ticket, reply=nobody)) for ticket in over]
+
+    def next_expiry_s(self) -> float | None:
+        """Return the seconds until the next question's time is up."""
+        times = [item.expires_at for item in self._tickets.values() if item.expires_at is not None]
+        return max(0.0, min(times) - self.clock()) if times else None
+
+
+def _answered(hosts: tuple[str, ...], step: str, answer: Answer) -> list[HostEvent]:
+    return [
+        Answered(host=host, step=step, answer=answer.answer, by=answer.by, note=answer.note)
+        for host in hosts
+    ]

@@ -1,0 +1,67 @@
+"""Whether a target set is fit to be worked on, said before anything is touched."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from runbook.errors import Problem, RunbookError
+from runbook.executor import HostsResolved, ParamProblem
+from runbook.journal import Claim
+
+SHOWN = 20
+
+
+def unfit(resolved: HostsResolved, pattern: str) -> RunbookError | None:
+    """Return what is wrong with the hosts a pattern came to, or with their params."""
+    if not resolved.hosts:
+        return RunbookError.of(
+            "no-hosts",
+            f"the host pattern {pattern!r} names no host of the inventory",
+            context="An empty target set is never taken for all hosts.",
+            hint="see the hosts and groups with `ansible-inventory --graph` and the same -i",
+        )
+    if resolved.problems:
+        return RunbookError(*_param_problems(resolved.problems))
+    return None
+
+
+def _param_problems(problems: Sequence[ParamProblem]) -> list[Problem]:
+    """Return one problem for each param and message, naming the hosts it concerns."""
+    hosts: dict[tuple[str, str], list[str]] = {}
+    for problem in problems:
+        hosts.setdefault((problem.param, problem.message), []).append(problem.host)
+    return [
+        Problem(
+            reference="bad-param",
+            message=f"the param {param!r} cannot be used: {message}",
+            context=f"on {_names(names)}",
+            hint=f"set it in the inventory (host_vars, group_vars), or with --set {param}=VALUE",
+        )
+        for (param, message), names in list(hosts.items())[:SHOWN]
+    ]
+
+
+def held(claims: Sequence[Claim]) -> RunbookError:
+    """Return the error of hosts that other runs hold."""
+    runs = {claim.run: claim for claim in claims}
+    return RunbookError(
+        *(
+            Problem(
+                reference="host-held",
+                message=f"{_names([item.host for item in claims if item.run == run])}: "
+                f"held by run {run} ({claim.runbook}) since {_time(claim.since)}",
+                context=f"It is driven by process {claim.holder.pid} on {claim.holder.controller}.",
+                hint=f"wait for it to end, or see it with `runbook report {run}`; if it was "
+                f"interrupted, `runbook resume {run}` goes on with it",
+            )
+            for run, claim in runs.items()
+        )
+    )
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def _names(hosts: Sequence[str]) -> str:
+    shown = ", ".join(hosts[:SHOWN])
+    return shown if len(hosts) <= SHOWN else f"{shown} and {len(hosts) - SHOWN} more"

@@ -1,0 +1,501 @@
+"""Driving one run: decide, write down, act, write down, until every host has its verdict."""
+
+import queue
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from runbook.driver.desk import Desk, Replied
+from runbook.driver.flights import Flight, Flights, describe
+from runbook.driver.joining import held, unfit
+from runbook.driver.observer import Observer
+from runbook.driver.operator import Operator
+from runbook.engine.cohort import Cohort, cohorts
+from runbook.engine.decide import decide
+from runbook.engine.evidence import evidence_seen_at
+from runbook.engine.evolve import evolve, start
+from runbook.errors import RunbookError
+from runbook.executor import (
+    Executor,
+    FixRequest,
+    HostActed,
+    HostObserved,
+    HostPreviewed,
+    HostsResolved,
+    HostVerified,
+    InvocationEnded,
+    ObserveRequest,
+    PreviewRequest,
+    Progress,
+    Report,
+    Request,
+    VerifyRequest,
+    WatchRequest,
+)
+from runbook.journal import Journal
+from runbook.model.decision import (
+    AskOperator,
+    AwaitFix,
+    Decision,
+    Done,
+    Observe,
+    Record,
+    RequestApproval,
+    StartFix,
+    VerifyFix,
+    WatchCheck,
+)
+from runbook.model.definition import CheckResult, Json, Runbook
+from runbook.model.event import (
+    Acted,
+    Event,
+    EvidenceExpired,
+    FixEnded,
+    FixIntended,
+    FixVerified,
+    HostEvent,
+    HostFinished,
+    HostJoined,
+    Mode,
+    Observed,
+    RunFinished,
+)
+from runbook.model.state import HostState
+from runbook.model.verdict import Verdict, worst
+
+GATHER_S = 0.3
+"""How long the first host of a cohort waits for others before the operator is asked."""
+
+MAX_OBSERVATIONS = 4
+"""How many observations run at once; hosts that come later wait and are batched together."""
+
+ORPHAN_POLL_S = 0.2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stop:
+    """The operator wants to stop: `now` gives up fixes under way as well."""
+
+    reason: str
+    now: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Nudge:
+    """Something changed without news from outside: look again at what is next."""
+
+
+Message = Report | Stop | Replied | Nudge
+
+
+class InterruptedRunError(Exception):
+    """The run stopped before its end; it is journaled and can be resumed."""
+
+
+@dataclass(kw_only=True)
+class Driver:
+    """Drives one run. `clock` gives POSIX seconds; `closure` computes the closure hash anew."""
+
+    run: str
+    runbook: Runbook
+    mode: Mode
+    executor: Executor
+    journal: Journal
+    operator: Operator
+    observer: Observer
+    closure: Callable[[], str]
+    approved_closure: str
+    clock: Callable[[], float] = time.time
+    states: dict[str, HostState] = field(default_factory=dict)
+    _inbox: queue.SimpleQueue[Message] = field(default_factory=queue.SimpleQueue)
+    _busy: set[str] = field(default_factory=set)
+    _orphans: dict[str, str] = field(default_factory=dict)
+    _stopping: Stop | None = None
+    _news_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._flights = Flights(run=self.run, executor=self.executor, deliver=self._inbox.put)
+        self._desk = Desk(
+            runbook=self.runbook,
+            operator=self.operator,
+            closure=self.approved_closure,
+            deliver=self._inbox.put,
+        )
+
+    def stop(self, stop: Stop) -> None:
+        """Ask the loop to stop; safe from a signal handler."""
+        self._inbox.put(stop)
+
+    def join_hosts(self, pattern: str) -> None:
+        """Find the target set and look at all of it, in one invocation.
+
+        Raises RunbookError where the pattern names nobody, a param is missing or of the wrong type,
+        another run holds a host, or Ansible cannot be used; nothing has been touched then.
+        """
+        first = decide(self.runbook, start(self.runbook, ""), self.mode)
+        steps = first.steps if isinstance(first, Observe) else ()
+        request = ObserveRequest(
+            id=self._flights.name(), pattern=pattern, joining=True, steps=steps
+        )
+        flight = self._launch(request, ())
+        while not self.states:
+            message = self._inbox.get()
+            match message:
+                case HostsResolved():
+                    self._welcome(message, flight, pattern)
+                case InvocationEnded(reason=reason):
+                    raise RunbookError.of(
+                        "ansible-unusable",
+                        "Ansible could not read the inventory, or could not start",
+                        context=reason,
+                        hint="see what `ansible-inventory --list` says with the same -i",
+                    )
+                case Stop():
+                    self._flights.give_up()
+                    raise InterruptedRunError(message.reason)
+                case _:
+                    self._take(message)
+
+    def _welcome(self, resolved: HostsResolved, flight: Flight, pattern: str) -> None:
+        problem = unfit(resolved, pattern)
+        if problem is None and self.mode is Mode.RUN:
+            conflict = self.journal.claim(self.run, resolved.hosts, at=self.clock())
+            if conflict is not None:
+                problem = held(conflict.claims)
+        if problem is not None:
+            self._flights.give_up()
+            raise problem
+        flight.hosts.update(resolved.hosts)
+        self._busy.update(resolved.hosts)
+        for host in resolved.hosts:
+            self.states[host] = start(self.runbook, host)
+        self._tell(
+            *(
+                HostJoined(host=host, params=resolved.params.get(host, {}))
+                for host in resolved.hosts
+            )
+        )
+
+    def take_up(self, states: Mapping[str, HostState], orphans: Mapping[str, str]) -> None:
+        """Go on from these states; `orphans` names the invocation that may still act, by host."""
+        self.states.update(states)
+        self._orphans.update(orphans)
+
+    def finish(self) -> Verdict:
+        """Drive until every host has its verdict; return the run's.
+
+        Raises InterruptedRunError when stopped, RunbookError when the journal cannot be written or
+        what would be executed has changed. No invocation is left running in any case.
+        """
+        try:
+            self._loop()
+        finally:
+            self._flights.give_up()
+        verdict = worst(state.verdict or Verdict.UNKNOWN for state in self.states.values())
+        self._note(RunFinished(verdict=verdict))
+        return verdict
+
+    def _loop(self) -> None:
+        while True:
+            self._pump()
+            if all(state.verdict is not None for state in self.states.values()):
+                return
+            if self._stopping is not None and not self._flights.fixing():
+                raise InterruptedRunError(self._stopping.reason)
+            try:
+                self._take(self._inbox.get(timeout=self._patience_s()))
+            except queue.Empty:
+                for hosts, events in self._desk.expired():
+                    self._busy.difference_update(hosts)
+                    self._tell(*events)
+            while not self._inbox.empty():
+                self._take(self._inbox.get())
+
+    # Deciding and dispatching
+
+    def _pump(self) -> None:
+        """Take every idle host as far as it goes without doing anything, then do things."""
+        ready: dict[str, Decision] = {}
+        for host, state in list(self.states.items()):
+            if host in self._busy or state.verdict is not None:
+                continue
+            decision = decide(self.runbook, state, self.mode)
+            while isinstance(decision, Record):
+                self._tell(decision.event)
+                decision = decide(self.runbook, self.states[host], self.mode)
+            if not isinstance(decision, Done):
+                ready[host] = decision
+        grouped = cohorts(self.runbook, ready, self.states)
+        self._observe({host: item for host, item in ready.items() if isinstance(item, Observe)})
+        for cohort in grouped:
+            self._dispatch(cohort)
+
+    def _observe(self, needs: Mapping[str, Observe]) -> None:
+        """Look at all hosts that need it in one invocation, whatever each of them needs."""
+        if not needs or self._stopping is not None:
+            return
+        if self._flights.observing() >= MAX_OBSERVATIONS:
+            return
+        request = ObserveRequest(
+            id=self._flights.name(),
+            pattern=":".join(needs),
+            wants={host: need.steps for host, need in needs.items()},
+            known=self._known(needs),
+        )
+        self._launch(request, needs)
+
+    def _dispatch(self, cohort: Cohort) -> None:
+        if isinstance(cohort.decision, AwaitFix):
+            self._await_orphans(cohort)
+        elif self._stopping is None:
+            self._act(cohort)
+
+    def _act(self, cohort: Cohort) -> None:
+        hosts = cohort.hosts
+        match cohort.decision:
+            case VerifyFix(fix=fix):
+                name, known = self._flights.name(), self._known(hosts)
+                self._launch(VerifyRequest(id=name, fix=fix, hosts=hosts, known=known), hosts)
+            case WatchCheck(step=step):
+                name, known = self._flights.name(), self._known(hosts)
+                self._launch(WatchRequest(id=name, step=step, hosts=hosts, known=known), hosts)
+            case StartFix() as decision:
+                self._start_fix(decision, hosts)
+            case RequestApproval():
+                self._request_approval(cohort)
+            case AskOperator():
+                self._busy.update(hosts)
+                self._desk.ask_question(self._flights.name(), cohort, self.states)
+
+    def _start_fix(self, decision: StartFix, hosts: tuple[str, ...]) -> None:
+        fresh = tuple(host for host in hosts if self._evidence_is_fresh(host, decision.fix))
+        if not fresh:
+            return
+        if self.closure() != self.approved_closure:
+            raise changed_meanwhile(self.run)
+        request = FixRequest(
+            id=self._flights.name(), fix=decision.fix, hosts=fresh, known=self._known(fresh)
+        )
+        self._tell(
+            *(
+                FixIntended(
+                    host=host,
+                    step=decision.fix,
+                    attempt=decision.attempt,
+                    invocation=request.id,
+                )
+                for host in fresh
+            )
+        )
+        self._launch(request, fresh)
+
+    def _evidence_is_fresh(self, host: str, fix: str) -> bool:
+        """Say whether a host may be acted upon; if not, it is sent back to be observed again."""
+        seen_at = evidence_seen_at(self.runbook, self.states[host])
+        age = 0.0 if seen_at is None else self.clock() - seen_at
+        if age <= self.runbook.evidence_max_age_s:
+            return True
+        self._tell(EvidenceExpired(host=host, step=fix, age_s=round(age, 1)))
+        self._inbox.put(Nudge())
+        return False
+
+    def _request_approval(self, cohort: Cohort) -> None:
+        if self._flights.observing() and time.monotonic() - self._news_at < GATHER_S:
+            return  # Others may need the same answer; ask once.
+        assert isinstance(cohort.decision, RequestApproval)  # noqa: S101 -- for the type checker
+        ticket = self._flights.name()
+        self._busy.update(cohort.hosts)
+        self._desk.open(ticket, cohort)
+        if not self.operator.wants_previews:
+            self._desk.ask_approval(ticket, self.states)
+            return
+        request = PreviewRequest(
+            id=self._flights.name(),
+            fix=cohort.decision.fix,
+            hosts=cohort.hosts,
+            known=self._known(cohort.hosts),
+        )
+        self._launch(request, cohort.hosts, ticket)
+
+    def _await_orphans(self, cohort: Cohort) -> None:
+        """After a crash: wait for what the dead driver left running, then find out."""
+        for host in cohort.hosts:
+            if host in self._orphans and self.executor.orphan(self._orphans[host]):
+                self.observer.working((host,), "waiting for the fix that was left running")
+                continue
+            self._orphans.pop(host, None)
+            self._tell(
+                FixEnded(
+                    host=host,
+                    step=self._position(host),
+                    acted=Acted.UNKNOWN,
+                    reason="the run was interrupted while the fix was under way",
+                    interrupted=True,
+                )
+            )
+            self._inbox.put(Nudge())
+
+    # Taking in what comes
+
+    def _take(self, message: Message) -> None:
+        match message:
+            case Stop():
+                self._on_stop(message)
+            case Replied():
+                self._on_reply(message)
+            case Progress(host=host, text=text):
+                self.observer.working(() if host is None else (host,), text)
+            case HostObserved():
+                self._on_observed(message)
+            case HostActed():
+                self._on_acted(message)
+            case HostVerified():
+                self._on_verified(message)
+            case HostPreviewed() | InvocationEnded():
+                self._on_flight(message)
+            case HostsResolved() | Nudge():
+                pass
+
+    def _on_observed(self, report: HostObserved) -> None:
+        if not self._is_owed(report.request, report.host):
+            return
+        self._news_at = time.monotonic()
+        seen = report.observations
+        cut_off = self._stopping is not None and all(
+            item.result is CheckResult.UNKNOWN for item in seen.values()
+        )
+        if not cut_off:  # What we cut off ourselves says nothing of the host.
+            self._tell(Observed(host=report.host, observations=seen, texts=report.texts))
+        self._settle(report.request, report.host)
+
+    def _on_acted(self, report: HostActed) -> None:
+        if not self._is_owed(report.request, report.host):
+            return
+        self._tell(
+            FixEnded(
+                host=report.host,
+                step=self._position(report.host),
+                acted=report.acted,
+                changes=report.changes,
+                reason=report.reason,
+                interrupted=self._stopping is not None and report.acted is Acted.UNKNOWN,
+            )
+        )
+        if report.acted in (Acted.CHANGED, Acted.UNCHANGED):
+            self.observer.working((report.host,), "looking again")
+        else:
+            self._settle(report.request, report.host)
+
+    def _on_verified(self, report: HostVerified) -> None:
+        if not self._is_owed(report.request, report.host):
+            return
+        self._tell(
+            FixVerified(
+                host=report.host,
+                step=self._position(report.host),
+                verification=report.verification,
+            )
+        )
+        self._settle(report.request, report.host)
+
+    def _on_flight(self, report: HostPreviewed | InvocationEnded) -> None:
+        if isinstance(report, HostPreviewed):
+            flight = self._flights.find(report.request)
+            if flight is not None and flight.ticket is not None:
+                self._desk.predict(flight.ticket, report)
+            return
+        flight = self._flights.landed(report.request)
+        if flight is None:
+            return
+        if flight.ticket is None:
+            self._busy.difference_update(flight.hosts)
+        elif self._stopping is None:
+            self._desk.ask_approval(flight.ticket, self.states)
+
+    def _on_reply(self, replied: Replied) -> None:
+        hosts, events = self._desk.take(replied)
+        if self._stopping is None:
+            self._tell(*events)
+        self._busy.difference_update(hosts)
+
+    def _on_stop(self, stop: Stop) -> None:
+        self._stopping = stop
+        self._flights.cancel(fixes=stop.now)
+        fixing = tuple(sorted(self._flights.fixing()))
+        if fixing:
+            self.observer.working(
+                fixing,
+                "giving up the fix under way"
+                if stop.now
+                else "finishing the fix under way; interrupt again to give it up",
+            )
+
+    # Helpers
+
+    def _launch(self, request: Request, hosts: Iterable[str], ticket: str | None = None) -> Flight:
+        flight = self._flights.launch(request, hosts, ticket)
+        self._busy.update(flight.hosts)
+        self.observer.working(tuple(sorted(flight.hosts)), describe(request))
+        return flight
+
+    def _is_owed(self, request: str, host: str) -> bool:
+        flight = self._flights.find(request)
+        return flight is not None and host in flight.hosts
+
+    def _settle(self, request: str, host: str) -> None:
+        flight = self._flights.find(request)
+        if flight is not None:
+            flight.hosts.discard(host)
+        self._busy.discard(host)
+
+    def _position(self, host: str) -> str:
+        return self.states[host].position or ""
+
+    def _tell(self, *events: HostEvent) -> None:
+        """Write events down, then let them count."""
+        if not events:
+            return
+        self.journal.append(self.run, events, at=self.clock(), who=self.operator.name)
+        for event in events:
+            self.states[event.host] = evolve(self.runbook, self.states[event.host], event)
+        finished = [event.host for event in events if isinstance(event, HostFinished)]
+        if finished:
+            self.journal.release(self.run, finished)
+        for event in events:
+            self.observer.happened(event, self.states)
+
+    def _note(self, event: Event) -> None:
+        self.journal.append(self.run, (event,), at=self.clock(), who=self.operator.name)
+        self.observer.happened(event, self.states)
+
+    def _known(self, hosts: Iterable[str]) -> dict[str, dict[str, Json]]:
+        """Return what a later invocation may use of what is known of hosts."""
+        return {host: _facts(self.states[host]) for host in hosts}
+
+    def _patience_s(self) -> float | None:
+        """Return how long to wait for news before looking at the clock."""
+        waits = [] if self._desk.next_expiry_s() is None else [self._desk.next_expiry_s() or 0.0]
+        if self._orphans:
+            waits.append(ORPHAN_POLL_S)
+        if len(self._busy) < sum(state.verdict is None for state in self.states.values()):
+            waits.append(GATHER_S / 3)
+        return min(waits) if waits else None
+
+
+def _facts(state: HostState) -> dict[str, Json]:
+    seen = {
+        step: dict(item.facts)
+        for step, item in state.known.items()
+        if item.facts and item.result is not CheckResult.UNKNOWN
+    }
+    return {**seen, **{step: {"choice": answer} for step, answer in state.answers.items()}}
+
+
+def changed_meanwhile(run: str) -> RunbookError:
+    """Return the error of a closure that is no longer what the run began with."""
+    return RunbookError.of(
+        "changed-meanwhile",
+        f"the runbook, a role or Ansible itself changed after run {run} began",
+        context="What was looked at and approved is not what would be done now.",
+        hint="start a new run; nothing more is done in this one",
+    )

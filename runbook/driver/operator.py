@@ -1,0 +1,110 @@
+"""Whoever answers for a run: a person at a terminal, `--yes`, or nobody."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from runbook.executor import HostPreviewed
+from runbook.model.definition import Ask, Cause, Fix, Manual
+from runbook.model.observation import Observation
+from runbook.model.state import HostState
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApprovalRequest:
+    """May this fix be done on these hosts; with everything a person needs to say.
+
+    `title` and `impact` are as rendered for these hosts, `evidence` is what found the cause on each
+    of them, `previews` what Ansible predicts (empty where nobody would look at it).
+    """
+
+    fix: Fix
+    hosts: tuple[str, ...]
+    title: str
+    impact: str
+    cause: Cause | None
+    states: Mapping[str, HostState]
+    evidence: Mapping[str, Observation]
+    previews: Mapping[str, HostPreviewed] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApprovalReply:
+    """The answer: hosts approved; all others of the request are declined."""
+
+    approved: frozenset[str]
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """An `ask` or `manual` step that some hosts stand at, its title as rendered for them."""
+
+    step: Ask | Manual
+    hosts: tuple[str, ...]
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """A choice's id, or `done` or `not_done`."""
+
+    answer: str
+    by: str
+    note: str = ""
+
+
+class Operator(Protocol):
+    """Asked by the driver, which goes on meanwhile; replies may come from any thread, or never."""
+
+    name: str
+    wants_previews: bool
+
+    def approve(self, request: ApprovalRequest, reply: Callable[[ApprovalReply], None]) -> None:
+        """Ask whether a fix may be done."""
+
+    def answer(self, question: Question, reply: Callable[[Answer], None]) -> None:
+        """Ask a question of the runbook; its `expires` branch is taken where no reply comes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApprovingOperator:
+    """`--yes`: approves every fix, answers no question."""
+
+    name: str
+    wants_previews: bool = False
+
+    def approve(self, request: ApprovalRequest, reply: Callable[[ApprovalReply], None]) -> None:
+        """Say yes."""
+        reply(
+            ApprovalReply(approved=frozenset(request.hosts), by=self.name, reason="--yes was given")
+        )
+
+    def answer(self, question: Question, reply: Callable[[Answer], None]) -> None:
+        """Leave the question to its expiry."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbsentOperator:
+    """Nobody can be asked, and nobody said yes beforehand: destructive fixes are declined."""
+
+    name: str
+    wants_previews: bool = False
+
+    def approve(
+        self,
+        request: ApprovalRequest,  # noqa: ARG002 -- whatever it is
+        reply: Callable[[ApprovalReply], None],
+    ) -> None:
+        """Say no."""
+        reply(
+            ApprovalReply(
+                approved=frozenset(),
+                by=self.name,
+                reason="there is no terminal to ask at, and --yes was not given",
+            )
+        )
+
+    def answer(self, question: Question, reply: Callable[[Answer], None]) -> None:
+        """Leave the question to its expiry."""
