@@ -4,7 +4,7 @@ Ansible evaluates these expressions in its own Jinja environment. Only the gramm
 known here; which filters and tests exist is for Ansible to say.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
@@ -129,38 +129,58 @@ def _uses(tree: "nodes.Node") -> Uses:
 
     read: dict[str, None] = {}
     bound: set[str] = set()
-    lookups: list[str | None] = []
-    unsteady: dict[str, str] = {}
     unquoted: dict[str, None] = {}
     pending = [tree]
+    found: list[nodes.Node] = []
     while pending:
         node = pending.pop()
+        found.append(node)
         pending += reversed(list(node.iter_child_nodes()))
+    for node in found:
         match node:
             case nodes.Name(name=name, ctx="load"):
                 read.setdefault(name)
             case nodes.Name(name=name):
                 bound.add(name)
-            case nodes.Call(node=nodes.Name(name=name), args=args) if name in _LOOKUPS:
-                first = args[0] if args else None
-                plugin = first.value if isinstance(first, nodes.Const) else None
-                lookups.append(str(plugin) if plugin is not None else None)
-            case nodes.Call(node=nodes.Name(name=name)) if name in _UNSTEADY:
-                unsteady[name] = _UNSTEADY[name]
-            case nodes.Filter(name=name) if (short := _short(name)) in _UNSTEADY:
-                unsteady[name] = _UNSTEADY[short]
-            case nodes.Test(name=name) if _short(name) in _CONTROLLER_TESTS:
-                unsteady[name] = "files of the controller, not of the host"
             case nodes.Output(nodes=parts):
                 for part in parts:
                     if not isinstance(part, nodes.TemplateData) and not _is_quoted(part):
                         unquoted |= dict.fromkeys(_names(part))
     return Uses(
         names=tuple(name for name in read if name not in bound),
-        lookups=tuple(lookups),
-        unsteady=unsteady,
+        lookups=tuple(_lookups(found)),
+        unsteady=dict(_unsteady(found)),
         unquoted=tuple(name for name in unquoted if name not in bound),
     )
+
+
+def _lookups(found: "Sequence[nodes.Node]") -> Iterator[str | None]:
+    from jinja2 import nodes  # noqa: PLC0415
+
+    plain_calls = 0
+    for node in found:
+        match node:
+            case nodes.Call(node=nodes.Name(name=name), args=[nodes.Const(value=plugin), *_]) if (
+                name in _LOOKUPS
+            ):
+                plain_calls += 1
+                yield str(plugin)
+    mentions = sum(isinstance(node, nodes.Name) and node.name in _LOOKUPS for node in found)
+    # Under another name, or with a computed plugin, it could be any lookup.
+    yield from [None] * (mentions - plain_calls)
+
+
+def _unsteady(found: "Iterable[nodes.Node]") -> Iterator[tuple[str, str]]:
+    from jinja2 import nodes  # noqa: PLC0415
+
+    for node in found:
+        match node:
+            case nodes.Call(node=nodes.Name(name=name)) if name in _UNSTEADY:
+                yield name, _UNSTEADY[name]
+            case nodes.Filter(name=name) if (short := _short(name)) in _UNSTEADY:
+                yield name, _UNSTEADY[short]
+            case nodes.Test(name=name) if _short(name) in _CONTROLLER_TESTS:
+                yield name, "files of the controller, not of the host"
 
 
 def _names(node: "nodes.Node") -> Iterator[str]:

@@ -35,8 +35,8 @@ def load(name_or_path: str, search_path: Sequence[Path]) -> Runbook:
     `search_path` are the folders to find runbooks in, the first one that has it wins. Raises
     RunbookError with all problems of the file and of those it calls; warnings are passed over.
     """
-    library = _Library(search_path)
     path = _locate(name_or_path, search_path)
+    library = _Library([path.parent, *search_path])
     draft = library.draft(path)
     errors = [problem for problem in library.problems() if problem.severity is Severity.ERROR]
     if errors or draft is None:
@@ -78,9 +78,10 @@ def summaries(search_path: Sequence[Path]) -> list[Summary]:
     return [found[name] for name in sorted(found)]
 
 
-def roles_path(folder: Path) -> tuple[Path, ...]:
-    """Return the folders in which roles of a runbook in `folder` are looked for."""
-    return (folder / "roles", folder.parent / "roles")
+def roles_path(folders: Iterable[Path]) -> tuple[Path, ...]:
+    """Return where roles of runbooks are looked for: within their folders, and beside them."""
+    found = (path for folder in folders for path in (folder / "roles", folder.parent / "roles"))
+    return tuple(dict.fromkeys(found))
 
 
 def _place(problem: Problem) -> tuple[str, int, int]:
@@ -144,7 +145,7 @@ class _Library:
     """The files that one runbook is made of, each read and linted once."""
 
     def __init__(self, search_path: Sequence[Path]) -> None:
-        self._search_path = search_path
+        self._search_path = tuple(dict.fromkeys(search_path))
         self._read: dict[Path, tuple[Draft | None, list[Problem]]] = {}
 
     def draft(self, path: Path) -> Draft | None:
@@ -159,7 +160,7 @@ class _Library:
                 problems += lint(
                     draft,
                     find=self._unchecked,
-                    roles=roles_path(current.parent),
+                    roles=roles_path([current.parent, *self._search_path]),
                     searched=self._search_path,
                 )
                 pending += filter(None, map(self._path, _called(draft)))

@@ -1,7 +1,4 @@
-"""What a runbook means, once its shape is right: everything that would go wrong in a run.
-
-Each rule says what it proves in its own module; this one only puts them together.
-"""
+"""What a runbook means, once its shape is right: everything that would go wrong in a run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +6,12 @@ from pathlib import Path
 from runbook.errors import Problem
 from runbook.spec.draft import Draft
 from runbook.spec.linker import Find
+from runbook.spec.rules.advice import advice
+from runbook.spec.rules.graph import graph_problems
+from runbook.spec.rules.joins import call_problems, role_problems
+from runbook.spec.rules.looks import look_problems
+from runbook.spec.rules.metadata import metadata_problems
+from runbook.spec.rules.names import name_problems
 
 
 def lint(
@@ -17,6 +20,14 @@ def lint(
     """Return all problems of one runbook file beyond its shape, in no order.
 
     `find` returns other runbooks by name; `roles` and `searched` are the folders in which roles
-    and runbooks are looked for, which messages name.
+    and runbooks are looked for.
     """
-    return []
+    return [
+        *metadata_problems(draft),
+        *graph_problems(draft),
+        *name_problems(draft),
+        *look_problems(draft),
+        *call_problems(draft, find, searched),
+        *role_problems(draft, roles),
+        *advice(draft),
+    ]

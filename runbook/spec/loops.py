@@ -5,6 +5,9 @@ from collections.abc import Iterable, Mapping
 from runbook.model.definition import Fix, Goto
 from runbook.spec.draft import Draft, edges
 
+Graph = Mapping[str, Iterable[str]]
+"""For each step's id, the ids it leads to; ids that are no keys lead nowhere."""
+
 
 def successors(draft: Draft) -> dict[str, tuple[str, ...]]:
     """Return for each step's id the ids it may lead to directly."""
@@ -17,44 +20,58 @@ def successors(draft: Draft) -> dict[str, tuple[str, ...]]:
     }
 
 
-def cycles(graph: Mapping[str, Iterable[str]]) -> list[tuple[str, ...]]:
-    """Return the groups of steps that can all reach each other, in the graph's order (Tarjan)."""
-    index: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
-    found: list[tuple[str, ...]] = []
-    for root in graph:
-        if root in index:
-            continue
-        work = [(root, iter(graph[root]))]
-        index[root] = low[root] = len(index)
-        stack.append(root)
-        while work:
-            node, following = work[-1]
-            for child in following:
-                if child not in graph:
-                    continue
-                if child not in index:
-                    index[child] = low[child] = len(index)
-                    stack.append(child)
-                    work.append((child, iter(graph[child])))
-                    break
-                if child in stack:
-                    low[node] = min(low[node], index[child])
-            else:
-                work.pop()
-                if work:
-                    parent = work[-1][0]
-                    low[parent] = min(low[parent], low[node])
-                if low[node] == index[node]:
-                    group = set(stack[stack.index(node) :])
-                    del stack[stack.index(node) :]
-                    if len(group) > 1 or node in graph[node]:
-                        found.append(tuple(name for name in graph if name in group))
+def reachable(graph: Graph, starts: Iterable[str]) -> set[str]:
+    """Return all steps that can be reached from some of them, these included."""
+    found: set[str] = set()
+    pending = list(starts)
+    while pending:
+        name = pending.pop()
+        if name in graph and name not in found:
+            found.add(name)
+            pending += graph[name]
     return found
 
 
-def without(graph: Mapping[str, Iterable[str]], names: Iterable[str]) -> dict[str, list[str]]:
+def reversed_graph(graph: Graph) -> dict[str, list[str]]:
+    """Return for each step the steps that lead to it directly."""
+    result: dict[str, list[str]] = {name: [] for name in graph}
+    for name, following in graph.items():
+        for child in following:
+            if child in result:
+                result[child].append(name)
+    return result
+
+
+def cycles(graph: Graph) -> list[tuple[str, ...]]:
+    """Return the groups of steps that can all reach each other, in the graph's order."""
+    rest = _core(graph)
+    found: list[tuple[str, ...]] = []
+    grouped: set[str] = set()
+    backwards = reversed_graph(rest)
+    for name, following in rest.items():
+        if name not in grouped:
+            after = reachable(rest, following)
+            if name in after:
+                group = after & reachable(backwards, [name])
+                grouped |= group
+                found.append(tuple(member for member in rest if member in group))
+    return found
+
+
+def _core(graph: Graph) -> dict[str, list[str]]:
+    """Return the graph without steps that lead nowhere, which most do and no cycle has."""
+    leaving = {name: sum(child in graph for child in graph[name]) for name in graph}
+    backwards = reversed_graph(graph)
+    gone = [name for name, count in leaving.items() if count == 0]
+    for name in gone:
+        for before in backwards[name]:
+            leaving[before] -= 1
+            if leaving[before] == 0:
+                gone.append(before)
+    return without(graph, gone)
+
+
+def without(graph: Graph, names: Iterable[str]) -> dict[str, list[str]]:
     """Return the graph without some of its steps."""
     gone = set(names)
     return {

@@ -20,6 +20,9 @@ MAX_DEPTH = 64
 MAX_NODES = 50_000
 """Counted after aliases are expanded; the whole library of runbooks stays far below it."""
 
+MAX_SHOWN = 200
+"""Longest line, in characters, that a message quotes."""
+
 Path = tuple[str | int, ...]
 """Keys and indices from the root of a document to a value."""
 
@@ -69,6 +72,10 @@ class Document:
     def at(self, line: int, column: int = 1) -> Location:
         """Return a location of this file, with its line's text where the file has that line."""
         text = self.lines[line - 1] if 0 < line <= len(self.lines) else None
+        if text is not None:
+            # A terminal must not obey what a file contains, nor be flooded by it.
+            shown = "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in text)
+            text = shown if len(shown) <= MAX_SHOWN else None
         return Location(path=self.path, line=line, column=column, text=text)
 
     def key(self, path: Path) -> Location:
@@ -91,6 +98,16 @@ class Document:
             if found:
                 return self.at(number, found.start() + 1)
         return self.value(path)
+
+    def inside(self, path: Path, line: int) -> Location:
+        """Return the place of a line (from 1) of a text value; of the value if it is one line."""
+        start = self.value(path)
+        lead = (start.text or "")[start.column - 1 : start.column]
+        number = start.line + line - 1 + (1 if lead in {"|", ">"} else 0)
+        if number == start.line or number > len(self.lines):
+            return start
+        text = self.lines[number - 1]
+        return self.at(number, len(text) - len(text.lstrip()) + 1)
 
     def _locate(self, table: Mapping[Path, Span], path: Path) -> Location:
         for length in range(len(path), -1, -1):

@@ -1,0 +1,1 @@
+"""The rules about meaning, grouped by what they look at; each yields problems of one draft."""

@@ -1,0 +1,80 @@
+"""Warnings: what works, and will hurt one day."""
+
+from collections.abc import Iterator, Mapping
+
+from runbook.errors import Problem, Severity
+from runbook.model.definition import Json
+from runbook.spec.ansible_words import SHELLS, flat_tasks, module_keys, short
+from runbook.spec.draft import Draft, DraftStep
+from runbook.spec.expressions import template_uses
+from runbook.spec.reader import Path
+from runbook.spec.usage import ansible_expressions
+
+
+def advice(draft: Draft) -> Iterator[Problem]:
+    """Yield warnings about tasks and commands."""
+    secrets = {name for name, param in draft.params.items() if param.secret}
+    for written in draft.steps:
+        for path, tasks in _task_lists(written):
+            hidden: list[Path] = []
+            for below, task in flat_tasks(tasks):
+                at = (*path, *below) if path[-1] != "task" else path
+                yield from _unquoted(draft, at, task)
+                if any(below[: len(block)] == block for block in hidden):
+                    continue
+                if task.get("no_log") is True:
+                    hidden.append(below)
+                elif "block" not in task:
+                    yield from _shown_secrets(draft, at, task, secrets)
+        probe = written.raw.get("probe")
+        command = probe.get("command") if isinstance(probe, Mapping) else None
+        if isinstance(command, Mapping) and isinstance(command.get("shell"), str):
+            at = (*written.path, "probe", "command", "shell")
+            yield from _unquoted_text(draft, at, command["shell"])
+
+
+def _task_lists(written: DraftStep) -> Iterator[tuple[Path, Json]]:
+    undo = written.raw.get("undo")
+    yield (*written.path, "task"), [written.raw.get("task")]
+    yield (*written.path, "tasks"), written.raw.get("tasks")
+    yield (*written.path, "undo", "tasks"), undo.get("tasks") if isinstance(undo, Mapping) else None
+
+
+def _unquoted(draft: Draft, at: Path, task: Mapping[str, Json]) -> Iterator[Problem]:
+    for module in module_keys(task):
+        if short(module) not in SHELLS:
+            continue
+        value = task[module]
+        if isinstance(value, str):
+            yield from _unquoted_text(draft, (*at, module), value)
+        elif isinstance(value, Mapping):
+            for key in ("cmd", "_raw_params"):
+                if isinstance(value.get(key), str):
+                    yield from _unquoted_text(draft, (*at, module, key), value[key])
+
+
+def _unquoted_text(draft: Draft, path: Path, text: str) -> Iterator[Problem]:
+    for name in template_uses(text).unquoted:
+        yield Problem(
+            reference="unquoted-variable",
+            message=f'the value of "{name}" becomes part of a command as it is',
+            where=draft.document.word(path, name),
+            hint="Write `{{ … | quote }}`, or give the command as `argv`.",
+            severity=Severity.WARNING,
+        )
+
+
+def _shown_secrets(
+    draft: Draft, at: Path, task: Mapping[str, Json], secrets: set[str]
+) -> Iterator[Problem]:
+    for found in ansible_expressions(task, at):
+        for name in found.uses.names:
+            if name in secrets:
+                yield Problem(
+                    reference="secret-without-no-log",
+                    message=f'this task uses the secret "{name}", and Ansible may show it',
+                    where=draft.document.word(found.path, name),
+                    hint="Add `no_log: true` to the task.",
+                    severity=Severity.WARNING,
+                )
+                return

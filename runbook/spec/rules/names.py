@@ -1,0 +1,179 @@
+"""Variables: each one is a param, a step of the runbook, a name of Ansible's, or a task's own."""
+
+from collections.abc import Iterator, Mapping
+
+from runbook.errors import Location, Problem
+from runbook.model.definition import Json
+from runbook.spec.ansible_words import (
+    JINJA_GLOBALS,
+    MAGIC_VARIABLES,
+    OPENS_NAMES,
+    READING_LOOKUPS,
+    RESERVED,
+    flat_tasks,
+    module_keys,
+    short,
+)
+from runbook.spec.draft import Draft, DraftStep
+from runbook.spec.usage import Expression, Purpose, ansible_expressions, expressions
+from runbook.spec.validation import did_you_mean
+
+_WITH_RESULT = {"ask", "check", "collect", "watch"}
+
+
+def name_problems(draft: Draft) -> Iterator[Problem]:
+    """Yield what is wrong with names, and with the expressions that use them."""
+    yield from _unsuitable_names(draft)
+    for name in draft.params:
+        for found in ansible_expressions(draft.params[name].default, ("params", name, "default")):
+            yield from _expression(draft, None, found, frozenset())
+    for written in draft.steps:
+        own, closed = _task_names(written)
+        for found in expressions(written):
+            yield from _expression(draft, written, found, own if closed else None)
+
+
+def _unsuitable_names(draft: Draft) -> Iterator[Problem]:
+    places = {name: draft.document.key(("params", name)) for name in draft.params}
+    for name, where in places.items():
+        if name in RESERVED or name.startswith("ansible_"):
+            yield _reserved(name, where)
+    for written in draft.steps:
+        if written.id is None:
+            continue
+        where = draft.document.value((*written.path, str(written.kind)))
+        if written.id in RESERVED or written.id.startswith("ansible_"):
+            yield _reserved(written.id, where)
+        if written.id in places:
+            yield Problem(
+                reference="duplicate-name",
+                message=f'"{written.id}" is a param and a step; '
+                "a condition could not tell them apart",
+                where=where,
+                context=f"The param stands on line {places[written.id].line}.",
+            )
+
+
+def _reserved(name: str, where: Location) -> Problem:
+    return Problem(
+        reference="reserved-name",
+        message=f'"{name}" has a meaning of its own in Ansible',
+        where=where,
+        hint=f"Say more: for example backend_{name}.",
+    )
+
+
+def _expression(
+    draft: Draft, written: DraftStep | None, found: Expression, own: frozenset[str] | None
+) -> Iterator[Problem]:
+    """Yield the problems of one expression; `own` are the task's own names, None if any may be."""
+    if found.uses.error is not None:
+        message, line = found.uses.error
+        yield Problem(
+            reference="bad-expression",
+            message=f"not a valid expression: {message}",
+            where=draft.document.inside(found.path, line),
+        )
+        return
+    if found.purpose is not Purpose.TASK:
+        yield from _unsteady(draft, found)
+    elif written is not None and "task" in written.raw:
+        yield from _acting_lookups(draft, found)
+    for name in found.uses.names:
+        if name in MAGIC_VARIABLES or name in JINJA_GLOBALS or name.startswith("ansible_"):
+            continue
+        if found.purpose is Purpose.TASK and (own is None or name in own):
+            continue
+        problem = _undeclared(draft, written, found, name)
+        if problem is not None:
+            yield problem
+
+
+def _undeclared(
+    draft: Draft, written: DraftStep | None, found: Expression, name: str
+) -> Problem | None:
+    where = draft.document.word(found.path, name)
+    kinds = {step.id: step.kind for step in draft.steps if step.id is not None}
+    if written is not None and name == written.id and name not in draft.params:
+        if found.purpose is Purpose.JUDGE and written.kind == "check":
+            return None
+        return Problem(
+            reference="own-result",
+            message=f'"{name}" has no result yet when this is evaluated',
+            where=where,
+            hint="Only `passes` of a check may use the check's own result.",
+        )
+    if name in draft.params or kinds.get(name) in _WITH_RESULT:
+        return None
+    if name in kinds:
+        return Problem(
+            reference="no-result",
+            message=f'"{name}" is a {kinds[name]}, which leaves no result to use',
+            where=where,
+            hint="Results come from check, ask, watch and collect.",
+        )
+    known = [*draft.params, *(id_ for id_, kind in kinds.items() if kind in _WITH_RESULT)]
+    return Problem(
+        reference="undeclared-variable",
+        message=f'the variable "{name}" is neither a param nor a step',
+        where=where,
+        hint=did_you_mean(name, [*known, *MAGIC_VARIABLES])
+        or "Declare it under `params`; an inventory variable of that name then gives its value.",
+    )
+
+
+def _unsteady(draft: Draft, found: Expression) -> Iterator[Problem]:
+    if found.uses.lookups:
+        yield Problem(
+            reference="lookup-refused",
+            message="lookups are refused here: reading must not run or fetch anything",
+            where=draft.document.value(found.path),
+            hint="Look with a check, or give the value by a param.",
+        )
+    for word, what in (found.uses.unsteady or {}).items():
+        yield Problem(
+            reference="unsteady-expression",
+            message=f'"{word}" depends on {what}',
+            where=draft.document.word(found.path, word),
+            hint="Use what a check has seen on the host.",
+        )
+
+
+def _acting_lookups(draft: Draft, found: Expression) -> Iterator[Problem]:
+    for plugin in found.uses.lookups:
+        if plugin is None or short(plugin) not in READING_LOOKUPS:
+            name = f'the lookup "{plugin}"' if plugin else "a lookup whose name is computed"
+            yield Problem(
+                reference="lookup-refused",
+                message=f"{name} may do more than read, which a check must not",
+                where=draft.document.value(found.path),
+                hint=f"Checks may use: {', '.join(sorted(READING_LOOKUPS))}.",
+            )
+
+
+def _task_names(written: DraftStep) -> tuple[frozenset[str], bool]:
+    """Return the names that a step's tasks make themselves, and whether these are all."""
+    names: set[str] = set()
+    closed = True
+    undo = written.raw.get("undo")
+    lists: list[Json] = [written.raw.get("tasks"), [written.raw.get("task")]]
+    lists.append(undo.get("tasks") if isinstance(undo, Mapping) else None)
+    for tasks in lists:
+        for _, task in flat_tasks(tasks):
+            modules = [short(key) for key in module_keys(task)]
+            closed = closed and not OPENS_NAMES.intersection(modules)
+            if isinstance(task.get("register"), str):
+                names.add(task["register"])
+            names |= _keys(task.get("vars"))
+            for key in module_keys(task):
+                names |= _keys(task[key]) if short(key) == "set_fact" else set()
+            control = task.get("loop_control")
+            if isinstance(control, Mapping):
+                names |= {str(control[key]) for key in ("loop_var", "index_var") if key in control}
+            if "loop" in task or any(str(key).startswith("with_") for key in task):
+                names.add("item")
+    return frozenset(names), closed
+
+
+def _keys(value: Json) -> set[str]:
+    return {str(key) for key in value} if isinstance(value, Mapping) else set()
