@@ -1,0 +1,113 @@
+"""Certificates, whether or not anybody trusts them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import stat
+import time
+
+from .call import CannotLookError, Look, OverTimeError
+from .network import NoConnectionError, connect, kind_of
+from .x509 import Certificate, is_for, read_certificate
+
+_MOST_BYTES = 1 << 20
+_DAY_S = 86400
+
+
+def certificate(
+    look: Look,
+    *,
+    host: str | None = None,
+    port: int = 443,
+    server_name: str | None = None,
+    path: str | None = None,
+) -> dict[str, object]:
+    """Look at the certificate of a server or in a file."""
+    if (host is None) == (path is None):
+        raise CannotLookError("give either a host or a path")
+    facts: dict[str, object] = dict.fromkeys(
+        (
+            "not_before_s", "not_after_s", "days_left", "subject", "issuer", "trusted",
+            "trust_error", "error",
+        )
+    )  # fmt: skip
+    facts.update(found=False, reason="", names=[])
+    facts.update(valid_now=False, matches_name=False, is_self_signed=False)
+    if path is not None:
+        facts.update(_described(_in_file(path), server_name))
+        return facts
+    name = server_name or str(host)
+    try:
+        shown = _shown_by(look, str(host), port, name)
+    except NoConnectionError as failure:
+        return {**facts, "error": failure.kind, "reason": str(failure)}
+    found = read_certificate(shown)
+    if found is None:
+        raise CannotLookError("the certificate cannot be read")
+    facts.update(_described(found, name))
+    try:
+        _handshake(look, str(host), port, name, ssl.create_default_context())
+        facts["trusted"] = True
+    except ssl.SSLCertVerificationError as error:
+        facts.update(trusted=False, trust_error=error.verify_message)
+    except NoConnectionError as failure:
+        facts["trust_error"] = str(failure)
+    return facts
+
+
+def _shown_by(look: Look, host: str, port: int, name: str) -> bytes:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return _handshake(look, host, port, name, context)
+
+
+def _handshake(look: Look, host: str, port: int, name: str, context: ssl.SSLContext) -> bytes:
+    """Return the certificate a server shows.
+
+    Raises:
+        ssl.SSLCertVerificationError: the context does not trust it.
+        NoConnectionError: there was no handshake.
+    """
+    plain: socket.socket | None = None
+    try:
+        plain = connect(look, host, port)
+        with context.wrap_socket(plain, server_hostname=name) as secured:
+            return secured.getpeercert(binary_form=True) or b""
+    except ssl.SSLCertVerificationError:
+        raise
+    except OverTimeError:
+        raise NoConnectionError("timeout", "no TLS handshake in time") from None
+    except OSError as error:
+        kind = "tls" if isinstance(error, ssl.SSLError) else kind_of(error)
+        if kind is None:
+            raise CannotLookError(str(error)) from None
+        raise NoConnectionError(kind, error.strerror or str(error)) from None
+    finally:
+        if plain is not None:
+            plain.close()
+
+
+def _in_file(path: str) -> Certificate | None:
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise CannotLookError("not a regular file: " + path)
+        with open(path, "rb") as stream:
+            return read_certificate(stream.read(_MOST_BYTES))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _described(found: Certificate | None, name: str | None) -> dict[str, object]:
+    if found is None:
+        return {}
+    now = time.time()
+    return {
+        **found._asdict(),
+        "found": True,
+        "valid_now": found.not_before_s <= now <= found.not_after_s,
+        "days_left": round((found.not_after_s - now) / _DAY_S, 1),
+        "matches_name": name is None or is_for(found.names, name),
+    }

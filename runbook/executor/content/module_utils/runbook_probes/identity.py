@@ -1,0 +1,106 @@
+"""Look as another user, or from a process of one's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import pkgutil
+import pwd
+import subprocess
+import sys
+
+from .call import CannotLookError
+
+# Runs this package from its sources, which come with the request: the files the module was unpacked
+# to are private to the user who unpacked them.
+_BOOTSTRAP = """
+import importlib.abc, importlib.util, json, sys
+sent = json.load(sys.stdin)
+class Sent(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+    def find_spec(self, name, path=None, target=None):
+        if name in sent["sources"]:
+            return importlib.util.spec_from_loader(name, self)
+    def get_source(self, name):
+        return sent["sources"][name]
+    def is_package(self, name):
+        return name == "runbook_probes"
+sys.meta_path.insert(0, Sent())
+from runbook_probes.batch import answer
+json.dump(answer(sent["request"]), sys.stdout)
+"""
+
+
+def become(user: str) -> bool:
+    """Become a user for good; return False if that takes sudo.
+
+    Raises:
+        CannotLookError: there is no such user, or the host does not let us.
+    """
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        raise CannotLookError(f"cannot act as {user}: there is no such user") from None
+    if entry.pw_uid == os.geteuid():
+        return True
+    if os.geteuid() != 0:
+        return False
+    try:
+        os.initgroups(entry.pw_name, entry.pw_gid)
+        os.setgid(entry.pw_gid)
+        os.setuid(entry.pw_uid)
+    except OSError as error:
+        raise CannotLookError(f"cannot act as {user}: {error.strerror}") from None
+    os.environ.update(HOME=entry.pw_dir, USER=user, LOGNAME=user)
+    return True
+
+
+def answer_as(user: str, request: dict[str, object]) -> dict[str, object]:
+    """Return the answer of the only probe of a request, looked at as `user` through sudo.
+
+    Raises:
+        CannotLookError: sudo is missing or refuses.
+    """
+    try:
+        answers = answer_elsewhere(["sudo", "-n", "-u", user, "--"], request)["answers"]
+    except OSError as error:
+        raise CannotLookError(f"cannot act as {user}: sudo: {error.strerror}") from None
+    except CannotLookError as error:
+        raise CannotLookError(f"cannot act as {user}: {error}") from None
+    if not isinstance(answers, dict) or not answers:
+        raise CannotLookError(f"cannot act as {user}: no answer")
+    result = next(iter(answers.values()))
+    return dict(result)
+
+
+def answer_elsewhere(prefix: list[str], request: dict[str, object]) -> dict[str, object]:
+    """Answer a request in another Python process, started through the command `prefix`.
+
+    Raises:
+        CannotLookError: the process gave no answer.
+        OSError: it could not be started.
+    """
+    sent = json.dumps({"sources": _sources(), "request": request}).encode("ascii")
+    done = subprocess.run(
+        [*prefix, sys.executable, "-c", _BOOTSTRAP],
+        input=sent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    try:
+        result = json.loads(done.stdout)
+    except ValueError:
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        why = lines[-1] if lines else f"exit status {done.returncode}"
+        raise CannotLookError(why) from None
+    return dict(result)
+
+
+def _sources() -> dict[str, str]:
+    package = __name__.rpartition(".")[0]
+    found = {"runbook_probes": '"""Sent along."""'}
+    for info in pkgutil.iter_modules(sys.modules[package].__path__):
+        source = pkgutil.get_data(package, info.name + ".py")
+        if source is not None:
+            found["runbook_probes." + info.name] = source.decode("utf-8")
+    return found

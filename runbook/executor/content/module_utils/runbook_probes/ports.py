@@ -1,0 +1,80 @@
+"""Who listens on a TCP port."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from .call import CannotLookError, Look
+from .procfs import Listener, holders, listeners, read_process, user_name
+
+_MOST_HOLDERS = 20
+
+
+def covers(listening: str, wanted: str) -> bool:
+    """Tell whether a socket bound to one address takes connections to another.
+
+    The IPv6 wildcard takes IPv4 as well, which is every system's default.
+    """
+    bound = _address(listening)
+    to = _address(wanted)
+    if bound.is_unspecified:
+        return bound.version == 6 or to.version == 4
+    return bound == to
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(text.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def port(look: Look, *, port: int, address: str | None = None) -> dict[str, object]:
+    """Find the listeners of a port in the kernel's tables, and the processes behind them."""
+    del look
+    if address is not None:
+        address = "127.0.0.1" if address == "localhost" else address
+        try:
+            _address(address)
+        except ValueError:
+            raise CannotLookError("address must be an IP address") from None
+    sockets = [
+        socket
+        for socket in listeners()
+        if socket.port == port and (address is None or covers(socket.address, address))
+    ]
+    owners = holders({socket.inode for socket in sockets})
+    rows = [row for socket in sockets for row in _rows(socket, owners[socket.inode])]
+    # The oldest process first: workers inherit the socket of the one that opened it.
+    rows.sort(key=lambda row: (row["pid"] is None, row["pid"] or 0))
+    first = rows[0] if rows else dict.fromkeys(("pid", "process", "command", "user"))
+    return {
+        "listening": bool(rows),
+        "addresses": sorted({socket.address for socket in sockets}),
+        "owner_known": all(owners[socket.inode] for socket in sockets),
+        "pid": first["pid"],
+        "process": first["process"],
+        "command": first["command"],
+        "user": first["user"],
+        "listeners": rows[:_MOST_HOLDERS],
+    }
+
+
+def _rows(socket: Listener, owners: list[int]) -> list[dict[str, int | str | None]]:
+    rows: list[dict[str, int | str | None]] = []
+    for pid in owners:
+        process = read_process(pid)
+        if process is not None:
+            rows.append(
+                {
+                    "address": socket.address,
+                    "pid": pid,
+                    "process": process.name,
+                    "command": process.command,
+                    "user": user_name(process.uid),
+                }
+            )
+    if rows:
+        return rows
+    # The kernel says whose socket it is even where we may not see the process.
+    unseen: dict[str, int | str | None] = dict.fromkeys(("pid", "process", "command"))
+    return [{"address": socket.address, **unseen, "user": user_name(socket.uid)}]

@@ -1,0 +1,235 @@
+"""Services, in the words of whatever manages them."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from .call import CannotLookError, Look
+from .commands import Finished, run_tool
+from .processes import IDLE_STATES, STATE_WORDS, find, monotonic_age_s, read_pidfile
+from .procfs import Process, read_process, read_text
+
+_SYSTEMD_PROPERTIES = (
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "UnitFileState",
+    "MainPID",
+    "ExecMainCode",
+    "ExecMainStatus",
+    "NRestarts",
+    "Result",
+    "StateChangeTimestampMonotonic",
+)
+# As in <signal.h>: how the main process ended.
+_CLD_EXITED = "1"
+_SUPERVISOR_LINE = re.compile(
+    r"^(\S+)\s+(STOPPED|STARTING|RUNNING|BACKOFF|STOPPING|EXITED|FATAL|UNKNOWN)\b\s*(.*)$"
+)
+_UPTIME = re.compile(r"pid (\d+), uptime (?:(\d+) days?, )?(\d+):(\d+):(\d+)")
+
+
+def service(
+    look: Look,
+    *,
+    manager: str = "systemd",
+    name: str | None = None,
+    supervisor_config: str | None = None,
+    supervisorctl: list[str] | None = None,
+    project_directory: str | None = None,
+    pattern: str | None = None,
+    pidfile: str | None = None,
+) -> dict[str, object]:
+    """Ask a service's manager how it is."""
+    if manager == "process":
+        return _by_process(pattern, pidfile)
+    if name is None:
+        raise CannotLookError(f"a service under {manager} needs a name")
+    if manager == "systemd":
+        return _by_systemd(look, name)
+    if manager == "supervisor":
+        return _by_supervisor(look, name, supervisorctl or ["supervisorctl"], supervisor_config)
+    if manager == "docker_compose":
+        return _by_compose(look, name, project_directory)
+    raise CannotLookError("manager must be systemd, supervisor, docker_compose or process")
+
+
+def _facts(*, running: bool, state: str, **more: object) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "running": running,
+        "exists": True,
+        "state": state,
+        "sub_state": None,
+        "enabled": None,
+        "pid": None,
+        "exit_code": None,
+        "signal": None,
+        "restarts": None,
+        "start_limit_hit": False,
+        "in_state_s": None,
+        "result": None,
+        "detail": "",
+    }
+    facts.update(more)
+    return facts
+
+
+def parse_properties(text: str) -> dict[str, str]:
+    """Return the `Name=value` lines of `systemctl show`."""
+    pairs = (line.partition("=") for line in text.splitlines())
+    return {name: value for name, equals, value in pairs if equals}
+
+
+def _by_systemd(look: Look, name: str) -> dict[str, object]:
+    done = run_tool(
+        look, ["systemctl", "show", "--property", ",".join(_SYSTEMD_PROPERTIES), "--", name]
+    )
+    properties = parse_properties(done.stdout)
+    if done.rc != 0 or "ActiveState" not in properties:
+        raise CannotLookError("systemctl: " + _last_line(done))
+    return systemd_facts(properties)
+
+
+def systemd_facts(properties: dict[str, str]) -> dict[str, object]:
+    """Return the facts of a service from the properties of its unit."""
+    state = properties.get("ActiveState", "")
+    result = properties.get("Result", "")
+    exists = properties.get("LoadState") != "not-found"
+    code, status = (_count(properties.get(key)) for key in ("ExecMainCode", "ExecMainStatus"))
+    exited = properties.get("ExecMainCode") == _CLD_EXITED
+    changed_us = _count(properties.get("StateChangeTimestampMonotonic"))
+    detail = f"{state} ({properties.get('SubState', '')})" if exists else "no such unit"
+    return _facts(
+        running=state in ("active", "reloading"),
+        exists=exists,
+        state=state if exists else "not-found",
+        sub_state=properties.get("SubState") or None,
+        enabled=properties.get("UnitFileState", "").startswith("enabled") if exists else False,
+        pid=_count(properties.get("MainPID")) or None,
+        exit_code=status if exited else None,
+        signal=status if code and not exited else None,
+        restarts=_count(properties.get("NRestarts")),
+        start_limit_hit=result == "start-limit-hit",
+        in_state_s=monotonic_age_s(changed_us / 1e6) if changed_us else None,
+        result=result or None,
+        detail=detail + (f", result {result}" if result not in ("", "success") else ""),
+    )
+
+
+def _count(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() else None
+
+
+def _last_line(done: Finished) -> str:
+    lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    return lines[-1] if lines else f"exit status {done.rc}"
+
+
+def _by_supervisor(
+    look: Look, name: str, program: list[str], config: str | None
+) -> dict[str, object]:
+    options = [] if config is None else ["-c", config]
+    done = run_tool(look, [*program, *options, "status", name])
+    facts = parse_supervisor_status(name, done.stdout)
+    if facts is None:
+        raise CannotLookError("supervisorctl: " + _last_line(done))
+    return facts
+
+
+def parse_supervisor_status(name: str, text: str) -> dict[str, object] | None:
+    """Return the facts of a service from `supervisorctl status`, None if it does not say.
+
+    The exit status is no help: it is 0 in state BACKOFF. Connection errors are told by number.
+    """
+    for line in text.splitlines():
+        match = _SUPERVISOR_LINE.match(line.strip())
+        if match is not None and name in (match[1], match[1].partition(":")[0], match[1] + ":*"):
+            uptime = _UPTIME.search(match[3])
+            pid, days, hours, minutes, seconds = (
+                (int(group or 0) for group in uptime.groups()) if uptime else (0, 0, 0, 0, 0)
+            )
+            return _facts(
+                running=match[2] == "RUNNING",
+                state=match[2],
+                pid=pid or None,
+                in_state_s=((days * 24 + hours) * 60 + minutes) * 60.0 + seconds
+                if uptime
+                else None,
+                start_limit_hit=match[2] == "FATAL",
+                detail=match[3],
+            )
+        if line.startswith(name + ": ERROR (no such "):
+            return _facts(running=False, exists=False, state="not-found", detail=line)
+        if re.search(r"no such file$|refused connection$|\[Errno (2|111)\]", line.strip()):
+            return _facts(running=False, state="manager_down", detail="supervisord: " + line)
+    return None
+
+
+def _by_compose(look: Look, name: str, folder: str | None) -> dict[str, object]:
+    done = run_tool(
+        look, ["docker", "compose", "ps", "--all", "--format", "json", name], chdir=folder
+    )
+    if done.rc == 0:
+        return compose_facts(parse_compose(done.stdout))
+    why = _last_line(done)
+    if "no such service" in why:
+        return _facts(running=False, exists=False, state="not-found", detail=why)
+    if "Cannot connect to the Docker daemon" in why:
+        return _facts(running=False, state="manager_down", detail=why)
+    raise CannotLookError("docker compose: " + why)
+
+
+def parse_compose(text: str) -> list[dict[str, object]]:
+    """Return the containers of `docker compose ps --format json`: an array, or one on each line."""
+    found: list[object] = []
+    for part in [text] if text.lstrip().startswith("[") else text.splitlines():
+        try:
+            value = json.loads(part)
+        except (ValueError, RecursionError):
+            continue
+        found.extend(value if isinstance(value, list) else [value])
+    return [item for item in found if isinstance(item, dict)]
+
+
+def compose_facts(containers: list[dict[str, object]]) -> dict[str, object]:
+    """Return the facts of a service from its containers; the worst one speaks for all."""
+    if not containers:
+        return _facts(running=False, state="not-created", detail="no container")
+    worst = min(containers, key=lambda item: item.get("State") == "running")
+    state = str(worst.get("State", ""))
+    code = worst.get("ExitCode")
+    return _facts(
+        running=state == "running",
+        state=state,
+        sub_state=worst.get("Health") or None,
+        exit_code=code if isinstance(code, int) and state != "running" else None,
+        detail=str(worst.get("Status", "")),
+    )
+
+
+def _by_process(pattern: str | None, pidfile: str | None) -> dict[str, object]:
+    found = find(pattern=pattern) if pidfile is None else _by_pidfile(pidfile, pattern)
+    working = [each for each in found if each.state not in IDLE_STATES]
+    if not found:
+        return _facts(running=False, state="absent", detail="no such process")
+    first = (working or found)[0]
+    uptime_s = float(read_text("/proc/uptime").split()[0])
+    return _facts(
+        running=bool(working),
+        state=STATE_WORDS.get(first.state, first.state),
+        pid=first.pid,
+        in_state_s=round(max(uptime_s - first.started_s, 0.0), 2),
+        detail=first.command,
+    )
+
+
+def _by_pidfile(pidfile: str, pattern: str | None) -> list[Process]:
+    pid = read_pidfile(pidfile)
+    process = None if pid is None else read_process(pid)
+    if process is None:
+        return []
+    if pattern is not None and process.pid not in [each.pid for each in find(pattern=pattern)]:
+        # The number was given to another process since.
+        return []
+    return [process]
