@@ -1,0 +1,351 @@
+"""What an event makes of a host's state."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from runbook.engine.graph import graph_of
+from runbook.errors import RunbookError
+from runbook.model.definition import (
+    Ask,
+    CheckResult,
+    End,
+    Fix,
+    FixResult,
+    Goto,
+    Manual,
+    Runbook,
+    Target,
+    Watch,
+)
+from runbook.model.event import (
+    Acted,
+    Answered,
+    CauseFound,
+    Event,
+    EvidenceExpired,
+    FixApproved,
+    FixConcluded,
+    FixDeclined,
+    FixEnded,
+    FixIntended,
+    FixVerified,
+    HostEvent,
+    HostFinished,
+    HostJoined,
+    Observed,
+    RunFinished,
+    RunInterrupted,
+    RunResumed,
+    RunStarted,
+    StepConcluded,
+)
+from runbook.model.observation import Observation
+from runbook.model.state import (
+    Approval,
+    FixPhase,
+    FixProgress,
+    FixRecord,
+    FoundCause,
+    HostState,
+    Refusal,
+    Visit,
+)
+from runbook.model.verdict import Verdict
+
+_NOT_BEGUN = frozenset({FixPhase.NONE, FixPhase.APPROVED})
+_NO_FIX = FixProgress()
+
+
+def start(runbook: Runbook, host: str) -> HostState:
+    """Return the state of a host at the start of its walk."""
+    blank = HostState(host=host, position=None, origin=runbook.start)
+    return _arrive(runbook, blank, runbook.start)
+
+
+def replay(runbook: Runbook, events: Iterable[Event]) -> Mapping[str, HostState]:
+    """Return the state of every host that joined, in joining order, as its events leave it.
+
+    Raises RunbookError `event-out-of-place` where the events tell of another walk than this
+    runbook's, so that nobody goes on from a state nobody knows.
+    """
+    states: dict[str, HostState] = {}
+    for event in events:
+        if isinstance(event, RunStarted | RunInterrupted | RunResumed | RunFinished):
+            continue
+        if isinstance(event, HostJoined) and event.host not in states:
+            states[event.host] = start(runbook, event.host)
+        if event.host not in states:
+            raise _out_of_place(event, "the host has not joined")
+        states[event.host] = evolve(runbook, states[event.host], event)
+    return states
+
+
+def evolve(runbook: Runbook, state: HostState, event: HostEvent) -> HostState:
+    """Return the state after an event.
+
+    What comes from outside can come too late (an answer given twice, a result nobody waits for any
+    more) and changes nothing then. What the walk itself wrote has to fit: RunbookError
+    `event-out-of-place` otherwise, above all for a destructive fix that nobody approved.
+    """
+    match event:
+        case HostJoined():
+            return replace(state, params=event.params)
+        case HostFinished():
+            return replace(state, verdict=event.verdict, reason=event.reason)
+        case FixApproved() | FixDeclined() | Answered() | EvidenceExpired():
+            return _hear(runbook, state, event)
+        case Observed():
+            return replace(
+                state,
+                known={**state.known, **event.observations},
+                texts={**state.texts, **event.texts} if event.texts else state.texts,
+            )
+        case CauseFound():
+            _expect(state, event, _NOT_BEGUN)
+            return _find(state, event.cause, event.step, event.evidence)
+        case StepConcluded():
+            return _pass_step(runbook, state, event)
+        case FixIntended() | FixEnded() | FixVerified():
+            return _advance_fix(runbook, state, event)
+        case FixConcluded():
+            return _pass_fix(runbook, state, event)
+
+
+def _hear(
+    runbook: Runbook,
+    state: HostState,
+    event: FixApproved | FixDeclined | Answered | EvidenceExpired,
+) -> HostState:
+    """Take in what came from outside, unless it is too late. It wakes a host that waits for it."""
+    waiting = state.verdict is Verdict.WAITING
+    if state.position != event.step or not (waiting or state.verdict is None):
+        return state
+    awake = replace(state, verdict=None, reason=None) if waiting else state
+    step = runbook.steps[event.step]
+    open_fix = isinstance(step, Fix) and state.fix.phase in _NOT_BEGUN
+    match event:
+        case Answered() if isinstance(step, Ask | Manual):
+            return replace(awake, answers={**state.answers, event.step: event.answer})
+        case FixApproved() if open_fix:
+            return replace(
+                awake,
+                approval=Approval(step=event.step, walked=state.walked, event=event),
+                fix=FixProgress(phase=FixPhase.APPROVED, approval=event),
+            )
+        case FixDeclined() if open_fix:
+            refusal = Refusal(step=event.step, walked=state.walked, event=event)
+            return replace(
+                awake,
+                approval=None,
+                refusals=(*state.refusals, refusal),
+                fix=FixProgress(phase=FixPhase.DECLINED, refusal=event),
+            )
+        case EvidenceExpired() if open_fix:
+            fresh = replace(awake, epoch=state.epoch + 1, known={}, visits={})
+            return _arrive(runbook, fresh, state.origin)
+        case _:
+            return state
+
+
+def _pass_step(runbook: Runbook, state: HostState, event: StepConcluded) -> HostState:
+    _expect(state, event, {FixPhase.NONE})
+    _expect_target(runbook, event)
+    if event.cause is not None:
+        state = _find(state, event.cause, event.step, event.evidence)
+    known = state.known
+    match runbook.steps[event.step]:
+        case Fix():
+            raise _out_of_place(event, "it is a fix")
+        case Manual() if event.result == "done":
+            # A person changed the host by hand: as after a fix, nothing seen before counts.
+            known = {}
+        case Ask() | Manual() | Watch():
+            # Time has passed: what was seen ahead of need is looked at when it is needed.
+            known = {step: seen for step, seen in known.items() if step in state.visits}
+    visit = Visit(
+        step=event.step,
+        result=event.result,
+        epoch=state.epoch,
+        reason=event.evidence.reason if event.evidence is not None else None,
+    )
+    state = replace(
+        state,
+        path=(*state.path, visit),
+        known=known,
+        fault_seen=state.fault_seen or event.result == CheckResult.FAILED.value,
+    )
+    return _go(runbook, state, event.step, event.next, event.evidence)
+
+
+def _advance_fix(
+    runbook: Runbook, state: HostState, event: FixIntended | FixEnded | FixVerified
+) -> HostState:
+    match event:
+        case FixIntended():
+            _expect(state, event, _NOT_BEGUN)
+            fix = runbook.steps[event.step]
+            if not isinstance(fix, Fix):
+                raise _out_of_place(event, "it is no fix")
+            if fix.destructive and state.fix.phase is not FixPhase.APPROVED:
+                raise _out_of_place(event, "nobody approved it")
+            record = FixRecord(
+                step=event.step,
+                attempt=event.attempt,
+                result=Acted.UNKNOWN.value,
+                verified=False,
+            )
+            return replace(
+                state,
+                fixes=(*state.fixes, record),
+                fix=replace(state.fix, phase=FixPhase.INTENDED),
+            )
+        case FixEnded():
+            _expect(state, event, {FixPhase.INTENDED})
+            record = replace(state.fixes[-1], acted=event.acted)
+            return replace(
+                state,
+                fixes=(*state.fixes[:-1], record),
+                fix=replace(state.fix, phase=FixPhase.ENDED, ended=event),
+            )
+        case FixVerified():
+            _expect(state, event, {FixPhase.ENDED, FixPhase.VERIFIED})
+            return replace(state, fix=replace(state.fix, phase=FixPhase.VERIFIED, verified=event))
+
+
+def _pass_fix(runbook: Runbook, state: HostState, event: FixConcluded) -> HostState:
+    _expect(state, event, {FixPhase.DECLINED, FixPhase.ENDED, FixPhase.VERIFIED})
+    _expect_target(runbook, event)
+    ended, verified = state.fix.ended, state.fix.verified
+    visit = Visit(
+        step=event.step, result=event.result.value, epoch=state.epoch, reason=event.reason
+    )
+    state = replace(state, path=(*state.path, visit), fix=_NO_FIX)
+    if ended is None:
+        return _go(runbook, state, event.step, event.next)
+    record = replace(
+        state.fixes[-1],
+        result=event.result.value,
+        verified=verified is not None
+        and event.result is not FixResult.UNKNOWN
+        and verified.verification.result is event.result,
+    )
+    state = replace(state, fixes=(*state.fixes[:-1], record))
+    if ended.acted is Acted.WITHHELD:
+        return _go(runbook, state, event.step, event.next)
+    attempts = state.attempts
+    if not (ended.interrupted and ended.acted is Acted.UNKNOWN):
+        attempts = {**attempts, event.step: attempts.get(event.step, 0) + 1}
+    state = _close_path(state, event.step, event.next)
+    state = replace(
+        state,
+        epoch=state.epoch + 1,
+        attempts=attempts,
+        known={},
+        answers={},
+        visits={},
+        approval=None,
+        refusals=(),
+    )
+    if isinstance(event.next, Goto):
+        state = replace(state, origin=event.next.step)
+        return _arrive(runbook, state, event.next.step)
+    return state
+
+
+def _go(
+    runbook: Runbook,
+    state: HostState,
+    step: str,
+    target: Target,
+    evidence: Observation | None = None,
+) -> HostState:
+    """Leave a step for a target."""
+    if isinstance(target, Goto):
+        return _arrive(runbook, state, target.step)
+    return _close_path(state, step, target, evidence)
+
+
+def _close_path(
+    state: HostState, step: str, target: Target, evidence: Observation | None = None
+) -> HostState:
+    """Take the verdict of an end, and the cause it names."""
+    if not isinstance(target, End):
+        return state
+    if target.cause is not None:
+        state = _find(state, target.cause, step, evidence)
+    return replace(state, position=None, closing=target.verdict)
+
+
+def _arrive(runbook: Runbook, state: HostState, step: str) -> HostState:
+    """Come to a step; one that was passed in this epoch is looked at, or asked about, anew."""
+    count = state.visits.get(step, 0) + 1
+    known, answers = state.known, state.answers
+    if count > 1:
+        stale = graph_of(runbook).users(step) | {step}
+        known = {other: seen for other, seen in known.items() if other not in stale}
+        answers = {other: answer for other, answer in answers.items() if other != step}
+    state = replace(
+        state,
+        position=step,
+        visits={**state.visits, step: count},
+        known=known,
+        answers=answers,
+        fix=_NO_FIX,
+    )
+    return _recall(state, step) if isinstance(runbook.steps[step], Fix) else state
+
+
+def _recall(state: HostState, fix: str) -> HostState:
+    """Let a yes or a no to this fix stand if the walk found what it found then.
+
+    A yes to another fix outlives only a no that stands: any other way there has become another.
+    """
+    walked = state.walked
+    for refusal in state.refusals:
+        if (refusal.step, refusal.walked) == (fix, walked):
+            progress = FixProgress(phase=FixPhase.DECLINED, refusal=refusal.event)
+            return replace(state, fix=progress)
+    approval = state.approval
+    if approval is not None and (approval.step, approval.walked) == (fix, walked):
+        progress = FixProgress(phase=FixPhase.APPROVED, approval=approval.event)
+        return replace(state, fix=progress)
+    return replace(state, approval=None)
+
+
+def _find(state: HostState, cause: str, step: str, evidence: Observation | None) -> HostState:
+    """Conclude a cause, once in an epoch."""
+    if any(found.cause == cause and found.epoch == state.epoch for found in state.causes):
+        return state
+    found = FoundCause(cause=cause, step=step, epoch=state.epoch, evidence=evidence)
+    return replace(state, causes=(*state.causes, found), fault_seen=True)
+
+
+def _expect(
+    state: HostState,
+    event: CauseFound | StepConcluded | FixIntended | FixEnded | FixVerified | FixConcluded,
+    phases: Iterable[FixPhase],
+) -> None:
+    if state.verdict is not None:
+        raise _out_of_place(event, "the host has its verdict")
+    if state.position != event.step:
+        stands = "is at its end" if state.position is None else f'stands at "{state.position}"'
+        raise _out_of_place(event, f"the walk {stands}")
+    if state.fix.phase not in phases:
+        raise _out_of_place(event, f"the fix there is {state.fix.phase.value}")
+
+
+def _expect_target(runbook: Runbook, event: StepConcluded | FixConcluded) -> None:
+    if isinstance(event.next, Goto) and event.next.step not in runbook.steps:
+        raise _out_of_place(event, f'there is no step "{event.next.step}"')
+
+
+def _out_of_place(event: HostEvent, reason: str) -> RunbookError:
+    name = type(event).__name__
+    step = getattr(event, "step", None)
+    of = f' of "{step}"' if step is not None else ""
+    return RunbookError.of(
+        "event-out-of-place",
+        f'host "{event.host}": the event {name}{of} does not follow from those before it: {reason}',
+        context="The events are of another runbook, or one was changed since, or this is a defect.",
+        hint="Nothing was done. Start a new run.",
+    )
