@@ -48,7 +48,6 @@ from runbook.model.decision import (
 from runbook.model.definition import CheckResult, Json, Runbook
 from runbook.model.event import (
     Acted,
-    Event,
     EvidenceExpired,
     FixEnded,
     FixIntended,
@@ -58,6 +57,7 @@ from runbook.model.event import (
     HostJoined,
     Mode,
     Observed,
+    RunEvent,
     RunFinished,
 )
 from runbook.model.state import HostState
@@ -192,7 +192,7 @@ class Driver:
         finally:
             self._flights.give_up()
         verdict = worst(state.verdict or Verdict.UNKNOWN for state in self.states.values())
-        self._note(RunFinished(verdict=verdict))
+        self.note(RunFinished(verdict=verdict))
         return verdict
 
     def _loop(self) -> None:
@@ -464,7 +464,8 @@ class Driver:
         for event in events:
             self.observer.happened(event, self.states)
 
-    def _note(self, event: Event) -> None:
+    def note(self, event: RunEvent) -> None:
+        """Write down something that concerns the run as a whole."""
         self.journal.append(self.run, (event,), at=self.clock(), who=self.operator.name)
         self.observer.happened(event, self.states)
 

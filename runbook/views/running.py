@@ -1,0 +1,192 @@
+"""Putting a run together: settings, runbook, journal, executor, operator and observer."""
+
+import os
+import pwd
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from runbook.driver.closure import closure_of, installation_key
+from runbook.driver.launch import (
+    Setting,
+    begin_run,
+    drive,
+    new_run_id,
+    resume_run,
+)
+from runbook.driver.loop import Driver, InterruptedRunError, Stop
+from runbook.driver.observer import Observer
+from runbook.driver.operator import Operator
+from runbook.driver.requirements import require_ansible
+from runbook.errors import RunbookError
+from runbook.executor.ansible import AnsibleExecutor
+from runbook.executor.target import Target
+from runbook.journal import Journal, RunSummary
+from runbook.model.definition import Json, Runbook
+from runbook.model.event import Mode, RunStarted
+from runbook.model.masking import MASK
+from runbook.model.state import HostState
+from runbook.model.verdict import Verdict
+
+JOURNAL_FILE = "journal.sqlite"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """What a person asks for: this runbook, on these hosts, in this way."""
+
+    runbook: Runbook
+    mode: Mode
+    pattern: str
+    target: Target
+    home: Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """How driving a run came out; `verdict` is None where it was interrupted."""
+
+    run: str
+    verdict: Verdict | None
+    states: Mapping[str, HostState]
+    interrupted: str | None = None
+
+
+def operator_name() -> str:
+    """Return the name of whoever runs this, the person behind sudo where there is one."""
+    try:
+        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
+
+
+def journal_at(home: Path) -> Journal:
+    """Open this installation's journal; raise RunbookError `journal-unusable`."""
+    from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- only what reads or writes it
+
+    return open_journal(home / JOURNAL_FILE)
+
+
+def carry_out(order: Order, journal: Journal, operator: Operator, observer: Observer) -> Result:
+    """Begin a run and drive it as far as it goes; raise RunbookError."""
+    require_ansible()
+    run = new_run_id(time.time())
+    setting = _setting(order, run, journal, operator, observer)
+    started = RunStarted(
+        runbook=order.runbook.name,
+        title=order.runbook.title,
+        causes={cause.id: cause.title for cause in order.runbook.causes.values()},
+        closure=setting.closure(),
+        pattern=order.pattern,
+        mode=order.mode,
+        inventories=order.target.inventories,
+        settings=recorded(order),
+        operator=operator.name,
+    )
+    driver = begin_run(run, setting, started)
+    return _driven(driver, order.pattern)
+
+
+def go_on(
+    order: Order, summary: RunSummary, journal: Journal, operator: Operator, observer: Observer
+) -> Result:
+    """Resume a run and drive it as far as it goes; raise RunbookError."""
+    require_ansible()
+    setting = _setting(order, summary.id, journal, operator, observer)
+    driver = resume_run(summary, setting)
+    return _driven(driver, order.pattern)
+
+
+def _setting(
+    order: Order, run: str, journal: Journal, operator: Operator, observer: Observer
+) -> Setting:
+    key = installation_key(order.home)
+    executor = AnsibleExecutor(
+        runbook=order.runbook, target=order.target, run=run, operator=operator.name
+    )
+    return Setting(
+        runbook=order.runbook,
+        executor=executor,
+        journal=journal,
+        operator=operator,
+        observer=observer,
+        closure=lambda: closure_of(order.runbook, order.target.roles, order.target.given, key),
+    )
+
+
+def _driven(driver: Driver, pattern: str) -> Result:
+    with _signals(driver):
+        try:
+            verdict = drive(driver, pattern)
+        except InterruptedRunError as stopped:
+            return Result(
+                run=driver.run, verdict=None, states=driver.states, interrupted=str(stopped)
+            )
+    return Result(run=driver.run, verdict=verdict, states=driver.states)
+
+
+@contextmanager
+def _signals(driver: Driver) -> Iterator[None]:
+    """Turn signals into orders to stop: the first gently, the next ones at once."""
+    received = 0
+
+    def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- as signal calls
+        nonlocal received
+        received += 1
+        driver.stop(Stop(reason=f"interrupted by {signal.Signals(number).name}", now=received > 1))
+
+    previous: dict[signal.Signals, Callable[[int, FrameType | None], object] | int | None] = {}
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        previous[number] = signal.signal(number, on_signal)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def recorded(order: Order) -> dict[str, Json]:
+    """Return what a resume needs to know of how a run was started; the journal masks secrets."""
+    target = order.target
+    return {
+        "source": order.runbook.sources[0] if order.runbook.sources else "",
+        "given": dict(target.given),
+        "extra_vars": list(target.extra_vars),
+        "vault_ids": list(target.vault_ids),
+        "vault_password_files": list(target.vault_password_files),
+        "roles": [str(path) for path in target.roles],
+        "config": None if target.config is None else str(target.config),
+        "forks": target.forks,
+        "directory": str(Path.cwd()),
+    }
+
+
+def target_of(started: RunStarted, given: Mapping[str, Json]) -> Target:
+    """Rebuild a run's target from its beginning; raise RunbookError `secrets-needed`.
+
+    Values the journal does not hold, since they are secret, have to be given again.
+    """
+    settings = started.settings
+    values = {**settings["given"], **given}
+    missing = [name for name, value in values.items() if MASK in str(value)]
+    if missing or any(MASK in value for value in settings["extra_vars"]):
+        raise RunbookError.of(
+            "secrets-needed",
+            "the run was started with values that are secret, so the journal does not hold them",
+            context="missing: " + (", ".join(missing) or "values of -e"),
+            hint="give them again: runbook resume RUN --set NAME=VALUE",
+        )
+    return Target(
+        inventories=tuple(started.inventories),
+        given=values,
+        extra_vars=tuple(settings["extra_vars"]),
+        vault_ids=tuple(settings["vault_ids"]),
+        vault_password_files=tuple(settings["vault_password_files"]),
+        roles=tuple(Path(path) for path in settings["roles"]),
+        config=None if settings["config"] is None else Path(settings["config"]),
+        forks=int(settings["forks"]),
+    )
