@@ -54,7 +54,10 @@ class MemoryJournal:
             self._open()
             if run.id in self._runs:
                 raise problems.run_exists(run.id)
-            self._runs[run.id] = _Run(summary=run, holder=run.holder or this_process())
+            masked = replace(
+                run, pattern=self._mask(run.pattern), operator=self._mask(run.operator)
+            )
+            self._runs[run.id] = _Run(summary=masked, holder=run.holder or this_process())
 
     def append(self, run: str, events: Sequence[Event], *, at: float, who: str) -> None:
         """Write events; see `Journal.append`."""
@@ -163,7 +166,7 @@ class MemoryJournal:
             record.summary,
             verdict=standing.verdict,
             ended_at=standing.ended_at,
-            interrupted=standing.interrupted,
+            interrupted=self._mask(standing.interrupted),
             hosts=tuple(record.tally.hosts),
             causes=tuple(record.tally.causes),
             holder=record.holder,

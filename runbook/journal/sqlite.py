@@ -74,8 +74,8 @@ class SqliteJournal:
                     run.id,
                     run.runbook,
                     run.mode.value,
-                    run.pattern,
-                    run.operator,
+                    self._mask(run.pattern),
+                    self._mask(run.operator),
                     run.started_at,
                     canonical(plain(holder)),
                     chain.EMPTY.seq,
@@ -263,7 +263,7 @@ class SqliteJournal:
                 (
                     None if verdict is None else verdict.value,
                     tally.standing.ended_at,
-                    tally.standing.interrupted,
+                    self._mask(tally.standing.interrupted),
                     run,
                 ),
             )

@@ -1,0 +1,129 @@
+"""What other processes do to a journal in its tests: `python -m tests.contract.journal_child`.
+
+Each command takes the journal's path and talks by lines on its standard streams.
+"""
+
+import ctypes
+import os
+import resource
+import sys
+from pathlib import Path
+
+from runbook.errors import RunbookError
+from runbook.journal import RunFilter, RunSummary
+from runbook.journal.sqlite import SqliteJournal, open_journal
+from runbook.model.event import HostJoined, Mode
+
+BATCH = 7
+_PR_CAPBSET_DROP = 24  # prctl(2)
+_CAP_DAC_OVERRIDE = 1  # capabilities(7)
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    print(line, flush=True)
+
+
+def begin(journal: SqliteJournal, run: str) -> None:
+    """Begin a run of nothing in particular."""
+    journal.begin(
+        RunSummary(
+            id=run,
+            runbook="fix-502",
+            mode=Mode.RUN,
+            pattern="web*",
+            operator="anna",
+            started_at=1.0,
+        )
+    )
+
+
+def append_for_ever(path: Path, run: str) -> None:
+    """Append batches of events until killed."""
+    journal = open_journal(path)
+    begin(journal, run)
+    say("ready")
+    while True:
+        events = [HostJoined(host=f"web{n}", params={"text": "x" * 3000}) for n in range(BATCH)]
+        journal.append(run, events, at=1.0, who="anna")
+
+
+def contend(path: Path, run: str, hosts: int) -> None:
+    """Claim hosts one by one for a run, beginning with everybody else; name the ones won."""
+    say("ready")
+    sys.stdin.readline()
+    journal = open_journal(path)
+    begin(journal, run)
+    won = [
+        host
+        for host in (f"web{n}" for n in range(hosts))
+        if journal.claim(run, [host], at=1.0) is None
+    ]
+    say(" ".join(won))
+    sys.stdin.readline()  # whoever is dead could be robbed
+
+
+def hold(path: Path, run: str, host: str) -> None:
+    """Claim a host and stay."""
+    journal = open_journal(path)
+    begin(journal, run)
+    journal.claim(run, [host], at=1.0)
+    say("ready")
+    sys.stdin.readline()
+
+
+def outgrow(path: Path) -> None:
+    """Append beyond the largest size a file may have here, then within it again."""
+    journal = open_journal(path)
+    begin(journal, "r1")
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+    written = 0
+    try:
+        while written < 1000:
+            event = HostJoined(host="web1", params={"text": "x" * 3000})
+            journal.append("r1", [event] * BATCH, at=1.0, who="anna")
+            written += 1
+    except RunbookError as error:
+        say(error.problems[0].reference)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    say(str(journal.verify("r1").seq - written * BATCH))
+    journal.append("r1", [HostJoined(host="web2")], at=1.0, who="anna")
+    say(str(journal.verify("r1").seq - written * BATCH))
+
+
+def use_without_privilege(path: Path) -> None:
+    """Read and write as a user to whom file modes apply, root or not."""
+    if os.environ.pop("JOURNAL_CHILD_PRIVILEGED", "yes") == "yes":
+        ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE, 0, 0, 0)
+        os.environ["JOURNAL_CHILD_PRIVILEGED"] = "no"
+        module = "tests.contract.journal_child"
+        os.execv(sys.executable, [sys.executable, "-m", module, *sys.argv[1:]])
+    try:
+        journal = open_journal(path)
+        say(str(len(journal.runs(RunFilter()))))
+        begin(journal, "r2")
+    except RunbookError as error:
+        say(error.render())
+
+
+def main() -> None:
+    """Do what the arguments say."""
+    command, path, *rest = sys.argv[1:]
+    match command, rest:
+        case "append", [run]:
+            append_for_ever(Path(path), run)
+        case "contend", [run, hosts]:
+            contend(Path(path), run, int(hosts))
+        case "hold", [run, host]:
+            hold(Path(path), run, host)
+        case "outgrow", []:
+            outgrow(Path(path))
+        case "use", []:
+            use_without_privilege(Path(path))
+        case _:
+            raise SystemExit(f"unknown: {command}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,392 @@
+"""The SQLite store: its file, its faults, other processes, and what tampering with it shows."""
+
+import os
+import sqlite3
+import stat
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runbook.errors import RunbookError
+from runbook.journal import Head, RunFilter
+from runbook.journal.holder import this_process
+from runbook.journal.schema import STEPS
+from runbook.journal.sqlite import SqliteJournal, open_journal
+from runbook.model.event import HostJoined, RunInterrupted
+from tests.contract.journal_child import BATCH
+from tests.contract.journals import STARTED, WALK, child, dead, line_of, reference, run, tell
+
+
+def modes(folder: Path) -> dict[str, int]:
+    """Return the permissions of a folder's files by name."""
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+
+
+def unusable(path: Path) -> str:
+    """Open and use a journal that is of no use; return what the error says."""
+    with pytest.raises(RunbookError) as caught:
+        open_journal(path, busy_timeout_s=0.1).begin(run("r1"))
+    assert [problem.reference for problem in caught.value.problems] == ["journal-unusable"]
+    assert caught.value.problems[0].hint
+    assert caught.value.exit_code == 2
+    return caught.value.render()
+
+
+def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    """The folder is 0700 and every file in it 0600, whatever the umask would allow."""
+    before = os.umask(0)
+    try:
+        journal = open_journal(tmp_path / "state" / "journal.db")
+        journal.begin(run("r1"))
+        assert modes(tmp_path) == {"state": 0o700}
+        assert modes(tmp_path / "state") == {
+            "journal.db": 0o600,
+            "journal.db-shm": 0o600,
+            "journal.db-wal": 0o600,
+        }
+        journal.close()
+    finally:
+        os.umask(before)
+
+
+def test_each_write_is_on_disk_when_the_call_returns(tmp_path: Path) -> None:
+    """The file uses the write-ahead log and syncs it at every commit (`synchronous=FULL`)."""
+    journal = open_journal(tmp_path / "journal.db")
+
+    assert journal._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert journal._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    journal.close()
+
+
+def test_no_secret_reaches_the_disk(tmp_path: Path) -> None:
+    """Neither the entries nor the history's columns hold what the mask hides."""
+    journal = open_journal(tmp_path / "journal.db")
+    journal.begin(run("r1", pattern="password=hunter2", operator="token=hunter2"))
+    journal.append(
+        "r1",
+        [
+            replace(STARTED, pattern="password=hunter2", operator="token=hunter2"),
+            HostJoined(host="web1", params={"db_password": "hunter2"}),
+            RunInterrupted(reason="lost ssh://a:hunter2@192.0.2.1"),
+        ],
+        at=1.0,
+        who="anna",
+    )
+
+    assert journal.find("r1").interrupted == "lost ssh://a:********@192.0.2.1"
+    journal.verify("r1")
+    for file in tmp_path.iterdir():
+        assert b"hunter2" not in file.read_bytes()
+    journal.close()
+
+
+def test_a_journal_outlives_its_process(tmp_path: Path) -> None:
+    """What was written is there when the file is opened again, claims included."""
+    journal = open_journal(tmp_path / "journal.db")
+    journal.begin(run("r1"))
+    journal.append("r1", WALK, at=1.0, who="anna")
+    journal.claim("r1", ["web1"], at=1.0)
+    head = journal.verify("r1")
+    journal.close()
+
+    journal = open_journal(tmp_path / "journal.db")
+    assert journal.verify("r1") == head
+    assert [entry.event for entry in journal.entries("r1")] == list(WALK)
+    assert [claim.host for claim in journal.claims()] == ["web1"]
+    journal.append("r1", [STARTED], at=2.0, who="anna")
+    assert journal.verify("r1").seq == head.seq + 1
+    journal.close()
+
+
+def test_a_replaced_driver_can_write_no_more(tmp_path: Path) -> None:
+    """Once another process took a run over, the one that began it is told and writes nothing."""
+    first = open_journal(tmp_path / "journal.db")
+    first.begin(run("r1", holder=dead()))
+    first.append("r1", [STARTED], at=1.0, who="anna")
+    second = open_journal(tmp_path / "journal.db")
+    second.take_over("r1", this_process())
+    second.append("r1", [STARTED], at=2.0, who="ben")
+
+    assert reference(lambda: first.append("r1", WALK, at=3.0, who="anna")) == "run-taken-over"
+    assert first.verify("r1").seq == 2
+    first.close()
+    second.close()
+
+
+@pytest.mark.parametrize("more", [0.0, 0.02, 0.05])
+def test_a_kill_in_the_midst_of_writing_tears_nothing(tmp_path: Path, more: float) -> None:
+    """After kill -9 the chain holds and every batch is there whole or not at all."""
+    path = tmp_path / "journal.db"
+    with child("append", path, "r1") as writer:
+        assert line_of(writer) == "ready"
+        journal = open_journal(path)
+        while not list(journal.entries("r1")):
+            pass
+        time.sleep(more)
+        writer.kill()
+
+    head = journal.verify("r1")
+    assert head.seq > 0
+    assert head.seq % BATCH == 0
+    journal.append("r1", [STARTED], at=2.0, who="anna")
+    assert journal.verify("r1").seq == head.seq + 1
+    journal.close()
+
+
+def test_of_processes_that_claim_a_host_exactly_one_wins(tmp_path: Path) -> None:
+    """Processes that create a journal and claim the same hosts at once share them out."""
+    path = tmp_path / "state" / "journal.db"
+    contenders = [child("contend", path, f"r{number}", "40") for number in range(3)]
+    for contender in contenders:
+        assert line_of(contender) == "ready"
+    for contender in contenders:
+        tell(contender)
+    won = [line_of(contender).split() for contender in contenders]
+    for contender in contenders:
+        contender.communicate()
+
+    assert sorted(host for hosts in won for host in hosts) == sorted(f"web{n}" for n in range(40))
+    journal = open_journal(path)
+    assert {claim.host: claim.run for claim in journal.claims()} == {
+        host: f"r{number}" for number, hosts in enumerate(won) for host in hosts
+    }
+    journal.close()
+
+
+def test_a_host_is_taken_once_its_process_was_killed(tmp_path: Path) -> None:
+    """Another process's host is out of reach until that process is gone."""
+    journal = open_journal(tmp_path / "journal.db")
+    journal.begin(run("r2"))
+    with child("hold", tmp_path / "journal.db", "r1", "web1") as holder:
+        assert line_of(holder) == "ready"
+        assert journal.claim("r2", ["web1"], at=1.0) is not None
+        holder.kill()
+
+    assert journal.claim("r2", ["web1"], at=2.0) is None
+    assert journal.find("r1").interrupted == "its process died"
+    journal.close()
+
+
+def test_a_file_that_may_not_grow_is_unusable_and_stays_whole(tmp_path: Path) -> None:
+    """At a file-size limit the batch is refused whole; once there is room it goes on."""
+    with child("outgrow", tmp_path / "journal.db") as process:
+        said, _ = process.communicate()
+
+    assert said.split() == ["journal-unusable", "0", "1"]
+
+
+def test_a_full_disk_is_unusable_and_stays_whole(tmp_path: Path) -> None:
+    """When SQLite finds no more room the batch is refused whole, and the error says why."""
+    journal = open_journal(tmp_path / "journal.db")
+    journal.begin(run("r1"))
+    journal.append("r1", WALK, at=1.0, who="anna")
+    (pages,) = journal._connection.execute("PRAGMA page_count").fetchone()
+    journal._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+    large = [HostJoined(host=f"web{n}", params={"text": "x" * 3000}) for n in range(20)]
+
+    with pytest.raises(RunbookError, match="disk or quota is full") as caught:
+        journal.append("r1", large, at=2.0, who="anna")
+
+    assert caught.value.problems[0].reference == "journal-unusable"
+    assert journal.verify("r1").seq == len(WALK)
+    assert journal.find("r1").hosts == ("web2", "web1")
+    journal.close()
+
+
+def test_a_file_that_may_only_be_read_serves_reports_but_no_run(tmp_path: Path) -> None:
+    """History of a read-only journal can be read; beginning a run says what is wrong."""
+    journal = open_journal(tmp_path / "journal.db")
+    journal.begin(run("r1"))
+    (tmp_path / "journal.db").chmod(0o400)
+
+    with child("use", tmp_path / "journal.db") as process:
+        said, _ = process.communicate()
+
+    runs, _, message = said.partition("\n")
+    assert runs == "1"
+    assert message.startswith("error: journal-unusable")
+    assert "cannot be written" in message
+    journal.close()
+
+
+def test_a_locked_file_is_waited_for_and_then_unusable(tmp_path: Path) -> None:
+    """A writer waits for another one only so long."""
+    path = tmp_path / "journal.db"
+    journal = open_journal(path, busy_timeout_s=0.1)
+    journal.begin(run("r1"))
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(RunbookError, match="keeps it locked") as caught:
+        journal.append("r1", [STARTED], at=1.0, who="anna")
+
+    assert caught.value.problems[0].reference == "journal-unusable"
+    assert [summary.id for summary in journal.runs(RunFilter())] == ["r1"]
+    other.execute("ROLLBACK")
+    journal.append("r1", [STARTED], at=1.0, who="anna")
+    other.close()
+    journal.close()
+
+
+def test_what_is_no_database_is_left_alone(tmp_path: Path) -> None:
+    """A file of something else is refused and not written to."""
+    path = tmp_path / "journal.db"
+    path.write_text("dear diary, " * 100)
+
+    assert "it is not a journal" in unusable(path)
+    assert path.read_text() == "dear diary, " * 100
+
+
+def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+    """A SQLite file with tables that are not ours is refused and not written to."""
+    path = tmp_path / "journal.db"
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE bookmarks (url TEXT)")
+    other.close()
+
+    assert "another program" in unusable(path)
+    other = sqlite3.connect(path)
+    assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("bookmarks",)]
+    other.close()
+
+
+def test_a_later_schema_is_refused(tmp_path: Path) -> None:
+    """A file that a later version has changed is not touched by this one."""
+    path = tmp_path / "journal.db"
+    open_journal(path).close()
+    later = sqlite3.connect(path)
+    later.execute(f"PRAGMA user_version = {len(STEPS) + 1}")
+    later.close()
+
+    assert "later version" in unusable(path)
+
+
+def test_a_damaged_file_is_unusable(tmp_path: Path) -> None:
+    """Pages overwritten with noise end in an error that says so."""
+    path = tmp_path / "journal.db"
+    journal = open_journal(path)
+    journal.begin(run("r0"))
+    journal.close()
+    data = path.read_bytes()
+    path.write_bytes(data[:100] + bytes(len(data) - 100))
+
+    assert "it is damaged" in unusable(path)
+
+
+@pytest.mark.parametrize("where", ["folder", "under a file", "cut off"])
+def test_a_path_that_can_be_no_file_is_unusable(tmp_path: Path, where: str) -> None:
+    """A folder in the file's place, or a file in a folder's, is said in our words."""
+    (tmp_path / "a folder").mkdir()
+    (tmp_path / "a file").touch()
+    path = {
+        "folder": tmp_path / "a folder",
+        "under a file": tmp_path / "a file" / "journal.db",
+        "cut off": tmp_path / ("x" * 300),
+    }[where]
+
+    assert "cannot be opened" in unusable(path)
+
+
+def test_an_empty_file_becomes_a_journal(tmp_path: Path) -> None:
+    """A file of no bytes, as a crash may leave it, is no obstacle."""
+    path = tmp_path / "journal.db"
+    path.touch()
+    journal = open_journal(path)
+    journal.begin(run("r1"))
+
+    assert journal.verify("r1") == Head(seq=0, hash="0" * 64)
+    journal.close()
+
+
+# What somebody may do to a run's entries, and the entry the journal then names.
+TAMPERING = {
+    "edit": ("UPDATE entries SET event = replace(event, '8000', '8001') WHERE seq = 2", 2),
+    "another author": ("UPDATE entries SET who = 'ben' WHERE seq = 3", 3),
+    "another time": ("UPDATE entries SET at = 99 WHERE seq = 3", 3),
+    "no JSON": ("UPDATE entries SET event = 'x' WHERE seq = 4", 4),
+    "no text": ("UPDATE entries SET event = x'ff' WHERE seq = 4", 4),
+    "edit with its hash": (f"UPDATE entries SET who = 'ben', hash = '{'0' * 64}' WHERE seq = 3", 3),
+    "cut in the middle": ("DELETE FROM entries WHERE seq = 4", 4),
+    "cut at the start": ("DELETE FROM entries WHERE seq = 1", 1),
+    "cut at the end": ("DELETE FROM entries WHERE seq = 8", 8),
+    "all gone": ("DELETE FROM entries", 1),
+    "added": (
+        "INSERT INTO entries SELECT run, 9, at, who, event, hash FROM entries WHERE seq = 8",
+        9,
+    ),
+    "reordered": (
+        """
+        UPDATE entries SET seq = CASE seq WHEN 2 THEN -3 ELSE -2 END WHERE seq IN (2, 3);
+        UPDATE entries SET seq = -seq WHERE seq < 0
+        """,
+        2,
+    ),
+    "moved from another run": (
+        """
+        UPDATE entries SET (event, hash) =
+          (SELECT event, hash FROM entries other WHERE other.run = 'r2' AND other.seq = 2)
+        WHERE run = 'r1' AND seq = 2
+        """,
+        2,
+    ),
+    "another head": ("UPDATE runs SET head_seq = 7", 8),
+}
+
+
+@pytest.mark.parametrize(("statement", "named"), TAMPERING.values(), ids=TAMPERING.keys())
+def test_tampering_shows(tmp_path: Path, statement: str, named: int) -> None:
+    """Any change to the entries behind the journal's back is found, and the entry named."""
+    journal = open_journal(tmp_path / "journal.db")
+    for name in ("r1", "r2"):
+        journal.begin(run(name))
+        journal.append(name, WALK, at=1.0, who="anna")
+    tamper(journal, statement)
+
+    with pytest.raises(RunbookError, match=f"entry {named} of run r1") as caught:
+        journal.verify("r1")
+
+    assert caught.value.problems[0].reference == "journal-broken"
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE runs SET verdict = 'resolved', ended_at = 9",
+        "UPDATE runs SET runbook = 'other'",
+        "UPDATE runs SET operator = 'ben'",
+        "UPDATE runs SET verdict = 'splendid'",
+        "UPDATE runs SET holder = '{'",
+        "DELETE FROM run_causes WHERE cause = 'overloaded'",
+        "UPDATE run_hosts SET host = 'web9' WHERE host = 'web1'",
+    ],
+)
+def test_tampering_with_the_summary_shows(tmp_path: Path, statement: str) -> None:
+    """A line of the history that was edited does not follow from the entries any more."""
+    journal = open_journal(tmp_path / "journal.db")
+    journal.begin(run("r1"))
+    journal.append("r1", WALK, at=1.0, who="anna")
+    tamper(journal, statement)
+
+    assert reference(lambda: journal.verify("r1")) == "journal-broken"
+    journal.close()
+
+
+def tamper(journal: SqliteJournal, statements: str) -> None:
+    """Change the file as somebody with a SQLite shell would who means it."""
+    with sqlite3.connect(journal._path) as connection:
+        connection.executescript(f"DROP TRIGGER entries_stay_as_written; {statements}")
+    connection.close()
+
+
+def test_an_entry_is_not_edited_by_mistake(tmp_path: Path) -> None:
+    """The store itself refuses an UPDATE of an entry."""
+    journal = open_journal(tmp_path / "journal.db")
+    journal.begin(run("r1"))
+    journal.append("r1", WALK, at=1.0, who="anna")
+
+    with pytest.raises(sqlite3.IntegrityError, match="never edited"):
+        journal._connection.execute("UPDATE entries SET who = 'ben'")
+    journal.close()
