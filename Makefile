@@ -1,0 +1,49 @@
+# Everything a machine needs beyond Python 3.11, make and git is installed here, into .venv.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test check unit demo bench docs clean
+
+help: ## Show what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Build the environment in .venv
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "runbook needs Python 3.11 or later; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]' --group dev
+	@touch $@
+
+test: check unit ## Check style, types and contracts, then run all tests
+
+check: $(READY) ## Ruff, mypy --strict, import contracts, ansible-lint, runbook lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/runbook lint runbooks tests/runbooks
+	$(BIN)/python .ci/ansible_content.py build/ansible-content
+	PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_HOME="$(CURDIR)/.ansible" \
+	  $(BIN)/ansible-lint --offline --strict --profile production roles build/ansible-content
+
+unit: $(READY) ## Run all tests
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+
+demo: $(READY) ## Start a sandbox site, break it, and let runbook repair it
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
+
+bench: $(READY) ## Measure the engine and the journal
+	$(BIN)/python benchmarks/engine_scale.py
+	$(BIN)/python benchmarks/journal.py
+
+docs: $(READY) ## Generate the reference pages again
+	@for page in docs/generate_*.py; do echo "$$page"; $(BIN)/python "$$page"; done
+
+clean: ## Remove what was built
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible

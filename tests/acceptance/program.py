@@ -1,0 +1,87 @@
+"""Running the real program, as a person or another program would."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+PROGRAM = (sys.executable, "-W", "error", "-m", "runbook")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """What a finished program said."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Its standard output as the one JSON document it must be."""
+        data = json.loads(self.stdout)
+        assert isinstance(data, dict)
+        return data
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """The program with a home of its own, called in `folder`."""
+
+    home: Path
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def _environment(self) -> dict[str, str]:
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("RUNBOOK_", "ANSIBLE_", "XDG_"))
+        }
+        return {**kept, "RUNBOOK_HOME": str(self.home), **self.environment}
+
+    def __call__(self, *arguments: str, timeout_s: float = 120.0) -> Finished:
+        """Run to the end, without a terminal."""
+        done = subprocess.run(
+            [*PROGRAM, *arguments],
+            cwd=self.folder,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        return Finished(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start, without a terminal; the caller ends it."""
+        return subprocess.Popen(
+            [*PROGRAM, *arguments],
+            cwd=self.folder,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+def wait_until(true: Callable[[], object], *, within_s: float = 30.0) -> None:
+    """Wait for something to become true; fail if it does not."""
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline, "it did not become true in time"
+        time.sleep(0.02)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """Kill a program of ours as a power cut would, and reap it."""
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
