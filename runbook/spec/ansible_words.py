@@ -118,9 +118,6 @@ RESERVED = MAGIC_VARIABLES | JINJA_GLOBALS | TASK_KEYWORDS | _PLAY_KEYWORDS | _J
 COMMANDS = frozenset({"command", "raw", "script", "shell", "win_command", "win_shell"})
 """Modules that do whatever they are told, so that only their author knows whether it changes."""
 
-SHELLS = frozenset({"command", "raw", "script", "shell", "win_command", "win_shell"})
-"""Modules whose text is split or read by a shell, where an unquoted value can become a command."""
-
 NOT_IN_CHECKS = frozenset(
     [
         "add_host",

@@ -23,7 +23,10 @@ from runbook.model.definition import (
     Watch,
 )
 from runbook.model.verdict import Verdict
-from runbook.spec.reader import Document, Path
+from runbook.spec.document import Document, Path
+
+RESULT_KINDS = frozenset({StepKind.ASK, StepKind.CHECK, StepKind.COLLECT, StepKind.WATCH})
+"""Steps whose ids are variables in conditions and templates behind them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

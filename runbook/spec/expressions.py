@@ -10,11 +10,12 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from runbook.model.definition import Json
-from runbook.spec.reader import Path
+from runbook.spec.document import Path
 
 if TYPE_CHECKING:
     from jinja2 import Environment, nodes
 
+_OPERATORS = {"and", "else", "if", "in", "is", "not", "or"}
 _LOOKUPS = {"lookup", "query", "q"}
 _BUILTIN = ("ansible.builtin.", "ansible.legacy.")
 _UNSTEADY = {
@@ -134,6 +135,9 @@ def _uses(tree: "nodes.Node") -> Uses:
     found: list[nodes.Node] = []
     while pending:
         node = pending.pop()
+        if isinstance(node, nodes.Name) and node.name in _OPERATORS:
+            # Jinja's grammar takes an operator out of place for a variable.
+            return Uses(error=(f'"{node.name}" is not expected there', node.lineno))
         found.append(node)
         pending += reversed(list(node.iter_child_nodes()))
     for node in found:

@@ -12,6 +12,7 @@ from runbook.spec.rules.joins import call_problems, role_problems
 from runbook.spec.rules.looks import look_problems
 from runbook.spec.rules.metadata import metadata_problems
 from runbook.spec.rules.names import name_problems
+from runbook.spec.rules.tasks import task_problems
 
 
 def lint(
@@ -27,6 +28,7 @@ def lint(
         *graph_problems(draft),
         *name_problems(draft),
         *look_problems(draft),
+        *task_problems(draft),
         *call_problems(draft, find, searched),
         *role_problems(draft, roles),
         *advice(draft),

@@ -5,8 +5,9 @@ from typing import Any
 
 from runbook.errors import Problem
 from runbook.model.definition import Cause, Json, Param, StepKind
+from runbook.spec.document import Document, Path
 from runbook.spec.draft import Draft, DraftStep
-from runbook.spec.reader import Document, Path, read
+from runbook.spec.reader import read
 from runbook.spec.steps import parse_step, seconds
 from runbook.spec.validation import shape_problems
 

@@ -6,9 +6,10 @@ from enum import Enum
 from typing import Any
 
 from runbook.model.definition import Json
+from runbook.spec.ansible_words import flat_tasks
+from runbook.spec.document import Path
 from runbook.spec.draft import DraftStep
 from runbook.spec.expressions import Uses, condition_uses, template_uses, texts
-from runbook.spec.reader import Path
 
 _CONDITIONS = {"when", "until", "changed_when", "failed_when", "that", "break_when"}
 _TEMPLATES = ("title", "impact", "instruction", "commands", "as", "from", "params")
@@ -18,7 +19,6 @@ class Purpose(Enum):
     """Who evaluates an expression, and so what it may refer to."""
 
     TEXT = "text"
-    LOOK = "look"
     JUDGE = "judge"
     TASK = "task"
 
@@ -39,7 +39,7 @@ def expressions(written: DraftStep) -> Iterator[Expression]:
     for key in _TEMPLATES:
         yield from _templates(raw.get(key), (*base, key), Purpose.TEXT)
     for key in ("probe", "probes"):
-        yield from _templates(raw.get(key), (*base, key), Purpose.LOOK)
+        yield from _templates(raw.get(key), (*base, key), Purpose.TEXT)
     for choice, item in _mapping(raw.get("choices")).items():
         yield from _templates(
             {key: _mapping(item).get(key) for key in ("title", "help")},
@@ -74,6 +74,19 @@ def ansible_expressions(value: Json, path: Path) -> Iterator[Expression]:
             yield from ansible_expressions(item, (*path, index))
     else:
         yield from _templates(value, path, Purpose.TASK)
+
+
+def tasks_of(written: DraftStep) -> Iterator[tuple[Path, Mapping[Any, Json]]]:
+    """Yield all Ansible tasks written in a step, a block before what is in it."""
+    undo = _mapping(written.raw.get("undo"))
+    if isinstance(task := written.raw.get("task"), Mapping):
+        yield (*written.path, "task"), task
+    for path, tasks in (
+        (("tasks",), written.raw.get("tasks")),
+        (("undo", "tasks"), undo.get("tasks")),
+    ):
+        for below, task in flat_tasks(tasks):
+            yield (*written.path, *path, *below), task
 
 
 def names_used(written: DraftStep) -> tuple[str, ...]:

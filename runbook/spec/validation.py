@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook.errors import Problem
 from runbook.model.definition import Json, StepKind
-from runbook.spec.reader import Document, Path
+from runbook.spec.document import Document, Path
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -121,14 +121,14 @@ def _translate(  # noqa: C901  # one arm for each keyword of JSON Schema
                 yield from _translate(document, inner)
         case "maxProperties" if error.validator_value == 1:
             keys = " and ".join(f'"{key}"' for key in error.instance)
-            message = f"{_name(path)} takes one key, and has {keys}"
+            message = f"{_name(document, path)} takes one key, and has {keys}"
             yield path, Problem(reference="wrong-value", message=message, where=document.key(path))
         case _:
             yield (
                 path,
                 Problem(
                     reference="wrong-value",
-                    message=f"{_name(path)} {_wrong_value(error)}",
+                    message=f"{_name(document, path)} {_wrong_value(error)}",
                     where=document.value(path),
                     hint=_target_hint(error.instance),
                 ),
@@ -137,7 +137,7 @@ def _translate(  # noqa: C901  # one arm for each keyword of JSON Schema
 
 def _unknown_key(document: Document, path: Path, known: Sequence[str]) -> Problem:
     *above, key = path
-    inside = f" in {_name(tuple(above))}" if above else ""
+    inside = f" in {_name(document, tuple(above))}" if above else ""
     return Problem(
         reference="unknown-key",
         message=f'unknown key "{shown(key)}"{inside}',
@@ -150,24 +150,27 @@ def _missing_key(document: Document, path: Path, key: str, schema: Json) -> Prob
     description = schema.get("properties", {}).get(key, {}).get("description")
     return Problem(
         reference="fix-without-verify" if key == "verify" else "missing-key",
-        message=f'{_name(path)} lacks the key "{key}"',
+        message=f'{_name(document, path)} lacks the key "{key}"',
         where=document.key(path),
         context=f"{key}: {description}" if description else None,
     )
 
 
 def _one_of(document: Document, path: Path, options: Sequence[str], value: Json) -> Problem:
+    if not isinstance(value, dict):
+        message = f'{_name(document, path)} is "{shown(value)}", not a mapping'
+        return Problem(reference="wrong-value", message=message, where=document.value(path))
     given = [option for option in options if option in value]
     if given:
         count = "both" if len(given) == 2 else "all of"
-        message = f"{_name(path)} has {count} {_list(given, 'and')}; it takes one of them"
+        message = f"{_name(document, path)} has {count} {_list(given, 'and')}; it takes one of them"
         return Problem(
             reference="too-many-keys", message=message, where=document.key((*path, given[-1]))
         )
     hints = (did_you_mean(str(key), options) for key in value)
     return Problem(
         reference="missing-key",
-        message=f"{_name(path)} needs one of {_list(options, 'or')}",
+        message=f"{_name(document, path)} needs one of {_list(options, 'or')}",
         where=document.key(path),
         hint=next((hint for hint in hints if hint), None),
     )
@@ -236,7 +239,7 @@ def _words(schema: Json) -> str:
         return _words(_definition(str(schema["$ref"])))
     for key in ("anyOf", "oneOf"):
         if key in schema:
-            return " or ".join(dict.fromkeys(_words(option) for option in schema[key]))
+            return ", or ".join(dict.fromkeys(_words(option) for option in schema[key]))
     if "enum" in schema:
         return "one of " + ", ".join(shown(value) for value in schema["enum"])
     if "const" in schema:
@@ -272,14 +275,31 @@ def _type_name(value: Json) -> str:
             return "string"
 
 
-def _name(path: Path) -> str:
-    """Return a path as people write it: `steps[2].next.passed`."""
-    if not path:
-        return "the runbook"
+def _name(document: Document, path: Path) -> str:
+    """Return a path as people speak of it: `"next.passed" of check "site"`."""
+    match path:
+        case ():
+            return "the runbook"
+        case ("steps", int() as index, *rest):
+            step = step_name(document.data["steps"][index], index)
+            return f'"{_dotted(rest)}" of {step}' if rest else step
+        case _:
+            return f'"{_dotted(path)}"'
+
+
+def step_name(raw: Json, index: int) -> str:
+    """Return what to call a step in a message: by kind and id, else by its number from 1."""
+    kinds = [kind for kind in StepKind if isinstance(raw, dict) and kind in raw]
+    if len(kinds) == 1 and isinstance(raw[kinds[0]], str):
+        return f'{kinds[0]} "{raw[kinds[0]]}"'
+    return f"step {index + 1}"
+
+
+def _dotted(path: Sequence[str | int]) -> str:
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return f'"{text.lstrip(".")}"'
+    return text.lstrip(".")
 
 
 def _list(words: Sequence[str], conjunction: str) -> str:

@@ -4,28 +4,24 @@ from collections.abc import Iterator, Mapping
 
 from runbook.errors import Problem, Severity
 from runbook.model.definition import Json
-from runbook.spec.ansible_words import SHELLS, flat_tasks, module_keys, short
-from runbook.spec.draft import Draft, DraftStep
+from runbook.spec.ansible_words import COMMANDS, module_keys, short
+from runbook.spec.document import Path
+from runbook.spec.draft import Draft
 from runbook.spec.expressions import template_uses
-from runbook.spec.reader import Path
-from runbook.spec.usage import ansible_expressions
+from runbook.spec.usage import ansible_expressions, tasks_of
 
 
 def advice(draft: Draft) -> Iterator[Problem]:
     """Yield warnings about tasks and commands."""
     secrets = {name for name, param in draft.params.items() if param.secret}
     for written in draft.steps:
-        for path, tasks in _task_lists(written):
-            hidden: list[Path] = []
-            for below, task in flat_tasks(tasks):
-                at = (*path, *below) if path[-1] != "task" else path
-                yield from _unquoted(draft, at, task)
-                if any(below[: len(block)] == block for block in hidden):
-                    continue
-                if task.get("no_log") is True:
-                    hidden.append(below)
-                elif "block" not in task:
-                    yield from _shown_secrets(draft, at, task, secrets)
+        hidden: list[Path] = []
+        for at, task in tasks_of(written):
+            yield from _unquoted(draft, at, task)
+            if task.get("no_log") is True:
+                hidden.append(at)
+            elif "block" not in task and not any(at[: len(block)] == block for block in hidden):
+                yield from _shown_secrets(draft, at, task, secrets)
         probe = written.raw.get("probe")
         command = probe.get("command") if isinstance(probe, Mapping) else None
         if isinstance(command, Mapping) and isinstance(command.get("shell"), str):
@@ -33,16 +29,9 @@ def advice(draft: Draft) -> Iterator[Problem]:
             yield from _unquoted_text(draft, at, command["shell"])
 
 
-def _task_lists(written: DraftStep) -> Iterator[tuple[Path, Json]]:
-    undo = written.raw.get("undo")
-    yield (*written.path, "task"), [written.raw.get("task")]
-    yield (*written.path, "tasks"), written.raw.get("tasks")
-    yield (*written.path, "undo", "tasks"), undo.get("tasks") if isinstance(undo, Mapping) else None
-
-
 def _unquoted(draft: Draft, at: Path, task: Mapping[str, Json]) -> Iterator[Problem]:
     for module in module_keys(task):
-        if short(module) not in SHELLS:
+        if short(module) not in COMMANDS:
             continue
         value = task[module]
         if isinstance(value, str):

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from runbook.errors import Location, Problem
 from runbook.model.definition import Ask, End, Fix, Goto, Json, Manual, Step
 from runbook.model.verdict import Verdict
-from runbook.spec.draft import Call, Draft, DraftStep, Edge, edges
+from runbook.spec.document import Path
+from runbook.spec.draft import RESULT_KINDS, Call, Draft, DraftStep, Edge, edges
 from runbook.spec.loops import Graph, cycles, reachable, reversed_graph, successors, without
-from runbook.spec.reader import Path
 from runbook.spec.usage import expressions, names_used
 from runbook.spec.validation import VERDICTS, did_you_mean
 
@@ -141,13 +141,14 @@ def _results_from_nowhere(draft: Draft, reached: set[str]) -> Iterator[Problem]:
         ]
         graph[str(written.id)] = [e.target.step for e in kept if isinstance(e.target, Goto)]
     after: dict[str, set[str]] = {}
+    seen = {written.id for written in draft.steps if written.kind in RESULT_KINDS}
     answered = {step.id for _, step in draft.sound if isinstance(step, Ask)}
     lasting = successors(draft)
     for written in draft.steps:
         if written.id not in reached:
             continue
         for name in names_used(written):
-            if name == written.id or name not in graph or name in draft.params:
+            if name == written.id or name not in seen or name in draft.params:
                 continue
             ways: Graph = lasting if name in answered else graph
             if name not in after:

@@ -5,9 +5,9 @@ from pathlib import Path as FilePath
 
 from runbook.errors import Problem
 from runbook.model.definition import Json
+from runbook.spec.document import Path
 from runbook.spec.draft import Call, Draft
 from runbook.spec.linker import Find
-from runbook.spec.reader import Path
 from runbook.spec.validation import did_you_mean, value_problem
 
 

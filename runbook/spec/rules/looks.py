@@ -6,8 +6,8 @@ from runbook.errors import Problem
 from runbook.model.definition import AnsibleTask, Check, Collect, Json, Probe
 from runbook.model.probes import effect_of
 from runbook.spec.ansible_words import COMMANDS, NOT_IN_CHECKS, module_keys, short
+from runbook.spec.document import Path
 from runbook.spec.draft import Draft, DraftStep
-from runbook.spec.reader import Path
 
 _COMMAND_PROBE = "command"
 _REFUSED_KEYWORDS = {
@@ -101,13 +101,6 @@ def _task(draft: Draft, written: DraftStep, body: Mapping[str, Json]) -> Iterato
                 hint=hint,
             )
     modules = module_keys(body)
-    if len(modules) != 1 and not {"action", "local_action", "block"} & set(body):
-        named = ", ".join(f'"{module}"' for module in modules)
-        yield Problem(
-            reference="unclear-task",
-            message=f"an Ansible task names one module; this has {named or 'none'}",
-            where=draft.document.key(at),
-        )
     for module in modules:
         if short(module) in NOT_IN_CHECKS:
             yield Problem(

@@ -6,8 +6,8 @@ from pathlib import Path as FilePath
 
 from runbook.errors import Problem
 from runbook.model.definition import End, Json, Param
+from runbook.spec.document import Path
 from runbook.spec.draft import Draft, DraftStep, edges
-from runbook.spec.reader import Path
 from runbook.spec.validation import did_you_mean, shown, value_problem
 
 _APPLIES = {

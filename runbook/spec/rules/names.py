@@ -10,15 +10,12 @@ from runbook.spec.ansible_words import (
     OPENS_NAMES,
     READING_LOOKUPS,
     RESERVED,
-    flat_tasks,
     module_keys,
     short,
 )
-from runbook.spec.draft import Draft, DraftStep
-from runbook.spec.usage import Expression, Purpose, ansible_expressions, expressions
+from runbook.spec.draft import RESULT_KINDS, Draft, DraftStep
+from runbook.spec.usage import Expression, Purpose, ansible_expressions, expressions, tasks_of
 from runbook.spec.validation import did_you_mean
-
-_WITH_RESULT = {"ask", "check", "collect", "watch"}
 
 
 def name_problems(draft: Draft) -> Iterator[Problem]:
@@ -103,7 +100,7 @@ def _undeclared(
             where=where,
             hint="Only `passes` of a check may use the check's own result.",
         )
-    if name in draft.params or kinds.get(name) in _WITH_RESULT:
+    if name in draft.params or kinds.get(name) in RESULT_KINDS:
         return None
     if name in kinds:
         return Problem(
@@ -112,7 +109,7 @@ def _undeclared(
             where=where,
             hint="Results come from check, ask, watch and collect.",
         )
-    known = [*draft.params, *(id_ for id_, kind in kinds.items() if kind in _WITH_RESULT)]
+    known = [*draft.params, *(id_ for id_, kind in kinds.items() if kind in RESULT_KINDS)]
     return Problem(
         reference="undeclared-variable",
         message=f'the variable "{name}" is neither a param nor a step',
@@ -147,7 +144,8 @@ def _acting_lookups(draft: Draft, found: Expression) -> Iterator[Problem]:
                 reference="lookup-refused",
                 message=f"{name} may do more than read, which a check must not",
                 where=draft.document.value(found.path),
-                hint=f"Checks may use: {', '.join(sorted(READING_LOOKUPS))}.",
+                hint="A check may use lookups that read files or variables of the controller, "
+                "such as file, template or env.",
             )
 
 
@@ -155,23 +153,19 @@ def _task_names(written: DraftStep) -> tuple[frozenset[str], bool]:
     """Return the names that a step's tasks make themselves, and whether these are all."""
     names: set[str] = set()
     closed = True
-    undo = written.raw.get("undo")
-    lists: list[Json] = [written.raw.get("tasks"), [written.raw.get("task")]]
-    lists.append(undo.get("tasks") if isinstance(undo, Mapping) else None)
-    for tasks in lists:
-        for _, task in flat_tasks(tasks):
-            modules = [short(key) for key in module_keys(task)]
-            closed = closed and not OPENS_NAMES.intersection(modules)
-            if isinstance(task.get("register"), str):
-                names.add(task["register"])
-            names |= _keys(task.get("vars"))
-            for key in module_keys(task):
-                names |= _keys(task[key]) if short(key) == "set_fact" else set()
-            control = task.get("loop_control")
-            if isinstance(control, Mapping):
-                names |= {str(control[key]) for key in ("loop_var", "index_var") if key in control}
-            if "loop" in task or any(str(key).startswith("with_") for key in task):
-                names.add("item")
+    for _, task in tasks_of(written):
+        modules = [short(key) for key in module_keys(task)]
+        closed = closed and not OPENS_NAMES.intersection(modules)
+        if isinstance(task.get("register"), str):
+            names.add(task["register"])
+        names |= _keys(task.get("vars"))
+        for key in module_keys(task):
+            names |= _keys(task[key]) if short(key) == "set_fact" else set()
+        control = task.get("loop_control")
+        if isinstance(control, Mapping):
+            names |= {str(control[key]) for key in ("loop_var", "index_var") if key in control}
+        if "loop" in task or any(str(key).startswith("with_") for key in task):
+            names.add("item")
     return frozenset(names), closed
 
 
