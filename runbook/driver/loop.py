@@ -108,8 +108,9 @@ class Driver:
     clock: Callable[[], float] = time.time
     states: dict[str, HostState] = field(default_factory=dict)
     _inbox: queue.SimpleQueue[Message] = field(default_factory=queue.SimpleQueue)
-    _busy: set[str] = field(default_factory=set)
+    _idle: set[str] = field(default_factory=set)
     _orphans: dict[str, str] = field(default_factory=dict)
+    _unfinished: int = 0
     _stopping: Stop | None = None
     _news_at: float = 0.0
 
@@ -166,7 +167,7 @@ class Driver:
             self._flights.give_up()
             raise problem
         flight.hosts.update(resolved.hosts)
-        self._busy.update(resolved.hosts)
+        self._unfinished = len(resolved.hosts)
         for host in resolved.hosts:
             self.states[host] = start(self.runbook, host)
         self._tell(
@@ -179,6 +180,8 @@ class Driver:
     def take_up(self, states: Mapping[str, HostState], orphans: Mapping[str, str]) -> None:
         """Go on from these states; `orphans` names the invocation that may still act, by host."""
         self.states.update(states)
+        self._idle.update(host for host, state in states.items() if state.verdict is None)
+        self._unfinished = len(self._idle)
         self._orphans.update(orphans)
 
     def finish(self) -> Verdict:
@@ -198,7 +201,7 @@ class Driver:
     def _loop(self) -> None:
         while True:
             self._pump()
-            if all(state.verdict is not None for state in self.states.values()):
+            if not self._unfinished:
                 return
             if self._stopping is not None and not self._flights.fixing():
                 raise InterruptedRunError(self._stopping.reason)
@@ -206,8 +209,8 @@ class Driver:
                 self._take(self._inbox.get(timeout=self._patience_s()))
             except queue.Empty:
                 for hosts, events in self._desk.expired():
-                    self._busy.difference_update(hosts)
                     self._tell(*events)
+                    self._idle.update(hosts)
             while not self._inbox.empty():
                 self._take(self._inbox.get())
 
@@ -216,19 +219,28 @@ class Driver:
     def _pump(self) -> None:
         """Take every idle host as far as it goes without doing anything, then do things."""
         ready: dict[str, Decision] = {}
-        for host, state in list(self.states.items()):
-            if host in self._busy or state.verdict is not None:
-                continue
-            decision = decide(self.runbook, state, self.mode)
-            while isinstance(decision, Record):
-                self._tell(decision.event)
-                decision = decide(self.runbook, self.states[host], self.mode)
-            if not isinstance(decision, Done):
+        for host in tuple(self._idle):
+            decision = self._walk(host)
+            if isinstance(decision, Done):
+                self._idle.discard(host)
+            else:
                 ready[host] = decision
         grouped = cohorts(self.runbook, ready, self.states)
         self._observe({host: item for host, item in ready.items() if isinstance(item, Observe)})
         for cohort in grouped:
             self._dispatch(cohort)
+
+    def _walk(self, host: str) -> Decision:
+        """Write down what follows without doing anything; return what is to be done then."""
+        state = self.states[host]
+        events: list[HostEvent] = []
+        decision = decide(self.runbook, state, self.mode)
+        while isinstance(decision, Record):
+            events.append(decision.event)
+            state = evolve(self.runbook, state, decision.event)
+            decision = decide(self.runbook, state, self.mode)
+        self._tell(*events)
+        return decision
 
     def _observe(self, needs: Mapping[str, Observe]) -> None:
         """Look at all hosts that need it in one invocation, whatever each of them needs."""
@@ -264,7 +276,7 @@ class Driver:
             case RequestApproval():
                 self._request_approval(cohort)
             case AskOperator():
-                self._busy.update(hosts)
+                self._idle.difference_update(hosts)
                 self._desk.ask_question(self._flights.name(), cohort, self.states)
 
     def _start_fix(self, decision: StartFix, hosts: tuple[str, ...]) -> None:
@@ -304,7 +316,7 @@ class Driver:
             return  # Others may need the same answer; ask once.
         assert isinstance(cohort.decision, RequestApproval)  # noqa: S101 -- for the type checker
         ticket = self._flights.name()
-        self._busy.update(cohort.hosts)
+        self._idle.difference_update(cohort.hosts)
         self._desk.open(ticket, cohort)
         if not self.operator.wants_previews:
             self._desk.ask_approval(ticket, self.states)
@@ -408,7 +420,7 @@ class Driver:
         if flight is None:
             return
         if flight.ticket is None:
-            self._busy.difference_update(flight.hosts)
+            self._idle.update(flight.hosts)
         elif self._stopping is None:
             self._desk.ask_approval(flight.ticket, self.states)
 
@@ -416,7 +428,7 @@ class Driver:
         hosts, events = self._desk.take(replied)
         if self._stopping is None:
             self._tell(*events)
-        self._busy.difference_update(hosts)
+        self._idle.update(hosts)
 
     def _on_stop(self, stop: Stop) -> None:
         self._stopping = stop
@@ -434,7 +446,7 @@ class Driver:
 
     def _launch(self, request: Request, hosts: Iterable[str], ticket: str | None = None) -> Flight:
         flight = self._flights.launch(request, hosts, ticket)
-        self._busy.update(flight.hosts)
+        self._idle.difference_update(flight.hosts)
         self.observer.working(tuple(sorted(flight.hosts)), describe(request))
         return flight
 
@@ -446,7 +458,7 @@ class Driver:
         flight = self._flights.find(request)
         if flight is not None:
             flight.hosts.discard(host)
-        self._busy.discard(host)
+        self._idle.add(host)
 
     def _position(self, host: str) -> str:
         return self.states[host].position or ""
@@ -459,6 +471,7 @@ class Driver:
         for event in events:
             self.states[event.host] = evolve(self.runbook, self.states[event.host], event)
         finished = [event.host for event in events if isinstance(event, HostFinished)]
+        self._unfinished -= len(finished)
         if finished:
             self.journal.release(self.run, finished)
         for event in events:
@@ -478,7 +491,7 @@ class Driver:
         waits = [] if self._desk.next_expiry_s() is None else [self._desk.next_expiry_s() or 0.0]
         if self._orphans:
             waits.append(ORPHAN_POLL_S)
-        if len(self._busy) < sum(state.verdict is None for state in self.states.values()):
+        if self._idle:
             waits.append(GATHER_S / 3)
         return min(waits) if waits else None
 
