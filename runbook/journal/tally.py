@@ -7,6 +7,7 @@ from runbook.journal import Entry, RunSummary
 from runbook.journal.problems import bad_summary
 from runbook.model.definition import End
 from runbook.model.event import (
+    CauseFound,
     Event,
     FixConcluded,
     FixEnded,
@@ -62,6 +63,8 @@ class Tally:
                 self._found(event.cause)
                 if isinstance(event.next, End):
                     self._found(event.next.cause)
+            case CauseFound():
+                self._found(event.cause)
             case HostFinished():
                 for cause in event.causes:
                     self._found(cause)

@@ -15,6 +15,7 @@ from runbook.journal.holder import this_process
 from runbook.model.definition import CheckResult, End, FixResult, Goto
 from runbook.model.event import (
     Acted,
+    CauseFound,
     Event,
     FixConcluded,
     FixEnded,
@@ -45,6 +46,7 @@ WALK: tuple[Event, ...] = (
         cause="stopped",
         evidence=Observation(result=CheckResult.FAILED, facts={"status": 502}, seen_at=1.5),
     ),
+    CauseFound(host="web1", step="restart", cause="crashed"),
     FixIntended(host="web1", step="restart", attempt=1, invocation="i1"),
     FixEnded(host="web1", step="restart", acted=Acted.CHANGED),
     FixConcluded(

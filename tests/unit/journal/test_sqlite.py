@@ -310,11 +310,11 @@ TAMPERING = {
     "edit with its hash": (f"UPDATE entries SET who = 'ben', hash = '{'0' * 64}' WHERE seq = 3", 3),
     "cut in the middle": ("DELETE FROM entries WHERE seq = 4", 4),
     "cut at the start": ("DELETE FROM entries WHERE seq = 1", 1),
-    "cut at the end": ("DELETE FROM entries WHERE seq = 8", 8),
+    "cut at the end": ("DELETE FROM entries WHERE seq = 9", 9),
     "all gone": ("DELETE FROM entries", 1),
     "added": (
-        "INSERT INTO entries SELECT run, 9, at, who, event, hash FROM entries WHERE seq = 8",
-        9,
+        "INSERT INTO entries SELECT run, 10, at, who, event, hash FROM entries WHERE seq = 9",
+        10,
     ),
     "reordered": (
         """
@@ -331,7 +331,7 @@ TAMPERING = {
         """,
         2,
     ),
-    "another head": ("UPDATE runs SET head_seq = 7", 8),
+    "another head": ("UPDATE runs SET head_seq = 8", 9),
 }
 
 
