@@ -124,6 +124,14 @@ def inventory_(folder: Path) -> None:
     click.echo(fleet.inventory_path(folder))
 
 
+@demo.command()
+@_folder_option
+@click.option("--host", "name", metavar="NAME", default="web1", help="The host (default: web1).")
+def url(folder: Path, name: str) -> None:
+    """Print the address of a host's health page, through nginx."""
+    click.echo(f"{_choose(folder, name)[name].url}/health")
+
+
 def _choose(folder: Path, name: str | None) -> dict[str, Site]:
     sites = fleet.load(folder)
     if name is None:

@@ -1,5 +1,6 @@
 """`runbook demo`, from the first start to the last trace removed."""
 
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,8 @@ def test_from_up_to_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         started = run("up", "--hosts", "2")
         healthy = run("status")
         inventory = run("inventory")
+        address = run("url").output.strip()
+        answered = urllib.request.urlopen(address, timeout=3).status
         broken = run("break", "backend-stopped", "--host", "web2")
         unhealthy = run("status")
         mended = run("mend", "--host", "web2")
@@ -39,6 +42,8 @@ def test_from_up_to_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert healthy.exit_code == 0
     assert healthy.output.count(" healthy: through nginx HTTP 200, backend HTTP 200") == 2
     assert list(hosts) == ["web1", "web2"]
+    assert address == f"{hosts['web1']['site_url']}/health"
+    assert answered == 200
     assert "web2  The backend is not running: HTTP 502" in broken.output
     assert f"runbook run fix-502 -i {tmp_path}/demo/inventory.yml --host web2" in broken.output
     assert unhealthy.exit_code == 1
