@@ -70,7 +70,7 @@ def parse_step(kind: StepKind, raw: Mapping[str, Any], where: Location, first: s
     base = _Base(
         id=raw[kind],
         title=raw["title"],
-        max_visits=raw.get("max_visits", 1),
+        max_visits=int(raw.get("max_visits", 1)),
         where=where,
         help=raw.get("help", ""),
     )

@@ -35,12 +35,16 @@ def test_problems_read_as_written_down(name: str, monkeypatch: pytest.MonkeyPatc
 def test_every_problem_has_an_example() -> None:
     """No reference occurs in the code of which no golden file shows how it reads."""
     code = Path(runbook.spec.__file__).parent.rglob("*.py")
-    pattern = re.compile(r'(?:reference=|RunbookError\.of\(\s*|_stop\(event, |_problem\(\s*)"([a-z0-9-]+)"')
+    pattern = re.compile(
+        r'(?:reference=|RunbookError\.of\(\s*|_stop\(event, |_problem\(\s*)"([a-z0-9-]+)"'
+    )
     known = {name for path in code for name in pattern.findall(path.read_text(encoding="utf-8"))}
     shown = {
         name
         for path in FOLDER.glob("*.txt")
-        for name in re.findall(r"^(?:error|warning): ([a-z0-9-]+)$", path.read_text("utf-8"), re.M)
+        for name in re.findall(
+            r"^(?:error|warning): ([a-z0-9-]+)$", path.read_text("utf-8"), re.MULTILINE
+        )
     }
 
     assert known - ELSEWHERE <= shown
