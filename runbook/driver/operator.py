@@ -58,8 +58,13 @@ class Answer:
 class Operator(Protocol):
     """Asked by the driver, which goes on meanwhile; replies may come from any thread, or never."""
 
-    name: str
-    wants_previews: bool
+    @property
+    def name(self) -> str:
+        """Who answers, as the journal is told."""
+
+    @property
+    def wants_previews(self) -> bool:
+        """Whether Ansible's prediction is wanted before an approval is asked for."""
 
     def approve(self, request: ApprovalRequest, reply: Callable[[ApprovalReply], None]) -> None:
         """Ask whether a fix may be done."""

@@ -17,6 +17,7 @@ from runbook.driver.launch import (
     drive,
     new_run_id,
     resume_run,
+    started_event,
 )
 from runbook.driver.loop import Driver, InterruptedRunError, Stop
 from runbook.driver.observer import Observer
@@ -31,8 +32,6 @@ from runbook.model.event import Mode, RunStarted
 from runbook.model.masking import MASK
 from runbook.model.state import HostState
 from runbook.model.verdict import Verdict
-
-JOURNAL_FILE = "journal.sqlite"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,13 +61,6 @@ def operator_name() -> str:
         return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         return f"uid {os.getuid()}"
-
-
-def journal_at(home: Path) -> Journal:
-    """Open this installation's journal; raise RunbookError `journal-unusable`."""
-    from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- only what reads or writes it
-
-    return open_journal(home / JOURNAL_FILE)
 
 
 def carry_out(order: Order, journal: Journal, operator: Operator, observer: Observer) -> Result:
@@ -163,6 +155,11 @@ def recorded(order: Order) -> dict[str, Json]:
         "forks": target.forks,
         "directory": str(Path.cwd()),
     }
+
+
+def recorded_start(journal: Journal, summary: RunSummary) -> RunStarted:
+    """Return how a run began; raise RunbookError `nothing-to-resume` where that is not written."""
+    return started_event(journal.entries(summary.id))
 
 
 def target_of(started: RunStarted, given: Mapping[str, Json]) -> Target:

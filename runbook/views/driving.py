@@ -1,0 +1,110 @@
+"""`run`, `diagnose` and `resume` without their command line: who watches, who answers, what is said."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook.driver.operator import AbsentOperator, ApprovingOperator, Operator
+from runbook.errors import RunbookError
+from runbook.executor.target import Target
+from runbook.journal import Journal, RunSummary
+from runbook.model.event import Mode
+from runbook.model.verdict import EXIT_INTERRUPTED, exit_code
+from runbook.settings import Settings
+from runbook.spec.library import load
+from runbook.views import output
+from runbook.views.console import Watching, watching
+from runbook.views.given import parse_settings
+from runbook.views.options import Aim, Output
+from runbook.views.report import run_document
+from runbook.views.running import (
+    Order,
+    Result,
+    carry_out,
+    go_on,
+    operator_name,
+    recorded_start,
+    target_of,
+)
+from runbook.views.summary import summary_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wish:
+    """What was asked for on the command line."""
+
+    mode: Mode
+    aim: Aim
+    output: Output
+    yes: bool = False
+
+
+def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal) -> int:
+    """Run a runbook on hosts; return the exit code; raise RunbookError."""
+    runbook = load(name, settings.library)
+    target = Target(
+        inventories=settings.inventories,
+        given=parse_settings(wish.aim.given, runbook.params),
+        extra_vars=tuple(_absolute_file(value) for value in wish.aim.extra_vars),
+        vault_ids=tuple(_absolute_vault(value) for value in wish.aim.vault_ids),
+        vault_password_files=tuple(
+            str(Path(value).absolute()) for value in wish.aim.vault_password_files
+        ),
+        roles=settings.roles,
+        config=settings.ansible_config,
+        forks=settings.forks,
+    )
+    order = Order(runbook=runbook, mode=wish.mode, pattern=host, target=target, home=settings.home)
+    with watching(runbook, wish.output) as view:
+        result = carry_out(order, journal, _operator(wish, view), view.observer)
+    return _say(result, order, journal, wish)
+
+
+def resume(summary: RunSummary, wish: Wish, settings: Settings, journal: Journal) -> int:
+    """Go on with a run that stopped; return the exit code; raise RunbookError."""
+    started = recorded_start(journal, summary)
+    runbook = load(started.settings["source"], settings.library)
+    given = parse_settings(wish.aim.given, runbook.params)
+    order = Order(
+        runbook=runbook,
+        mode=started.mode,
+        pattern=started.pattern,
+        target=target_of(started, given),
+        home=settings.home,
+    )
+    with watching(runbook, wish.output) as view:
+        result = go_on(order, summary, journal, _operator(wish, view), view.observer)
+    return _say(result, order, journal, wish)
+
+
+def _operator(wish: Wish, view: Watching) -> Operator:
+    """Return who answers: `--yes`, the person at the terminal, or nobody."""
+    if wish.yes:
+        return ApprovingOperator(name=operator_name())
+    return view.operator(operator_name()) or AbsentOperator(name=operator_name())
+
+
+def _say(result: Result, order: Order, journal: Journal, wish: Wish) -> int:
+    summary = journal.find(result.run)
+    if wish.output.json:
+        output.write_json(run_document(summary, journal.entries(result.run)))
+    else:
+        output.write(summary_of(order.runbook, result.states, result.run))
+    if result.verdict is None:
+        output.tell(f"\n{result.interrupted}. Go on with it: runbook resume {result.run}")
+        return EXIT_INTERRUPTED
+    return exit_code(result.verdict)
+
+
+def _absolute_file(value: str) -> str:
+    return f"@{Path(value[1:]).absolute()}" if value.startswith("@") else value
+
+
+def _absolute_vault(value: str) -> str:
+    label, at, source = value.rpartition("@")
+    if source in ("prompt", "prompt_ask_vault_pass"):
+        raise RunbookError.of(
+            "vault-prompt",
+            "runbook cannot pass a vault password that is typed on to Ansible",
+            hint="use --vault-password-file, with a script that asks for it if need be",
+        )
+    return f"{label}{at}{Path(source).absolute()}"
