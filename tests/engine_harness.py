@@ -43,7 +43,6 @@ from runbook.model.definition import (
 from runbook.model.event import (
     Acted,
     Answered,
-    Event,
     EvidenceExpired,
     FixApproved,
     FixDeclined,
@@ -355,7 +354,7 @@ class Walk:
     world: World
     mode: Mode = Mode.RUN
     host: str = HOST
-    events: list[Event] = field(default_factory=list)
+    events: list[HostEvent] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     state: HostState = field(init=False)
 

@@ -101,7 +101,7 @@ def evolve(runbook: Runbook, state: HostState, event: HostEvent) -> HostState:
                 texts={**state.texts, **event.texts} if event.texts else state.texts,
             )
         case CauseFound():
-            _expect(state, event, _NOT_BEGUN)
+            _expect(state, event, _NOT_BEGUN | {FixPhase.DECLINED})
             return _find(state, event.cause, event.step, event.evidence)
         case StepConcluded():
             return _pass_step(runbook, state, event)

@@ -423,8 +423,8 @@ def test_a_no_outlives_old_evidence() -> None:
     """A fix declined on the way is not offered again by looking again."""
     runbook = book(
         check("site", failed="first"),
-        fix("first", symptom="site", declined="second"),
-        fix("second", symptom="site"),
+        fix("first", symptom="site", cause="stopped", declined="second"),
+        fix("second", symptom="site", cause="full"),
     )
 
     state = after(
