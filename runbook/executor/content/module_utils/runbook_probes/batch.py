@@ -98,7 +98,12 @@ class _Child:
         self.chunks: list[bytes] = []
         self.size = 0
         self.fd, write_fd = os.pipe()
-        self.pid = os.fork()
+        try:
+            self.pid = os.fork()
+        except OSError:
+            os.close(self.fd)
+            os.close(write_fd)
+            raise
         if self.pid == 0:
             _be_the_probe(probe, self.timeout_s, max_bytes, write_fd)
         os.close(write_fd)
@@ -147,15 +152,18 @@ class _Child:
 
 def _ended(pid: int) -> str:
     """Say how a process ended that has closed all its files."""
-    result = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    try:
+        result = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    except ChildProcessError:
+        result = None
     if result is None:
-        return "no reason known"
+        return "its process is gone"
     how = "exit status" if result.si_code == os.CLD_EXITED else "signal"
     return f"{how} {result.si_status}"
 
 
 def _over_time(timeout_s: float) -> str:
-    return f"not finished within {timeout_s:.3g} s"
+    return f"not finished within {round(timeout_s, 2):g} s"
 
 
 def _round(probes: list[_Probe], ends: float, max_bytes: int) -> dict[str, object]:
@@ -164,7 +172,13 @@ def _round(probes: list[_Probe], ends: float, max_bytes: int) -> dict[str, objec
     answers: dict[str, object] = {probe.id: None for probe in probes}
     with selectors.DefaultSelector() as selector:
         for probe in probes:
-            child = _Child(probe, ends, max_bytes)
+            try:
+                child = _Child(probe, ends, max_bytes)
+            except OSError as error:
+                # No more processes, or no more files: that may be the very fault of the host.
+                reason = f"the probe cannot be started: {error.strerror}"
+                answers[probe.id] = {"looked": False, "reason": reason, "took_s": 0.0}
+                continue
             selector.register(child.fd, selectors.EVENT_READ, child)
         while selector.get_map():
             running = [key.data for key in selector.get_map().values()]

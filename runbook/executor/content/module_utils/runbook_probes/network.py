@@ -100,7 +100,9 @@ def connect(look: Look, host: str, port: int) -> socket.socket:
     except socket.gaierror as error:
         raise NoConnectionError("dns", f"{host}: {error.strerror}") from None
     except OverTimeError:
-        raise NoConnectionError("dns", f"{host}: no answer within {look.timeout_s:.3g} s") from None
+        raise NoConnectionError(
+            "dns", f"{host}: no answer within {round(look.timeout_s, 2):g} s"
+        ) from None
     failure = NoConnectionError("dns", f"{host}: no address")
     for number, address in enumerate(addresses):
         connection = socket.socket(address.family, socket.SOCK_STREAM)
@@ -160,7 +162,7 @@ def dns(
         else:
             addresses, facts["error"] = ask(_server(resolver), name, type)
     except OverTimeError:
-        facts.update(error="timeout", reason=f"no answer within {look.timeout_s:.3g} s")
+        facts.update(error="timeout", reason=f"no answer within {round(look.timeout_s, 2):g} s")
     except socket.gaierror as error:
         facts.update(error=_NAME_ERRORS.get(error.errno, "servfail"), reason=error.strerror)
     except ValueError as error:

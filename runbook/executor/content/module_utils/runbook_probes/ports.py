@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 
 from .call import CannotLookError, Look
 from .procfs import Listener, holders, listeners, read_process, user_name
@@ -43,9 +44,9 @@ def port(look: Look, *, port: int, address: str | None = None) -> dict[str, obje
         if socket.port == port and (address is None or covers(socket.address, address))
     ]
     owners = holders({socket.inode for socket in sockets})
-    rows = [row for socket in sockets for row in _rows(socket, owners[socket.inode])]
     # The oldest process first: workers inherit the socket of the one that opened it.
-    rows.sort(key=lambda row: (row["pid"] is None, row["pid"] or 0))
+    aged = [each for socket in sockets for each in _rows(socket, owners[socket.inode])]
+    rows = [row for _, row in sorted(aged, key=lambda each: each[0])]
     first = rows[0] if rows else dict.fromkeys(("pid", "process", "command", "user"))
     return {
         "listening": bool(rows),
@@ -59,22 +60,22 @@ def port(look: Look, *, port: int, address: str | None = None) -> dict[str, obje
     }
 
 
-def _rows(socket: Listener, owners: list[int]) -> list[dict[str, int | str | None]]:
-    rows: list[dict[str, int | str | None]] = []
+def _rows(socket: Listener, owners: list[int]) -> list[tuple[float, dict[str, int | str | None]]]:
+    """Return a row for each process that holds a socket, with when that process was started."""
+    rows: list[tuple[float, dict[str, int | str | None]]] = []
     for pid in owners:
         process = read_process(pid)
         if process is not None:
-            rows.append(
-                {
-                    "address": socket.address,
-                    "pid": pid,
-                    "process": process.name,
-                    "command": process.command,
-                    "user": user_name(process.uid),
-                }
-            )
+            row: dict[str, int | str | None] = {
+                "address": socket.address,
+                "pid": pid,
+                "process": process.name,
+                "command": process.command,
+                "user": user_name(process.uid),
+            }
+            rows.append((process.started_s, row))
     if rows:
         return rows
     # The kernel says whose socket it is even where we may not see the process.
     unseen: dict[str, int | str | None] = dict.fromkeys(("pid", "process", "command"))
-    return [{"address": socket.address, **unseen, "user": user_name(socket.uid)}]
+    return [(math.inf, {"address": socket.address, **unseen, "user": user_name(socket.uid)})]
