@@ -1,0 +1,166 @@
+"""What is shown while a run goes: hosts that went the same way, folded together."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from runbook.model.definition import Ask, Manual, Runbook
+from runbook.model.event import (
+    Event,
+    FixConcluded,
+    FixDeclined,
+    FixVerified,
+    HostFinished,
+    Observed,
+    RunFinished,
+    RunInterrupted,
+    RunResumed,
+    RunStarted,
+)
+from runbook.model.state import HostState
+from runbook.model.verdict import Verdict
+from runbook.views.safe_text import printable
+from runbook.views.telling import Mark, Told, tell, tell_cause, tell_visits
+
+_Way = tuple[tuple[Mark, str, str], ...]
+"""What hosts are folded by: their lines, but for the values seen."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Activity:
+    """What is being done, and since when by the clock of whoever asks."""
+
+    what: str
+    since: float
+
+
+@dataclass(kw_only=True, slots=True)
+class Group:
+    """Hosts with the same way behind them; `seen` counts, for each line, the values seen."""
+
+    lines: tuple[Told, ...]
+    verdict: Verdict | None
+    hosts: dict[str, None] = field(default_factory=dict)
+    seen: tuple[Counter[str], ...] = ()
+
+    def values_at(self, line: int) -> str:
+        """Return what was seen at a line, with how many hosts saw it where they differ."""
+        counted = self.seen[line].most_common()
+        if len(counted) == 1:
+            return counted[0][0]
+        told = ", ".join(f"{value or 'nothing'} ({number})" for value, number in counted[:2])
+        rest = sum(number for _, number in counted[2:])
+        return f"{told}, other ({rest})" if rest else told
+
+
+@dataclass(kw_only=True)
+class Board:
+    """The hosts of a run, each with its lines, kept in groups as events come in.
+
+    An event costs as much as its host has lines, whatever the number of hosts.
+    """
+
+    runbook: Runbook
+    note: Activity | None = None
+    _lines: dict[str, tuple[Told, ...]] = field(default_factory=dict)
+    _verdicts: dict[str, Verdict] = field(default_factory=dict)
+    _causes: dict[str, int] = field(default_factory=dict)
+    _activities: dict[str, Activity] = field(default_factory=dict)
+    _order: dict[str, int] = field(default_factory=dict)
+    _groups: dict[tuple[_Way, Verdict | None], Group] = field(default_factory=dict)
+
+    def happened(self, event: Event, states: Mapping[str, HostState], now: float) -> None:
+        """Take an event in."""
+        match event:
+            case RunResumed():
+                for state in states.values():
+                    self._take_up(state)
+            case RunStarted() | RunInterrupted() | RunFinished():
+                pass
+            case _:
+                self._on_host(event.host, event, states[event.host], now)
+
+    def working(self, hosts: tuple[str, ...], what: str, now: float) -> None:
+        """Take note of what is being done on hosts."""
+        activity = Activity(what=printable(what), since=now)
+        if not hosts:
+            self.note = activity
+        for host in hosts:
+            if host not in self._activities or self._activities[host].what != activity.what:
+                self._activities[host] = activity
+
+    def groups(self) -> list[Group]:
+        """Return all groups in the order of their first hosts, each with its hosts in order."""
+        for group in self._groups.values():
+            group.hosts = dict.fromkeys(sorted(group.hosts, key=self._order.__getitem__))
+        return sorted(self._groups.values(), key=lambda group: self._order[next(iter(group.hosts))])
+
+    def activities(self, group: Group) -> Counter[Activity]:
+        """Return what is being done on hosts of a group, and on how many of them each."""
+        found = (self._activities.get(host) for host in group.hosts)
+        return Counter(activity for activity in found if activity is not None)
+
+    def verdicts(self) -> Counter[Verdict | None]:
+        """Count the hosts by verdict; None is for those that go on."""
+        counted: Counter[Verdict | None] = Counter(self._verdicts.values())
+        counted[None] = len(self._order) - len(self._verdicts)
+        return counted
+
+    def _take_up(self, state: HostState) -> None:
+        self._causes[state.host] = len(state.causes)
+        self._put(state.host, tuple(tell_visits(self.runbook, state)), state.verdict)
+
+    def _on_host(self, host: str, event: Event, state: HostState, now: float) -> None:
+        lines = self._lines.get(host, ())
+        told = None if isinstance(event, FixVerified) else tell(self.runbook, event, state)
+        if told is not None:
+            lines = _with(lines, told)
+        for found in state.causes[self._causes.get(host, 0) :]:
+            lines = (*lines, tell_cause(self.runbook, found))
+        self._causes[host] = len(state.causes)
+        self._put(host, lines, state.verdict)
+        if isinstance(event, Observed | FixDeclined | FixConcluded | HostFinished):
+            self._activities.pop(host, None)
+        if state.position is not None and host not in self._activities:
+            step = self.runbook.steps.get(state.position)
+            if isinstance(step, Ask | Manual) and state.verdict is None:
+                self._activities[host] = Activity(what="waiting for an answer", since=now)
+
+    def _put(self, host: str, lines: tuple[Told, ...], verdict: Verdict | None) -> None:
+        """Move a host to the group of its lines."""
+        self._order.setdefault(host, len(self._order))
+        old = self._lines.get(host)
+        if old is not None:
+            key = _way(old), self._verdicts.get(host)
+            left = self._groups[key]
+            del left.hosts[host]
+            for counter, line in zip(left.seen, old, strict=True):
+                counter[line.seen] -= 1
+                if not counter[line.seen]:
+                    del counter[line.seen]
+            if not left.hosts:
+                del self._groups[key]
+        self._lines[host] = lines
+        if verdict is None:
+            self._verdicts.pop(host, None)
+        else:
+            self._verdicts[host] = verdict
+        group = self._groups.setdefault(
+            (_way(lines), verdict),
+            Group(lines=lines, verdict=verdict, seen=tuple(Counter[str]() for _ in lines)),
+        )
+        group.hosts[host] = None
+        for counter, line in zip(group.seen, lines, strict=True):
+            counter[line.seen] += 1
+
+
+def _way(lines: tuple[Told, ...]) -> _Way:
+    return tuple((line.mark, line.title, line.result) for line in lines)
+
+
+def _with(lines: tuple[Told, ...], told: Told) -> tuple[Told, ...]:
+    """Add a line; the phases of a fix that follow one another make a single one."""
+    last = lines[-1] if lines else None
+    if last is not None and told.mark is Mark.FIX is last.mark and told.title == last.title:
+        return (*lines[:-1], replace(last, result=f"{last.result} → {told.result}"))
+    return (*lines, told)

@@ -1,0 +1,186 @@
+"""Laying a board out on a screen of a given size: what goes on comes first, what is over shrinks."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from runbook.model.verdict import Verdict
+from runbook.views.board import Activity, Board, Group
+from runbook.views.safe_text import printable
+from runbook.views.telling import GOOD, STYLES, Mark, Told
+from runbook.views.words import VERDICTS, say_duration, say_hosts
+
+_LEAST_ROWS = 3
+"""Of a group that goes on: its hosts, a line of its way, what is being done."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Section:
+    """A group in rows. `now` is what is being done, or how it ended."""
+
+    head: Text
+    way: list[Text]
+    now: list[Text]
+    short: Text
+    over: bool
+
+    def rows(self, most: int | None = None) -> list[Text]:
+        """Return the rows, the oldest of the way left out where there would be more than `most`."""
+        way = self.way
+        room = None if most is None else most - 1 - len(self.now)
+        if room is not None and len(way) > room:
+            left_out = len(way) - max(room - 1, 0)
+            earlier = Text(f"… {left_out} earlier lines", style="dim")
+            way = [earlier, *way[left_out:]] if room > 0 else []
+        return [self.head, *way, *self.now]
+
+
+def lay_out(board: Board, *, title: str, width: int, height: int | None, now: float) -> list[Text]:
+    """Return the board in rows of at most `width` cells, at most `height` of them (None: all).
+
+    `now` is the time by the clock that the board was told with.
+    """
+    groups = board.groups()
+    sections = [_section(board, group, width - 3, now) for group in groups]
+    head = [_title_row(board, title, width)]
+    if board.note is not None and not groups:
+        head.append(_activity_row(Counter([board.note]), 0, now))
+    chosen = _choose(board, sections, None if height is None else height - len(head))
+    rows = head
+    for number, section in enumerate(chosen):
+        last = number == len(chosen) - 1
+        rows.append(Text("└─ " if last else "├─ ", style="dim").append_text(section[0]))
+        for row in section[1:]:
+            rows.append(Text("   " if last else "│  ", style="dim").append_text(row))
+    for row in rows:
+        row.truncate(width, overflow="ellipsis")
+    return rows if height is None else rows[:height]
+
+
+def _choose(board: Board, sections: list[_Section], height: int | None) -> list[list[Text]]:
+    """Give each section the rows it can have."""
+    whole = [section.rows() for section in sections]
+    if height is None or _count(whole) <= height:
+        return whole
+    shrunk = [[s.short] if s.over else s.rows() for s in sections]
+    if _count(shrunk) <= height:
+        return shrunk
+    going = [section for section in sections if not section.over]
+    over = [section for section in sections if section.over]
+    most_over = len(over) if len(over) <= max(height // 3, 1) else max(height // 3 - 1, 0)
+    shown = [[section.short] for section in over[:most_over]]
+    if most_over < len(over):
+        shown.append([_over_row(board)])
+    room = height - len(shown)
+    fitting = len(going) if len(going) * _LEAST_ROWS <= room else max((room - 1) // _LEAST_ROWS, 0)
+    if fitting < len(going):
+        shown.append([Text(f"and {len(going) - fitting} more groups under way", style="dim")])
+        room -= 1
+    return [*_share(going[:fitting], room), *shown]
+
+
+def _share(sections: Sequence[_Section], room: int) -> list[list[Text]]:
+    """Share rows out: who needs less than an equal share leaves the rest to the others."""
+    rows: dict[int, list[Text]] = {}
+    waiting = sorted(range(len(sections)), key=lambda index: len(sections[index].rows()))
+    for done, index in enumerate(waiting):
+        rows[index] = sections[index].rows(room // (len(waiting) - done))
+        room -= len(rows[index])
+    return [rows[index] for index in range(len(sections))]
+
+
+def _count(sections: Sequence[Sequence[Text]]) -> int:
+    return sum(len(section) for section in sections)
+
+
+def _section(board: Board, group: Group, width: int, now: float) -> _Section:
+    hosts = say_hosts(list(group.hosts))
+    end = next((line for line in reversed(group.lines) if line.mark is Mark.END), None)
+    verdict = group.verdict
+    over = verdict is not None and end is not None
+    way = [
+        row
+        for index, line in enumerate(group.lines)
+        if line is not end
+        for row in _line_rows(line, group.values_at(index), width)
+    ]
+    if verdict is not None and end is not None:
+        ending = _end_text(verdict, group.values_at(group.lines.index(end)))
+        short = Text.assemble(f"{hosts}: ", ending)
+        return _Section(
+            head=Text(hosts, style="bold"), way=way, now=[ending], short=short, over=over
+        )
+    activities = board.activities(group)
+    doing = [_activity_row(activities, len(group.hosts), now)] if activities else []
+    head = Text(hosts, style="bold")
+    return _Section(head=head, way=way, now=doing, short=head, over=over)
+
+
+def _line_rows(line: Told, seen: str, width: int) -> list[Text]:
+    style = STYLES[line.mark]
+    mark = f"{line.mark.value} "
+    if line.mark is Mark.FIX:
+        return [Text(f"{mark}{line.title}", style=style), _chain(line.result, width)]
+    tail = Text(f": {line.result}" if line.result else "", style=style)
+    if seen and line.mark is not Mark.CAUSE:
+        tail.append(f", {seen}")
+    title = Text(line.title)
+    room = width - cell_len(mark)
+    # Where both do not fit, each may have half.
+    tail.truncate(max(room - title.cell_len, room // 2), overflow="ellipsis")
+    title.truncate(room - tail.cell_len, overflow="ellipsis")
+    return [Text.assemble((mark, style), title, tail)]
+
+
+def _chain(phases: str, width: int) -> Text:
+    """Return a fix's phases on one row, the earliest left out where they are too many."""
+    parts = phases.split(" → ")
+    while len(parts) > 1 and cell_len(" → ".join(parts)) > width - 6:
+        parts = parts[1:]
+    lead = "" if " → ".join(parts) == phases else "… → "
+    return Text(f"  {lead}{' → '.join(parts)}")
+
+
+def _activity_row(activities: Counter[Activity], hosts: int, now: float) -> Text:
+    """Say what is being done, how long already, and on how many where it is not all."""
+    (activity, _), *_ = activities.most_common()
+    same = [other for other in activities if other.what == activity.what]
+    since = min(other.since for other in same)
+    number = sum(activities[other] for other in same)
+    on = f" on {number} of {hosts}" if 0 < number < hosts else ""
+    return Text(
+        f"… {activity.what}{on}, {say_duration(max(now - since, 0) // 1 or 0)}", style="dim"
+    )
+
+
+def _end_text(verdict: Verdict, reason: str) -> Text:
+    text = f"■ {VERDICTS[verdict]}" + (f" — {reason}" if reason else "")
+    return Text(text, style="bold green" if verdict in GOOD else "bold red")
+
+
+def _title_row(board: Board, title: str, width: int) -> Text:
+    tally = _tally(board)
+    row = Text(printable(title), style="bold")
+    row.truncate(width - len(tally), overflow="ellipsis")
+    return row.append(tally, style="dim not bold")
+
+
+def _tally(board: Board) -> str:
+    counted = board.verdicts()
+    total = sum(counted.values())
+    if total <= 1:
+        return ""
+    return f"  {total - counted[None]} of {total} hosts done"
+
+
+def _over_row(board: Board) -> Text:
+    counted = board.verdicts()
+    parts = [
+        f"{number} {VERDICTS[verdict].partition(':')[0]}"
+        for verdict, number in counted.most_common()
+        if verdict is not None
+    ]
+    return Text(f"hosts done: {', '.join(parts)}", style="dim")

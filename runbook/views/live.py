@@ -1,0 +1,98 @@
+"""Watching a run on a terminal: a tree that is drawn over as things happen."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from threading import Event as Signal
+from threading import RLock, Thread
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+
+from runbook.model.definition import Runbook
+from runbook.model.event import Event
+from runbook.model.state import HostState
+from runbook.views.board import Board
+from runbook.views.board_layout import lay_out
+from runbook.views.region import Region
+
+_EVERY_S = 0.25
+
+
+@dataclass(kw_only=True)
+class LiveObserver:
+    """Draws the hosts' ways while they go; between `with` and its end.
+
+    It stays within the window. While it is paused nothing of it is to be seen, and events are only
+    taken in. At its end it leaves the whole tree, as long as it is. `clock` gives seconds.
+    """
+
+    runbook: Runbook
+    console: Console
+    clock: Callable[[], float] = time.monotonic
+    _lock: RLock = field(default_factory=RLock)
+    _over: Signal = field(default_factory=Signal)
+    _paused: bool = False
+
+    def __post_init__(self) -> None:
+        self._board = Board(runbook=self.runbook)
+        self._region = Region(console=self.console)
+        self._drawer = Thread(target=self._draw_on, name="runbook-live", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._drawer.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._drawer.join()
+        with self._lock:
+            if self._paused:
+                self.console.print()  # An unanswered prompt stands on this line.
+            self._paused = False
+            self._region.erase()
+            self._draw(whole=True)
+
+    def happened(self, event: Event, states: Mapping[str, HostState]) -> None:
+        """Take an event in; it is seen at the next drawing."""
+        with self._lock:
+            self._board.happened(event, states, self.clock())
+
+    def working(self, hosts: tuple[str, ...], what: str) -> None:
+        """Take note of what is being done."""
+        with self._lock:
+            self._board.working(hosts, what, self.clock())
+
+    def pause(self) -> None:
+        """Take the tree away, so that somebody else can write."""
+        with self._lock:
+            self._paused = True
+            self._region.erase()
+
+    def resume(self) -> None:
+        """Draw again, below whatever has been written."""
+        with self._lock:
+            self._paused = False
+            self._draw()
+
+    def _draw_on(self) -> None:
+        while not self._over.wait(_EVERY_S):
+            with self._lock:
+                if not self._paused:
+                    self._draw()
+
+    def _draw(self, *, whole: bool = False) -> None:
+        rows = lay_out(
+            self._board,
+            title=f"{self.runbook.name}: {self.runbook.title}",
+            width=max(self.console.width - 1, 20),
+            height=None if whole else max(self.console.height - 1, 3),
+            now=self.clock(),
+        )
+        self._region.draw(rows)
