@@ -25,7 +25,7 @@ def lint(
     """
     return [
         *metadata_problems(draft),
-        *graph_problems(draft),
+        *graph_problems(draft, find),
         *name_problems(draft),
         *look_problems(draft),
         *task_problems(draft),

@@ -1,18 +1,19 @@
 """Where the walk goes: every step can be reached, every walk ends, no result comes from nowhere."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from runbook.errors import Location, Problem
 from runbook.model.definition import Ask, End, Fix, Goto, Json, Manual, Step
 from runbook.model.verdict import Verdict
 from runbook.spec.document import Path
 from runbook.spec.draft import RESULT_KINDS, Call, Draft, DraftStep, Edge, edges
+from runbook.spec.linker import Find
 from runbook.spec.loops import Graph, cycles, reachable, reversed_graph, successors, without
 from runbook.spec.usage import expressions, names_used
 from runbook.spec.validation import VERDICTS, did_you_mean
 
 
-def graph_problems(draft: Draft) -> Iterator[Problem]:
+def graph_problems(draft: Draft, find: Find) -> Iterator[Problem]:
     """Yield what is wrong with the way steps lead to each other."""
     yield from _duplicates(draft)
     yield from _unknown_steps(draft)
@@ -25,7 +26,7 @@ def graph_problems(draft: Draft) -> Iterator[Problem]:
         yield from _endless(draft, graph, reached)
         yield from _unbounded(draft, graph)
         yield from _results_from_nowhere(draft, reached)
-        yield from _blind_fixes(draft)
+        yield from _blind_fixes(draft, find)
 
 
 def _duplicates(draft: Draft) -> Iterator[Problem]:
@@ -164,36 +165,41 @@ def _results_from_nowhere(draft: Draft, reached: set[str]) -> Iterator[Problem]:
                 )
 
 
-def _blind_fixes(draft: Draft) -> Iterator[Problem]:
+def _blind_fixes(draft: Draft, find: Find) -> Iterator[Problem]:
     """Yield steps that lead to a destructive fix on unknown, without its author writing so."""
-    steps: dict[str, tuple[DraftStep, Step | Call]] = {s.id: (w, s) for w, s in draft.sound}
-    for written in draft.steps:
+    for written, step in draft.sound:
         for edge in edges(written):
-            if edge.result != Verdict.UNKNOWN or edge.named or not isinstance(edge.target, Goto):
+            if not isinstance(edge.target, Goto):
                 continue
-            fix = _destructive_end(edge.target.step, steps.get)
+            unnamed = edge.result == Verdict.UNKNOWN and not edge.named
+            # A called check that could not look escalates, unless its author wrote otherwise.
+            escalated = isinstance(step, Call) and edge.result == Verdict.ESCALATED
+            fix = _follow(draft, edge.target.step, find) if unnamed or escalated else None
             if fix is not None:
                 yield Problem(
                     reference="blind-fix",
                     message=f'{_title(written)} leads to the destructive fix "{fix}" '
                     "even where it could not look",
                     where=draft.document.value(edge.path),
-                    hint="Name the results one by one: `next: {passed: …, failed: …}`. "
+                    hint="Let escalated lead elsewhere: what could not be looked at escalates too."
+                    if escalated
+                    else "Name the results one by one: `next: {passed: …, failed: …}`. "
                     "Only a written `unknown:` may lead to a destructive fix.",
                 )
 
 
-def _destructive_end(
-    id_: str, find: Callable[[str], tuple[DraftStep, Step | Call] | None]
-) -> str | None:
+def _follow(draft: Draft, id_: str, find: Find) -> str | None:
     """Return the destructive fix that follows from a step whatever the steps between come to."""
-    seen: set[str] = set()
-    while id_ not in seen and (found := find(id_)) is not None:
-        seen.add(id_)
-        written, step = found
+    seen: set[tuple[str, str]] = set()
+    while (draft.name, id_) not in seen:
+        seen.add((draft.name, id_))
+        written, step = next(((w, s) for w, s in draft.sound if s.id == id_), (None, None))
         if isinstance(step, Fix) and step.destructive:
             return id_
-        targets = {edge.target for edge in edges(written)}
+        if isinstance(step, Call) and (called := find(step.runbook)) is not None and called.steps:
+            draft, id_ = called, called.steps[0].id or ""
+            continue
+        targets = {edge.target for edge in edges(written)} if written else set()
         if isinstance(step, Ask | Manual) or len(targets) != 1:
             return None
         (only,) = targets
