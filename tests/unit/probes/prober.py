@@ -63,7 +63,7 @@ def ask(
     kind: str,
     *,
     timeout: float = 5.0,
-    user: str | None = None,
+    acting_as: str | None = None,
     max_bytes: int = 65536,
     env: Mapping[str, str] | None = None,
     nobody_in: Path | None = None,
@@ -73,7 +73,7 @@ def ask(
 
     With `nobody_in`, a folder that every user may read, an ordinary user asks, even if root tests.
     """
-    probe = {"id": "it", "type": kind, "args": args, "timeout": timeout, "as": user}
+    probe = {"id": "it", "type": kind, "args": args, "timeout": timeout, "as": acting_as}
     asked = {"probes": [probe], "max_bytes": max_bytes}
     if nobody_in is None:
         told = request(asked, env=env)

@@ -198,7 +198,7 @@ def test_its_source_is_python_3_8() -> None:
 
 def test_as_another_user() -> None:
     """Root looks as the user asked for; others are refused without sudo, and told so."""
-    seen = ask("command", user="nobody", env={"PATH": "/usr/bin:/bin"}, argv=["id", "-un"])
+    seen = ask("command", acting_as="nobody", env={"PATH": "/usr/bin:/bin"}, argv=["id", "-un"])
 
     if IS_ROOT:
         assert seen["facts"]["stdout"] == "nobody"
@@ -208,7 +208,7 @@ def test_as_another_user() -> None:
 
 def test_as_a_user_who_is_not_there() -> None:
     """Looking as an unknown user is not possible, which is no finding."""
-    told = reason("tcp", user="no-such-user", port=1)
+    told = reason("tcp", acting_as="no-such-user", port=1)
 
     assert told == "cannot act as no-such-user: there is no such user"
 
@@ -217,7 +217,7 @@ def test_as_oneself() -> None:
     """Looking as the user one is needs nothing."""
     name = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
 
-    assert facts("command", user=name, argv=["id", "-un"])["stdout"] == name
+    assert facts("command", acting_as=name, argv=["id", "-un"])["stdout"] == name
 
 
 SUDO_STAND_IN = """#!/bin/sh
@@ -238,7 +238,7 @@ def test_sudo_runs_the_same_probe_from_its_sources(shared_folder: Path) -> None:
         "command",
         nobody_in=shared_folder,
         env={"PATH": f"{shared_folder}:/usr/bin:/bin"},
-        user="daemon",
+        acting_as="daemon",
         shell="echo as $ACTING_AS",
     )
 
@@ -256,7 +256,7 @@ def test_sudo_that_refuses_is_no_finding(shared_folder: Path) -> None:
         "command",
         nobody_in=shared_folder,
         env={"PATH": f"{shared_folder}:/usr/bin:/bin"},
-        user="daemon",
+        acting_as="daemon",
         shell="true",
     )
 

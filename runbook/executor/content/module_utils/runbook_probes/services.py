@@ -140,30 +140,39 @@ def _by_supervisor(
 def parse_supervisor_status(name: str, text: str) -> dict[str, object] | None:
     """Return the facts of a service from `supervisorctl status`, None if it does not say.
 
-    The exit status is no help: it is 0 in state BACKOFF. Connection errors are told by number.
+    Of a group (`group:*`) the first process that does not run speaks for all. The exit status is no
+    help: it is 0 in state BACKOFF. Connection errors are told by number.
     """
+    found = []
     for line in text.splitlines():
         match = _SUPERVISOR_LINE.match(line.strip())
-        if match is not None and name in (match[1], match[1].partition(":")[0], match[1] + ":*"):
-            uptime = _UPTIME.search(match[3])
-            pid, days, hours, minutes, seconds = (
-                (int(group or 0) for group in uptime.groups()) if uptime else (0, 0, 0, 0, 0)
-            )
-            return _facts(
-                running=match[2] == "RUNNING",
-                state=match[2],
-                pid=pid or None,
-                in_state_s=((days * 24 + hours) * 60 + minutes) * 60.0 + seconds
-                if uptime
-                else None,
-                start_limit_hit=match[2] == "FATAL",
-                detail=match[3],
-            )
-        if line.startswith(name + ": ERROR (no such "):
+        if match is not None and _is_meant(match[1], name):
+            found.append(_supervisor_facts(match[2], match[3]))
+        elif line.startswith(name + ": ERROR (no such "):
             return _facts(running=False, exists=False, state="not-found", detail=line)
-        if re.search(r"no such file$|refused connection$|\[Errno (2|111)\]", line.strip()):
+        elif re.search(r"no such file$|refused connection$|\[Errno (2|111)\]", line.strip()):
             return _facts(running=False, state="manager_down", detail="supervisord: " + line)
-    return None
+    return min(found, key=lambda facts: bool(facts["running"])) if found else None
+
+
+def _is_meant(listed: str, name: str) -> bool:
+    return listed == name or (name.endswith(":*") and listed.startswith(name[:-1]))
+
+
+def _supervisor_facts(state: str, detail: str) -> dict[str, object]:
+    uptime = _UPTIME.search(detail)
+    pid = in_state_s = None
+    if uptime is not None:
+        pid, days, hours, minutes, seconds = (int(group or 0) for group in uptime.groups())
+        in_state_s = ((days * 24 + hours) * 60 + minutes) * 60.0 + seconds
+    return _facts(
+        running=state == "RUNNING",
+        state=state,
+        pid=pid,
+        in_state_s=in_state_s,
+        start_limit_hit=state == "FATAL",
+        detail=detail,
+    )
 
 
 def _by_compose(look: Look, name: str, folder: str | None) -> dict[str, object]:

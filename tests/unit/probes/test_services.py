@@ -1,0 +1,389 @@
+"""Services as their managers tell of them: real supervisord, the words of the others."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook.executor.content.module_utils.runbook_probes.services import (
+    compose_facts,
+    parse_compose,
+    parse_properties,
+    parse_supervisor_status,
+    systemd_facts,
+)
+from runbook.model.probes import PROBE_TYPES
+from tests.unit.probes.prober import IS_ROOT, facts, reason, wait_until
+
+Spawn = Callable[..., subprocess.Popen[bytes]]
+SUPERVISORCTL = [sys.executable, "-W", "ignore", "-m", "supervisor.supervisorctl"]
+
+
+class _Supervisor:
+    """A real supervisord with three programs: one good, one that dies, one not started."""
+
+    def __init__(self, folder: Path) -> None:
+        self.config = folder / "supervisord.conf"
+        self.config.write_text(
+            textwrap.dedent(f"""\
+                [supervisord]
+                nodaemon=true
+                logfile=/dev/null
+                logfile_maxbytes=0
+                pidfile={folder}/pid
+                [unix_http_server]
+                file={folder}/sock
+                [supervisorctl]
+                serverurl=unix://{folder}/sock
+                [rpcinterface:supervisor]
+                supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+                [program:good]
+                command=sleep 600
+                startsecs=0
+                [program:dying]
+                command=false
+                startretries=0
+                [program:waiting]
+                command=sleep 600
+                autostart=false
+                [group:shop]
+                programs=api
+                [program:api]
+                command=sleep 600
+                startsecs=0
+                """),
+            encoding="utf-8",
+        )
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "-c", self.config],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def facts(self, name: str) -> dict[str, Any]:
+        return facts(
+            "service",
+            manager="supervisor",
+            name=name,
+            supervisor_config=str(self.config),
+            supervisorctl=SUPERVISORCTL,
+        )
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def supervisor() -> Iterator[_Supervisor]:
+    """Return a supervisord that has started what it should."""
+    # A socket's path has to be short.
+    with tempfile.TemporaryDirectory() as folder:
+        running = _Supervisor(Path(folder))
+        try:
+            wait_until(lambda: running.facts("dying")["state"] == "FATAL", "the program has died")
+            yield running
+        finally:
+            running.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("good", (True, True, "RUNNING", False)),
+        ("dying", (False, True, "FATAL", True)),
+        ("waiting", (False, True, "STOPPED", False)),
+        ("shop:api", (True, True, "RUNNING", False)),
+        ("shop:*", (True, True, "RUNNING", False)),
+        ("missing", (False, False, "not-found", False)),
+    ],
+)
+def test_supervisor_truth_table(supervisor: _Supervisor, name: str, expected: object) -> None:
+    """Each state of a program is told from the others, whatever the exit status says."""
+    seen = supervisor.facts(name)
+
+    told = (seen["running"], seen["exists"], seen["state"], seen["start_limit_hit"])
+    assert told == expected
+    assert (seen["pid"] is not None) is seen["running"]
+    assert set(seen) == set(PROBE_TYPES["service"].facts)
+
+
+def test_supervisor_that_does_not_run(tmp_path: Path) -> None:
+    """Without its manager a service does not run, and the manager is named as the reason."""
+    config = tmp_path / "supervisord.conf"
+    config.write_text("[supervisorctl]\nserverurl=unix:///nonexistent/sock\n", encoding="utf-8")
+    refusing = tmp_path / "refusing.conf"
+    refusing.write_text("[supervisorctl]\nserverurl=http://127.0.0.1:1\n", encoding="utf-8")
+
+    for each in (config, refusing):
+        seen = facts(
+            "service",
+            manager="supervisor",
+            name="good",
+            supervisor_config=str(each),
+            supervisorctl=SUPERVISORCTL,
+        )
+        assert (seen["running"], seen["state"]) == (False, "manager_down")
+
+
+def test_supervisor_we_may_not_ask(supervisor: _Supervisor, shared_folder: Path) -> None:
+    """Who may not talk to supervisord cannot tell how its services are."""
+    if not IS_ROOT:
+        assert supervisor.facts("good")["running"]
+        return
+    config = shared_folder / "supervisord.conf"
+    text = supervisor.config.read_text(encoding="utf-8")
+    config.write_text(text, encoding="utf-8")
+    stand_in = shared_folder / "ctl"
+    # What supervisorctl prints then; nobody may run the tests' own Python.
+    stand_in.write_text(
+        "#!/bin/sh\necho \"error: <class 'PermissionError'>, [Errno 13] Permission denied:\"; exit 4\n",
+        encoding="utf-8",
+    )
+    stand_in.chmod(0o755)
+    told = reason(
+        "service",
+        nobody_in=shared_folder,
+        manager="supervisor",
+        name="good",
+        supervisorctl=[str(stand_in)],
+    )
+
+    assert "Permission denied" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "api  BACKOFF   Exited too quickly (process log may have details)",
+            ("BACKOFF", False, None),
+        ),
+        ("api  STARTING  ", ("STARTING", False, None)),
+        ("api  EXITED    Nov 21 08:46 PM", ("EXITED", False, None)),
+        ("api  RUNNING   pid 12, uptime 0:01:02", ("RUNNING", True, 62.0)),
+        ("api  RUNNING   pid 12, uptime 2 days, 1:00:00", ("RUNNING", True, 176400.0)),
+        ("api: ERROR (no such process)", ("not-found", False, None)),
+        ("unix:///run/supervisor.sock no such file", ("manager_down", False, None)),
+        ("unix:///run/supervisor.sock refused connection", ("manager_down", False, None)),
+        (
+            "error: <class 'ConnectionRefusedError'>, [Errno 111] x: file",
+            ("manager_down", False, None),
+        ),
+        ("other  RUNNING   pid 12, uptime 0:01:02", None),
+        ("error: <class 'PermissionError'>, [Errno 13] Permission denied", None),
+        ("Error: .ini file does not include supervisorctl section", None),
+        ("", None),
+    ],
+)
+def test_words_of_supervisor(text: str, expected: tuple[str, bool, float | None] | None) -> None:
+    """Each line that supervisorctl prints has its meaning; others have none."""
+    seen = parse_supervisor_status("api", text)
+
+    if expected is None:
+        assert seen is None
+    else:
+        assert seen is not None
+        assert (seen["state"], seen["running"], seen["in_state_s"]) == expected
+
+
+def test_a_service_that_is_a_process(spawn: Spawn, tmp_path: Path) -> None:
+    """A plain process runs, is stopped, or is not there; an old pid file names somebody else."""
+    process = spawn("import time; time.sleep(60)", "plain-service")
+    pidfile = tmp_path / "pid"
+    by_pattern = {"manager": "process", "pattern": "plain-service"}
+    wait_until(lambda: bool(facts("service", **by_pattern)["running"]), "it runs")
+
+    pidfile.write_text(str(process.pid), encoding="utf-8")
+    by_file = {"manager": "process", "pidfile": str(pidfile)}
+    assert facts("service", **by_file)["pid"] == process.pid
+    assert facts("service", **by_file, pattern="plain-service")["running"]
+    assert facts("service", **by_file, pattern="another-service")["state"] == "absent"
+
+    os.kill(process.pid, signal.SIGSTOP)
+    wait_until(lambda: facts("service", **by_pattern)["state"] == "stopped", "it is stopped")
+    assert not facts("service", **by_file)["running"]
+
+    process.kill()
+    process.wait()
+    for args in (by_pattern, by_file, {"manager": "process", "pidfile": str(tmp_path / "none")}):
+        seen = facts("service", **args)
+        assert (seen["running"], seen["state"], seen["pid"]) == (False, "absent", None)
+
+
+SYSTEMD: dict[str, tuple[str, dict[str, object]]] = {
+    "running": (
+        """\
+        LoadState=loaded
+        ActiveState=active
+        SubState=running
+        UnitFileState=enabled
+        MainPID=812
+        ExecMainCode=0
+        ExecMainStatus=0
+        NRestarts=2
+        Result=success
+        StateChangeTimestampMonotonic=1000000
+        """,
+        {"running": True, "state": "active", "pid": 812, "restarts": 2, "enabled": True},
+    ),
+    "start limit": (
+        """\
+        LoadState=loaded
+        ActiveState=failed
+        SubState=failed
+        UnitFileState=disabled
+        MainPID=0
+        ExecMainCode=1
+        ExecMainStatus=1
+        NRestarts=5
+        Result=start-limit-hit
+        """,
+        {
+            "running": False,
+            "start_limit_hit": True,
+            "exit_code": 1,
+            "pid": None,
+            "enabled": False,
+            "detail": "failed (failed), result start-limit-hit",
+        },
+    ),
+    "killed": (
+        """\
+        LoadState=loaded
+        ActiveState=failed
+        SubState=failed
+        MainPID=0
+        ExecMainCode=2
+        ExecMainStatus=9
+        Result=oom-kill
+        """,
+        {"running": False, "signal": 9, "exit_code": None, "result": "oom-kill"},
+    ),
+    "restarting": (
+        """\
+        LoadState=loaded
+        ActiveState=activating
+        SubState=auto-restart
+        MainPID=0
+        ExecMainCode=1
+        ExecMainStatus=3
+        Result=exit-code
+        """,
+        {"running": False, "state": "activating", "sub_state": "auto-restart", "exit_code": 3},
+    ),
+    "unknown": (
+        """\
+        LoadState=not-found
+        ActiveState=inactive
+        SubState=dead
+        MainPID=0
+        Result=success
+        """,
+        {"running": False, "exists": False, "state": "not-found", "detail": "no such unit"},
+    ),
+    "older systemd": (
+        """\
+        LoadState=loaded
+        ActiveState=active
+        SubState=exited
+        """,
+        {"running": True, "restarts": None, "in_state_s": None},
+    ),
+}
+
+
+@pytest.mark.parametrize("situation", SYSTEMD)
+def test_words_of_systemd(situation: str) -> None:
+    """The properties of a unit mean what systemd means by them."""
+    text, expected = SYSTEMD[situation]
+    seen = systemd_facts(parse_properties(textwrap.dedent(text)))
+
+    assert expected.items() <= seen.items()
+    assert {*seen, "truncated"} == set(PROBE_TYPES["service"].facts)
+
+
+def test_systemd_that_does_not_run(shared_folder: Path) -> None:
+    """Where systemd does not answer, or is not there, nothing is known about its services."""
+    tool = shared_folder / "systemctl"
+    tool.write_text(
+        "#!/bin/sh\necho 'System has not been booted with systemd as init system' >&2; exit 1\n",
+        encoding="utf-8",
+    )
+    tool.chmod(0o755)
+    path = f"{shared_folder}:/usr/bin:/bin"
+
+    assert "not been booted" in reason("service", env={"PATH": path}, name="backend")
+
+
+COMPOSE: dict[str, tuple[str, dict[str, object]]] = {
+    "an array": (
+        '[{"Service": "api", "State": "running", "Status": "Up 2 hours", "Health": "healthy"}]',
+        {"running": True, "state": "running", "sub_state": "healthy", "detail": "Up 2 hours"},
+    ),
+    "one on each line": (
+        '{"State": "running", "ExitCode": 0}\n{"State": "exited", "ExitCode": 3, "Status": "Exited"}\n',
+        {"running": False, "state": "exited", "exit_code": 3},
+    ),
+    "none": ("", {"running": False, "exists": True, "state": "not-created"}),
+    "an empty array": ("[]", {"running": False, "state": "not-created"}),
+}
+
+
+@pytest.mark.parametrize("situation", COMPOSE)
+def test_words_of_compose(situation: str) -> None:
+    """Containers are read in both formats; a service whose containers do not all run does not."""
+    text, expected = COMPOSE[situation]
+
+    assert expected.items() <= compose_facts(parse_compose(text)).items()
+
+
+@pytest.mark.parametrize(
+    ("says", "state"),
+    [
+        ("no such service: api", "not-found"),
+        ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", "manager_down"),
+        ("permission denied while trying to connect to the Docker daemon socket", None),
+    ],
+)
+def test_compose_that_does_not_answer(shared_folder: Path, says: str, state: str | None) -> None:
+    """No service, no daemon and no permission are three different things."""
+    tool = shared_folder / "docker"
+    tool.write_text(f"#!/bin/sh\necho '{says}' >&2; exit 1\n", encoding="utf-8")
+    tool.chmod(0o755)
+    args: dict[str, Any] = {
+        "env": {"PATH": f"{shared_folder}:/usr/bin:/bin"},
+        "manager": "docker_compose",
+        "name": "api",
+        "project_directory": str(shared_folder),
+    }
+    if state is None:
+        assert "permission denied" in reason("service", **args)
+    else:
+        assert facts("service", **args)["state"] == state
+
+
+def test_services_that_are_not_named_well() -> None:
+    """A manager there is not, and a service without a name, are the author's mistakes."""
+    assert reason("service", manager="launchd", name="a").startswith("manager must be")
+    assert reason("service") == "a service under systemd needs a name"
+    told = reason("service", manager="supervisor", name="a", supervisorctl="no-such-program")
+    assert told == "no such program: no-such-program"
+
+
+@given(st.text())
+def test_no_text_breaks_the_readers_of_managers(text: str) -> None:
+    """Whatever a manager prints, reading it ends without an error."""
+    for wrapped in (text, f"api RUNNING pid 1, uptime {text}", f"MainPID={text}\nNRestarts={text}"):
+        parse_supervisor_status("api", wrapped)
+        systemd_facts(parse_properties(wrapped))
+        compose_facts(parse_compose(wrapped))
