@@ -1,0 +1,116 @@
+"""The history of runs: a line for each, and the words that choose which."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+
+from runbook.errors import RunbookError
+from runbook.journal import RunSummary
+from runbook.model.definition import Json
+from runbook.model.event import Mode
+from runbook.views.safe_text import printable
+from runbook.views.words import say_duration
+
+_MOST_HOSTS_NAMED = 2
+_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_HEADINGS = ("RUN", "STARTED", "RUNBOOK", "HOSTS", "VERDICT", "CAUSES", "TOOK")
+
+
+def history_text(
+    runs: Sequence[RunSummary],
+    *,
+    living: Mapping[str, bool | None],
+    zone: tzinfo | None = None,
+) -> str:
+    """Return a table of runs as they are given; times in `zone`, None for the local one.
+
+    `living` says of a run that has not ended, by its id, whether its process is alive
+    (`journal.holder.alive`): a run under way differs from one whose process is gone.
+    """
+    if not runs:
+        return "No runs."
+    rows = [_HEADINGS, *(_row(run, living.get(run.id), zone) for run in runs)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def history_document(
+    runs: Sequence[RunSummary], *, living: Mapping[str, bool | None]
+) -> list[dict[str, Json]]:
+    """Return runs as plain data: times ISO 8601 in UTC, `state` as in the table."""
+    return [
+        {
+            "run_id": run.id,
+            "runbook": run.runbook,
+            "mode": run.mode.value,
+            "target": run.pattern,
+            "operator": run.operator,
+            "hosts": list(run.hosts),
+            "state": state_of(run, living.get(run.id)),
+            "verdict": None if run.verdict is None else run.verdict.value,
+            "causes": list(run.causes),
+            "started_at": _at(run.started_at, UTC).isoformat(timespec="milliseconds"),
+            "duration_s": None if run.ended_at is None else round(_took(run, run.ended_at), 3),
+        }
+        for run in runs
+    ]
+
+
+def state_of(run: RunSummary, alive: bool | None) -> str:
+    """Say how a run stands: its verdict, or interrupted, died, under way."""
+    if run.verdict is not None:
+        return run.verdict.value
+    if run.interrupted is not None:
+        return "interrupted"
+    return "died" if alive is False else "under way"
+
+
+def moment(text: str, *, now: float, zone: tzinfo | None = None) -> float:
+    """Return the POSIX time that a person means by `text`.
+
+    That is an age (`30m`, `12h`, `7d`) or a date with or without a time (ISO 8601), in `zone`
+    unless it says another. Raise RunbookError `unknown-time`.
+    """
+    if age := _AGO.fullmatch(text.strip()):
+        return now - float(age[1]) * _UNITS[age[2]]
+    try:
+        given = datetime.fromisoformat(text.strip())
+        return (given if given.tzinfo or zone is None else given.replace(tzinfo=zone)).timestamp()
+    except (OverflowError, ValueError) as error:
+        raise RunbookError.of(
+            "unknown-time",
+            f'"{printable(text)}" is no time',
+            hint="Write an age (30m, 12h, 7d) or a date (2026-01-31, 2026-01-31T03:00).",
+        ) from error
+
+
+def _row(run: RunSummary, alive: bool | None, zone: tzinfo | None) -> tuple[str, ...]:
+    state = state_of(run, alive)
+    return (
+        printable(run.id),
+        _at(run.started_at, zone).strftime("%Y-%m-%d %H:%M:%S"),
+        printable(run.runbook) + ("" if run.mode is Mode.RUN else f" ({run.mode.value})"),
+        _hosts(run.hosts),
+        state,
+        printable(", ".join(run.causes)) or "-",
+        "-" if run.ended_at is None else say_duration(_took(run, run.ended_at)),
+    )
+
+
+def _hosts(hosts: Sequence[str]) -> str:
+    named = printable(", ".join(hosts[:_MOST_HOSTS_NAMED]))
+    more = len(hosts) - _MOST_HOSTS_NAMED
+    return f"{named} and {more} more" if more > 0 else named or "-"
+
+
+def _took(run: RunSummary, ended_at: float) -> float:
+    # A clock set back must not make a run end before it began.
+    return max(0.0, ended_at - run.started_at)
+
+
+def _at(seconds: float, zone: tzinfo | None) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC).astimezone(zone)

@@ -1,0 +1,128 @@
+"""A document of headings, items and quoted lines, drawn as plain text or as Markdown.
+
+Whatever comes from a host is a `Quote`: a code span in Markdown, where nothing in it has a meaning.
+All text is made printable here, at the last moment, so that no caller can forget it.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from runbook.views.safe_text import printable, printable_lines
+
+
+class Quote(str):
+    """Text of a host, or a name of ours that is meant literally."""
+
+    __slots__ = ()
+
+
+Words = Sequence[str]
+"""A line in parts; those that are a `Quote` are drawn as such."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Heading:
+    """A heading; level 1 is the document's."""
+
+    level: int
+    words: Words
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """Names with values, one a line."""
+
+    pairs: Sequence[tuple[str, Words]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Item:
+    """A line of a list; `depth` counts from 0."""
+
+    words: Words
+    depth: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Block:
+    """Lines quoted as they are, below the item of the same depth."""
+
+    text: str
+    language: str = ""
+    depth: int = 0
+
+
+Part = Heading | Facts | Item | Block
+
+
+def as_text(parts: Iterable[Part]) -> str:
+    """Draw a document for a terminal, without colour."""
+    lines: list[str] = []
+    for part in parts:
+        match part:
+            case Heading():
+                if lines:
+                    lines.append("")
+                lines.append("  " * max(0, part.level - 2) + _plain(part.words))
+            case Facts():
+                width = max(len(name) for name, _ in part.pairs)
+                lines += [f"  {name:<{width}}  {_plain(words)}" for name, words in part.pairs]
+            case Item():
+                lines.append(f"{'  ' * (part.depth + 2)}- {_plain(part.words)}")
+            case Block():
+                indent = "  " * (part.depth + 4)
+                lines += [f"{indent}{line}".rstrip() for line in printable_lines(part.text)]
+    return "\n".join(lines)
+
+
+def as_markdown(parts: Iterable[Part]) -> str:
+    """Draw a document as CommonMark."""
+    lines: list[str] = []
+    before: Part | None = None
+    for part in parts:
+        listed = isinstance(part, Item | Block) and isinstance(before, Item | Block)
+        if lines and not listed:
+            lines.append("")
+        match part:
+            case Heading():
+                lines.append(f"{'#' * part.level} {_marked(part.words)}")
+            case Facts():
+                lines += [f"- {name}: {_marked(words)}" for name, words in part.pairs]
+            case Item():
+                lines.append(f"{'  ' * part.depth}- {_marked(part.words)}")
+            case Block():
+                indent = "  " * (part.depth + 1)
+                lines += [f"{indent}{line}".rstrip() for line in _fenced(part)]
+        before = part
+    return "\n".join(lines)
+
+
+def _plain(words: Words) -> str:
+    return "".join(printable(word) for word in words)
+
+
+def _marked(words: Words) -> str:
+    return "".join(_span(word) if isinstance(word, Quote) else _escaped(word) for word in words)
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]<>#|~&!@])", r"\\\1", printable(text))
+
+
+def _span(text: str) -> str:
+    """Return a code span, with more backticks around it than it holds in a row."""
+    text = printable(text)
+    fence = "`" * (1 + _longest_run(text))
+    pad = " " if text.startswith("`") or text.endswith("`") or not text.strip() else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def _fenced(block: Block) -> list[str]:
+    lines = printable_lines(block.text)
+    fence = "`" * max(3, 1 + max(map(_longest_run, lines), default=0))
+    return [f"{fence}{block.language}", *lines, fence]
+
+
+def _longest_run(text: str) -> int:
+    return max(map(len, re.findall(r"`+", text)), default=0)

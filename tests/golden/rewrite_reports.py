@@ -1,0 +1,17 @@
+"""Write the golden reports anew: `python -m tests.golden.rewrite_reports`, then read the diff."""
+
+from tests.unit.views.test_history import GOLDEN as HISTORY
+from tests.unit.views.test_history import table
+from tests.unit.views.test_report import GOLDEN, SCENES, drawn
+
+
+def main() -> None:
+    """Write every file."""
+    for name, scene in SCENES.items():
+        for suffix in ("txt", "md", "json"):
+            (GOLDEN / f"{name}.{suffix}").write_text(drawn(scene(), suffix) + "\n", "utf-8")
+    HISTORY.write_text(table() + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
