@@ -405,10 +405,10 @@ class Walk:
             case RequestApproval():
                 if not self.world.approves(name):
                     return (declined(name, self.host),)
-                late = EvidenceExpired(host=self.host, step=name, age_s=61.0)
-                yes = approved(name, self.host)
-                return (yes, late) if self.world.expires(name) else (yes,)
+                return (approved(name, self.host),)
             case StartFix(attempt=attempt):
+                if self.world.expires(name):
+                    return (EvidenceExpired(host=self.host, step=name, age_s=61.0),)
                 return (intended(name, attempt, self.host),)
             case AwaitFix():
                 acted, interrupted = self.world.acts(name)

@@ -41,6 +41,9 @@ from runbook.model.verdict import Verdict
 EXPIRED = "expired"
 """The answer to a question that nobody answered in time."""
 
+MAX_EXPIRIES = 3
+"""How often evidence may be too old at a fix with nobody to wait for: looking is too slow then."""
+
 _UNKNOWN = CheckResult.UNKNOWN.value
 
 
@@ -49,7 +52,7 @@ def decide(runbook: Runbook, state: HostState, mode: Mode) -> Decision:
 
     Doing it gives events, which `evolve` turns into the next state; `Record` only has its event.
     Every path of decisions ends in `Done` as long as what is done gives answers: steps are bounded
-    by `max_visits` in an epoch, fixes by theirs in the run.
+    by `max_visits` in an epoch, fixes by theirs in the run, looking again by `MAX_EXPIRIES`.
     """
     if state.verdict is not None:
         return Done()
@@ -85,7 +88,9 @@ def _do(runbook: Runbook, step: Step, state: HostState, mode: Mode) -> Decision:
 
 
 def _spent(step: Step, state: HostState) -> str | None:
-    """Say why a step may not be taken once more, None where it may."""
+    """Say why the walk cannot go on with a step, None where it can."""
+    if state.expiries >= MAX_EXPIRIES:
+        return "what is seen is too old by the time the walk comes to a fix, however often it looks"
     visits = state.visits[step.id]
     done = state.attempts.get(step.id, 0)
     if isinstance(step, Fix) and done >= step.max_visits:

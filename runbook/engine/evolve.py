@@ -125,12 +125,14 @@ def _hear(
     open_fix = isinstance(step, Fix) and state.fix.phase in _NOT_BEGUN
     match event:
         case Answered() if isinstance(step, Ask | Manual):
-            return replace(awake, answers={**state.answers, event.step: event.answer})
+            answers = {**state.answers, event.step: event.answer}
+            return replace(awake, answers=answers, expiries=0)
         case FixApproved() if open_fix:
             return replace(
                 awake,
                 approval=Approval(step=event.step, walked=state.walked, event=event),
                 fix=FixProgress(phase=FixPhase.APPROVED, approval=event),
+                expiries=0,
             )
         case FixDeclined() if open_fix:
             refusal = Refusal(step=event.step, walked=state.walked, event=event)
@@ -139,9 +141,16 @@ def _hear(
                 approval=None,
                 refusals=(*state.refusals, refusal),
                 fix=FixProgress(phase=FixPhase.DECLINED, refusal=event),
+                expiries=0,
             )
         case EvidenceExpired() if open_fix:
-            fresh = replace(awake, epoch=state.epoch + 1, known={}, visits={})
+            fresh = replace(
+                awake,
+                epoch=state.epoch + 1,
+                known={},
+                visits={},
+                expiries=state.expiries + 1,
+            )
             return _arrive(runbook, fresh, state.origin)
         case _:
             return state
@@ -245,6 +254,7 @@ def _pass_fix(runbook: Runbook, state: HostState, event: FixConcluded) -> HostSt
         visits={},
         approval=None,
         refusals=(),
+        expiries=0,
     )
     if isinstance(event.next, Goto):
         state = replace(state, origin=event.next.step)

@@ -96,7 +96,8 @@ class HostState:
     where its epoch began. `known` are the observations of this epoch that still count, `path` all
     steps passed in the whole run. `visits` counts arrivals at each step in this epoch; `attempts`
     counts concluded tries of each fix in the run, interrupted ones left out. `answers` are those of
-    people to `ask` and `manual` steps. `fault_seen` says that a check or watch failed, or a cause
+    people to `ask` and `manual` steps. `expiries` counts how often evidence grew old since somebody
+    last answered or a fix acted. `fault_seen` says that a check or watch failed, or a cause
     was found, on the path. `closing` is the verdict the path reached, `verdict` the one declared
     finished.
     """
@@ -117,6 +118,7 @@ class HostState:
     fix: FixProgress = field(default_factory=FixProgress)
     approval: Approval | None = None
     refusals: tuple[Refusal, ...] = ()
+    expiries: int = 0
     fault_seen: bool = False
     closing: Verdict | None = None
     verdict: Verdict | None = None

@@ -3,6 +3,7 @@
 import pytest
 
 from runbook.engine import decide, evolve
+from runbook.engine.decide import MAX_EXPIRIES
 from runbook.errors import RunbookError
 from runbook.model.decision import AwaitFix, Decision, Observe, RequestApproval, StartFix, VerifyFix
 from runbook.model.definition import FixResult, Runbook
@@ -19,6 +20,8 @@ from runbook.model.state import FixPhase, FixRecord, HostState
 from runbook.model.verdict import Verdict
 from tests.engine_harness import (
     HOST,
+    Walk,
+    World,
     after,
     after_more,
     answered,
@@ -397,6 +400,34 @@ def test_old_evidence_is_looked_at_from_where_the_epoch_began() -> None:
     assert state.position == "log"
     again = after_more(runbook, state, observed(log="failed"))
     assert decide(runbook, again, Mode.RUN) == StartFix(fix="second", attempt=1)
+
+
+def test_looking_that_takes_too_long_escalates() -> None:
+    """Where evidence is too old each time the walk comes to the fix, the walk ends."""
+    walk = Walk(
+        runbook=one_fix(destructive=False),
+        world=World(look=lambda _: seen("failed"), expires=lambda _: True),
+    )
+
+    state = walk.run()
+
+    assert state.verdict is Verdict.ESCALATED
+    assert state.reason is not None
+    assert "too old" in state.reason
+    assert state.fixes == ()
+
+
+def test_old_evidence_behind_a_slow_answer_is_no_slow_look() -> None:
+    """Each answer of a person starts the count anew."""
+    runbook = one_fix()
+    state = at_fix(runbook)
+
+    for _ in range(2 * MAX_EXPIRIES):
+        state = after_more(runbook, state, approved("restart"), expired())
+        state = after_more(runbook, state, observed(site="failed", backend="failed"))
+
+    assert state.verdict is None
+    assert decide(runbook, state, Mode.RUN) == StartFix(fix="restart", attempt=1)
 
 
 def test_an_answer_outlives_old_evidence() -> None:
