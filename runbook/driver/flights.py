@@ -83,6 +83,12 @@ class Flights:
             if fixes or not flight.acts:
                 flight.invocation.cancel()
 
+    def see_out(self) -> None:
+        """Let fixes come to their end, though all has been told: they give back their leases."""
+        for flight in self._under_way.values():
+            if flight.acts:
+                flight.invocation.wait(LAST_WAIT_S)
+
     def give_up(self) -> None:
         """Cancel everything and wait a little for its end."""
         self.cancel(fixes=True)

@@ -192,6 +192,7 @@ class Driver:
         """
         try:
             self._loop()
+            self._flights.see_out()
         finally:
             self._flights.give_up()
         verdict = worst(state.verdict or Verdict.UNKNOWN for state in self.states.values())

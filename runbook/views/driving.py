@@ -1,5 +1,6 @@
 """`run`, `diagnose` and `resume` without their command line: who watches, who answers, what is said."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,12 +8,13 @@ from runbook.driver.operator import AbsentOperator, ApprovingOperator, Operator
 from runbook.errors import RunbookError
 from runbook.executor.target import Target
 from runbook.journal import Journal, RunSummary
+from runbook.model.definition import Runbook
 from runbook.model.event import Mode
 from runbook.model.verdict import EXIT_INTERRUPTED, exit_code
 from runbook.settings import Settings
 from runbook.spec.library import load
 from runbook.views import output
-from runbook.views.console import Watching, watching
+from runbook.views.console import View, observer_for
 from runbook.views.given import parse_settings
 from runbook.views.options import Aim, Output
 from runbook.views.report import run_document
@@ -26,6 +28,7 @@ from runbook.views.running import (
     target_of,
 )
 from runbook.views.summary import summary_of
+from runbook.views.terminal import console_on
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,8 +57,8 @@ def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal
         forks=settings.forks,
     )
     order = Order(runbook=runbook, mode=wish.mode, pattern=host, target=target, home=settings.home)
-    with watching(runbook, wish.output) as view:
-        result = carry_out(order, journal, _operator(wish, view), view.observer)
+    with _view(runbook, wish) as view:
+        result = carry_out(order, journal, _operator(wish, view), view)
     return _say(result, order, journal, wish)
 
 
@@ -71,16 +74,29 @@ def resume(summary: RunSummary, wish: Wish, settings: Settings, journal: Journal
         target=target_of(started, given),
         home=settings.home,
     )
-    with watching(runbook, wish.output) as view:
-        result = go_on(order, summary, journal, _operator(wish, view), view.observer)
+    with _view(runbook, wish) as view:
+        result = go_on(order, summary, journal, _operator(wish, view), view)
     return _say(result, order, journal, wish)
 
 
-def _operator(wish: Wish, view: Watching) -> Operator:
+def _view(runbook: Runbook, wish: Wish) -> View:
+    return observer_for(
+        runbook, sys.stderr, colour=wish.output.colour, timestamps=wish.output.verbosity > 0
+    )
+
+
+def _operator(wish: Wish, view: View) -> Operator:
     """Return who answers: `--yes`, the person at the terminal, or nobody."""
+    name = operator_name()
     if wish.yes:
-        return ApprovingOperator(name=operator_name())
-    return view.operator(operator_name()) or AbsentOperator(name=operator_name())
+        return ApprovingOperator(name=name)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return AbsentOperator(name=name)
+    from runbook.views.prompting import TerminalOperator  # noqa: PLC0415 -- only for a terminal
+
+    return TerminalOperator(
+        name=name, console=console_on(sys.stderr, colour=wish.output.colour), view=view
+    )
 
 
 def _say(result: Result, order: Order, journal: Journal, wish: Wish) -> int:

@@ -1,0 +1,84 @@
+"""`runbook run fix-502` on a site that is really broken: cause, repair, and what nginx says after."""
+
+from pathlib import Path
+
+import pytest
+
+from runbook.demo.faults import FAULTS
+from runbook.demo.site import Site
+from tests.acceptance.program import Finished, Program
+
+
+def _fix(site: Site, home: Path, *more: str) -> Finished:
+    inventory = str(site.folder / "inventory.yml")
+    program = Program(home=home, folder=Path.cwd())
+    return program("run", "fix-502", "-i", inventory, "--host", "prod", "--json", *more)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_fault_is_found_and_repaired_where_it_can_be(
+    name: str, site: Site, tmp_path: Path
+) -> None:
+    """Each fault of the sandbox ends in its own cause; the site answers again, or is escalated."""
+    fault = FAULTS[name]
+    fault.inject(site)
+
+    done = _fix(site, tmp_path, "--yes")
+
+    host = done.document["hosts"]["web1"]
+    assert fault.cause in [cause["id"] for cause in host["causes"]], done.stderr
+    if fault.repairable:
+        assert (done.code, host["verdict"]) == (0, "resolved"), done.stderr
+        assert host["fixes"][-1]["outcome"] == "resolved"
+        assert host["fixes"][-1]["verified"]
+        assert site.ask(site.web_port).healthy
+        again = _fix(site, tmp_path, "--yes")
+        assert (again.code, again.document["verdict"]) == (0, "healthy")
+        assert again.document["hosts"]["web1"]["fixes"] == []
+    else:
+        assert (done.code, host["verdict"]) == (3, "escalated"), done.stderr
+        assert host["fixes"] == []
+
+
+def test_a_healthy_site_is_left_alone(site: Site, tmp_path: Path) -> None:
+    """Nothing is wrong: healthy, exit code 0, no fix, and no question without a terminal."""
+    done = _fix(site, tmp_path)
+
+    assert (done.code, done.document["verdict"]) == (0, "healthy"), done.stderr
+    assert done.document["hosts"]["web1"]["fixes"] == []
+
+
+def test_two_faults_at_once_are_repaired_in_one_run(site: Site, tmp_path: Path) -> None:
+    """The backend is stopped and nginx forwards to the wrong port: one after the other, one run."""
+    FAULTS["upstream-port"].inject(site)
+    FAULTS["backend-stopped"].inject(site)
+
+    done = _fix(site, tmp_path, "--yes")
+
+    host = done.document["hosts"]["web1"]
+    assert (done.code, host["verdict"]) == (0, "resolved"), done.stderr
+    assert {cause["id"] for cause in host["causes"]} == {"backend_stopped", "upstream_wrong"}
+    assert site.ask(site.web_port).healthy
+
+
+def test_the_import_error_is_named_to_the_line(site: Site, tmp_path: Path) -> None:
+    """The evidence of an import error names module, file and line in the application's own code."""
+    FAULTS["import-error-auth"].inject(site)
+
+    done = _fix(site, tmp_path, "--yes")
+
+    (cause,) = done.document["hosts"]["web1"]["causes"]
+    shown = str(cause["evidence"])
+    assert "core.auth" in shown
+    assert "scrapes.py" in shown
+    line = next(
+        number
+        for number, text in enumerate(
+            (site.deployment.backend_directory / "app/api/v1/endpoints/scrapes.py")
+            .read_text()
+            .splitlines(),
+            1,
+        )
+        if "core.auth" in text
+    )
+    assert str(line) in shown
