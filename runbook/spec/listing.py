@@ -4,8 +4,8 @@ Nothing is checked here, and a file is read only as far as its steps. YAML's par
 thing imported that costs anything.
 """
 
-import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,7 @@ from typing import Any
 import yaml
 
 SUFFIXES = (".yml", ".yaml")
-_STEPS = re.compile(rb"^steps[ \t]*:", re.MULTILINE)
-# Scalars stay text, as in a title that is a number; tags of Ansible's do not matter above the steps.
-_Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_BYTES = 1024 * 1024
 
 
@@ -48,31 +46,49 @@ def runbook_files(folder: Path) -> list[Path]:
 
 
 def _summary(path: Path) -> Summary:
-    data = _head(path)
-    title, symptoms = data.get("title"), data.get("symptoms")
-    return Summary(
-        name=path.stem,
-        title=" ".join(title.split()) if isinstance(title, str) else "",
-        symptoms=tuple(item for item in symptoms if isinstance(item, str))
-        if isinstance(symptoms, list)
-        else (),
-        path=path,
-    )
-
-
-def _head(path: Path) -> dict[Any, Any]:
-    """Return a file's data above its steps; the whole file's if the title stands below them."""
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES)
     except OSError:
-        return {}
-    steps = _STEPS.search(content)
-    for part in (content[: steps.start()], content) if steps else (content,):
-        try:
-            data = yaml.load(part, Loader=_Loader)  # noqa: S506  # a base loader makes only text
-        except (yaml.YAMLError, ValueError, RecursionError):
-            continue
-        if isinstance(data, dict) and "title" in data:
-            return data
-    return {}
+        content = b""
+    head = _head(content)
+    return Summary(
+        name=path.stem,
+        title=" ".join(" ".join(head.get("title", ())).split()),
+        symptoms=tuple(head.get("symptoms", ())),
+        path=path,
+    )
+
+
+def _head(content: bytes) -> dict[str, list[str]]:
+    """Return the text, or texts of a list, under each key above the steps.
+
+    Events are read rather than nodes composed: PyYAML's composer recurses in C, where a file of a
+    hundred thousand brackets ends the process. What stands below the steps is read only for want
+    of a title.
+    """
+    head: dict[str, list[str]] = {}
+    key: str | None = None
+    depth = 0
+    with suppress(yaml.YAMLError, ValueError):
+        for event in yaml.parse(content, Loader=_Loader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                if depth == 0 and not isinstance(event, yaml.MappingStartEvent):
+                    break
+                depth += 1
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            elif isinstance(event, yaml.ScalarEvent) and key is not None and depth <= 2:
+                head.setdefault(key, []).append(event.value)
+            if depth != 1 or not isinstance(event, yaml.NodeEvent | yaml.CollectionEndEvent):
+                continue
+            # At the top level a key and a value take turns; the mapping's own start is neither.
+            if isinstance(event, yaml.MappingStartEvent):
+                continue
+            if key is None:
+                key = event.value if isinstance(event, yaml.ScalarEvent) else ""
+                if key == "steps" and "title" in head:
+                    break
+            else:
+                key = None
+    return head

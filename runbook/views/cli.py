@@ -1,0 +1,127 @@
+"""The command `runbook`: which commands there are. Each is imported when it is called."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+
+from runbook import __version__
+from runbook.views.frame import PROGRAM, FramedGroup
+from runbook.views.options import no_colour, verbose
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+COMMANDS = {
+    "Diagnose and fix": {
+        "run": ("commands.run:run_command", "Diagnose, confirm, fix, verify."),
+        "diagnose": (
+            "commands.run:diagnose_command",
+            "Walk a runbook read-only: say what is wrong and what would be done.",
+        ),
+        "resume": (
+            "commands.run:resume_command",
+            "Go on with a run that was interrupted or killed.",
+        ),
+    },
+    "Look around": {
+        "list": ("commands.list:list_command", "List the runbooks there are."),
+        "show": ("commands.show:show_command", "Show what a runbook does."),
+        "graph": ("commands.graph:graph_command", "Draw a runbook's decision tree."),
+        "history": ("commands.history:history_command", "List past runs."),
+        "report": ("commands.report:report_command", "Report on one run."),
+    },
+    "Write runbooks": {
+        "lint": ("commands.lint:lint_command", "Check whether runbooks are sound."),
+        "schema": (
+            "commands.schema:schema_command",
+            "Print the JSON Schema of runbooks, for editors.",
+        ),
+    },
+    "Set up": {
+        "settings": (
+            "commands.settings:settings_command",
+            "Show all settings and where they are from.",
+        ),
+        "completion": (
+            "commands.completion:completion_command",
+            "Print a shell's completion script.",
+        ),
+        "demo": ("demo:demo", "Bring up a sandbox site, break it, mend it."),
+    },
+}
+"""Sections of the help, each with its commands: where they are defined, and what they do.
+
+It is what makes `--help` and completion fast: none of these modules is imported for them.
+"""
+
+_FOUND = {name: entry for section in COMMANDS.values() for name, entry in section.items()}
+
+
+class LazyGroup(FramedGroup):
+    """The commands of `COMMANDS`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        """Return all names, in the order of the help."""
+        return list(_FOUND)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the one command that is wanted."""
+        if cmd_name not in _FOUND:
+            return None
+        module, _, attribute = _FOUND[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(f"runbook.views.{module}"), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments begin with; say which one was meant."""
+        name = args[0]
+        if name not in _FOUND and not name.startswith("-") and not ctx.resilient_parsing:
+            from difflib import get_close_matches  # noqa: PLC0415  # for a mistake only
+
+            near = get_close_matches(name, _FOUND, n=1)
+            meant = f' Did you mean "{near[0]}"?' if near else ""
+            raise click.UsageError(f'There is no command "{name}".{meant}', ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the sections of commands."""
+        for title, section in COMMANDS.items():
+            with formatter.section(title):
+                width = max(map(len, _FOUND))
+                formatter.write_dl(
+                    [(f"{name:<{width}}", said) for name, (_, said) in section.items()]
+                )
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Complete a command's name."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415
+
+        return [
+            CompletionItem(name, help=said)
+            for name, (_, said) in _FOUND.items()
+            if name.startswith(incomplete)
+        ] + click.Command.shell_complete(self, ctx, incomplete)
+
+
+@click.group(
+    cls=LazyGroup,
+    name=PROGRAM,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: runbook run fix-502 --host prod",
+)
+@click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
+@no_colour
+@verbose
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Find out what is wrong with a host, fix it, and see that it is fixed.
+
+    A runbook is a decision tree of checks, branches and fixes. Ansible does what it says, on the
+    hosts of an Ansible inventory.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())

@@ -1,0 +1,41 @@
+"""Standard output and standard error: results on the one, everything else on the other."""
+
+import os
+from typing import Any
+
+import click
+
+
+def wants_colour(stream: object) -> bool:
+    """Say whether colour may go to a stream: a terminal that can, and `NO_COLOR` is not set.
+
+    See https://no-color.org.
+    """
+    isatty = getattr(stream, "isatty", None)
+    return (
+        isatty is not None
+        and bool(isatty())
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM") != "dumb"
+    )
+
+
+def write(text: str) -> None:
+    """Write lines of a result to standard output."""
+    click.echo(text)
+
+
+def write_json(document: Any) -> None:
+    """Write the one JSON document of a command to standard output."""
+    import json  # noqa: PLC0415  # most calls want none
+
+    # ASCII alone: the same whatever the encoding, and nothing in it steers a terminal.
+    write(json.dumps(document, indent=2))
+
+
+def tell(text: str) -> None:
+    """Write lines for whoever reads along to standard error; pass over one that is gone."""
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        return
