@@ -108,7 +108,9 @@ class Board:
 
     def _take_up(self, state: HostState) -> None:
         self._causes[state.host] = len(state.causes)
-        self._put(state.host, tuple(tell_visits(self.runbook, state)), state.verdict)
+        lines = tell_visits(self.runbook, state)
+        lines += [tell_cause(self.runbook, found) for found in state.causes]
+        self._put(state.host, tuple(lines), state.verdict)
 
     def _on_host(self, host: str, event: Event, state: HostState, now: float) -> None:
         lines = self._lines.get(host, ())

@@ -151,9 +151,8 @@ def _activity_row(activities: Counter[Activity], hosts: int, now: float) -> Text
     since = min(other.since for other in same)
     number = sum(activities[other] for other in same)
     on = f" on {number} of {hosts}" if 0 < number < hosts else ""
-    return Text(
-        f"… {activity.what}{on}, {say_duration(max(now - since, 0) // 1 or 0)}", style="dim"
-    )
+    waited = say_duration(now - since) if now - since >= 1 else "0 s"
+    return Text(f"… {activity.what}{on}, {waited}", style="dim")
 
 
 def _end_text(verdict: Verdict, reason: str) -> Text:

@@ -144,10 +144,9 @@ def tell(runbook: Runbook, event: Event, state: HostState) -> Told | None:
             return None
 
 
-def tell_visits(runbook: Runbook, state: HostState) -> list[Told]:
-    """Say what a host has behind it, as far as its state alone knows: where a run is taken up."""
-    told = [_tell_visit(runbook, visit, state) for visit in state.path]
-    return told + [tell_cause(runbook, found) for found in state.causes]
+def tell_visits(runbook: Runbook, state: HostState, *, since: int = 0) -> list[Told]:
+    """Say what a host has behind it since an epoch, as far as its state alone knows."""
+    return [_tell_visit(runbook, visit, state) for visit in state.path if visit.epoch >= since]
 
 
 def _tell_visit(runbook: Runbook, visit: Visit, state: HostState) -> Told:

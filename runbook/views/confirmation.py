@@ -1,0 +1,262 @@
+"""What a person sees before saying yes to a fix."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from rich.console import Group, RenderableType
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from runbook.driver.operator import ApprovalRequest
+from runbook.executor import HostPreviewed
+from runbook.model.definition import AnsibleRole, Fix, Json, Runbook
+from runbook.model.observation import Observation, TaskChange
+from runbook.model.state import HostState
+from runbook.views.safe_text import printable, printable_lines
+from runbook.views.telling import STYLES, Told, tell_visits, title_of
+from runbook.views.words import (
+    FIX_RESULTS,
+    RESULTS,
+    say_expected,
+    say_hosts,
+    say_moment,
+    say_observation,
+    shorten,
+)
+
+_MOST_GROUPS = 4
+_MOST_TASKS = 6
+_MOST_STEPS = 6
+_MOST_DIFF = 12
+_LONGEST_ACTION = 200
+
+_PREDICTED = {
+    "changed": "would change",
+    "ok": "no change",
+    "skipped": "cannot be previewed",
+    "failed": "would fail",
+}
+
+Key = TypeVar("Key")
+
+
+def confirmation(request: ApprovalRequest, runbook: Runbook) -> RenderableType:
+    """Return everything a person needs to decide, in about one screen."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, rows in (
+        ("Cause", [_cause(request)]),
+        ("Impact", [Text(printable(request.impact) or "not described")]),
+        ("Undo", [Text(_undo(request.fix))]),
+        ("Evidence", _evidence(request)),
+        ("Led here", _led_here(request, runbook)),
+        ("Before", _before(request, runbook)),
+        ("Runs", [Text(_action(request.fix))]),
+        ("Predicted", _predicted(request)),
+    ):
+        for number, row in enumerate(rows):
+            table.add_row(label if number == 0 else "", row)
+    title = Text.assemble(
+        (printable(request.title), "bold"), f" on {say_hosts(request.hosts, most=8)}"
+    )
+    return Group(Rule("May this be done?"), title, table)
+
+
+def whole_diff(request: ApprovalRequest) -> RenderableType:
+    """Return everything that Ansible predicts, host by host where they differ."""
+    rows: list[Text] = []
+    for hosts, preview in _folded(request.previews):
+        rows.append(Text(f"{say_hosts(hosts, most=len(hosts))}:", style="bold"))
+        rows += _tasks(preview, None)
+    if not rows:
+        rows.append(Text("Ansible was not asked for a prediction."))
+    return Group(*rows)
+
+
+def whole_evidence(request: ApprovalRequest) -> str:
+    """Return, as YAML, all that was seen on the way to this fix, host by host."""
+    import yaml  # noqa: PLC0415 -- only where somebody asks
+
+    document = {host: _all_seen(request, state) for host, state in request.states.items()}
+    text = yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=100)
+    return "\n".join(printable_lines(text))
+
+
+def _all_seen(request: ApprovalRequest, state: HostState) -> dict[str, Json]:
+    on_path = [visit.step for visit in state.path if visit.epoch == state.epoch]
+    seen = {step: state.known[step] for step in on_path if step in state.known}
+    evidence = request.evidence.get(state.host)
+    if evidence is not None and evidence not in seen.values():
+        seen["what speaks for the cause"] = evidence
+    return {step: _as_data(observation) for step, observation in seen.items()}
+
+
+def _as_data(seen: Observation) -> dict[str, Json]:
+    return {
+        "result": seen.result.value,
+        "expected": seen.expected,
+        "reason": seen.reason,
+        "seen_at": say_moment(seen.seen_at),
+        "facts": dict(seen.facts),
+    }
+
+
+def _fold(pairs: Iterable[tuple[str, Key]]) -> list[tuple[list[str], Key]]:
+    """Put hosts with the same value together, in the order of their first."""
+    found: list[tuple[list[str], Key]] = []
+    for host, value in pairs:
+        hosts = next((hosts for hosts, other in found if other == value), None)
+        if hosts is None:
+            found.append(([host], value))
+        else:
+            hosts.append(host)
+    return found
+
+
+def _folded(
+    previews: Mapping[str, HostPreviewed],
+) -> list[tuple[list[str], tuple[Sequence[TaskChange], str | None]]]:
+    return _fold((host, (seen.changes, seen.failed)) for host, seen in previews.items())
+
+
+def _bounded(groups: Sequence[tuple[list[str], Key]]) -> Sequence[tuple[list[str], Key]]:
+    return groups[:_MOST_GROUPS]
+
+
+def _others(groups: Sequence[tuple[list[str], object]], how: str) -> list[Text]:
+    """Say how many hosts are not shown, and how to see them."""
+    left_out = sum(len(hosts) for hosts, _ in groups[_MOST_GROUPS:])
+    return [Text(f"… others on {left_out} more hosts ({how})", style="dim")] if left_out else []
+
+
+def _lead(request: ApprovalRequest, hosts: Sequence[str]) -> str:
+    """Return the hosts something holds for, "" where it holds for all."""
+    return "" if len(hosts) == len(request.hosts) else f"{say_hosts(hosts)}: "
+
+
+def _cause(request: ApprovalRequest) -> Text:
+    if request.cause is None:
+        return Text("none is named for this fix")
+    share = request.cause.likelihood
+    declared = f" ({share:.0%} of such incidents)" if share is not None else ""
+    return Text.assemble((printable(request.cause.title), "bold"), declared)
+
+
+def _undo(fix: Fix) -> str:
+    return "none is written for it" if fix.undo is None else "`runbook undo` can take it back"
+
+
+def _action(fix: Fix) -> str:
+    """Return the action as written; what it comes to on the hosts is predicted."""
+    if isinstance(fix.action, AnsibleRole):
+        given = ", ".join(f"{name}={value}" for name, value in fix.action.variables.items())
+        text = f"role {fix.action.name}" + (f" with {given}" if given else "")
+    else:
+        text = "; ".join(
+            str(body.get("name") or next(iter(body), "")) for body in fix.action.bodies
+        )
+    return shorten(printable(text), _LONGEST_ACTION)
+
+
+def _evidence(request: ApprovalRequest) -> list[Text]:
+    groups = _fold((host, _say(request.evidence.get(host))) for host in request.hosts)
+    rows = [Text(f"{_lead(request, hosts)}{said}") for hosts, said in _bounded(groups)]
+    return rows + _others(groups, "e shows all")
+
+
+def _say(seen: Observation | None) -> str:
+    if seen is None:
+        return "nothing that speaks for it was seen"
+    said = say_observation(seen) or RESULTS[seen.result.value]
+    expected = say_expected(seen)
+    return f"{said}; expected {expected}" if expected else said
+
+
+def _led_here(request: ApprovalRequest, runbook: Runbook) -> list[Text]:
+    groups = _fold(
+        (host, tell_visits(runbook, state, since=state.epoch))
+        for host, state in request.states.items()
+    )
+    rows: list[Text] = []
+    for hosts, way in _bounded(groups):
+        if lead := _lead(request, hosts):
+            rows.append(Text(lead))
+        if len(way) > _MOST_STEPS:
+            rows.append(
+                Text(f"… {len(way) - _MOST_STEPS} earlier steps (e shows all)", style="dim")
+            )
+        rows += [_step(told) for told in way[-_MOST_STEPS:]]
+    return rows + _others(groups, "e shows all")
+
+
+def _step(told: Told) -> Text:
+    text = f"{told.title}: {told.result}" + (f", {told.seen}" if told.seen else "")
+    return Text.assemble((f"{told.mark.value} ", STYLES[told.mark]), text)
+
+
+def _before(request: ApprovalRequest, runbook: Runbook) -> list[Text]:
+    """Say what this run has done on the hosts already."""
+    done = (
+        (
+            host,
+            tuple((title_of(runbook, state, record.step), record.result) for record in state.fixes),
+        )
+        for host, state in request.states.items()
+    )
+    groups = [(hosts, fixes) for hosts, fixes in _fold(done) if fixes]
+    rows = [
+        Text(
+            _lead(request, hosts)
+            + ", ".join(f"{title}: {FIX_RESULTS.get(result, result)}" for title, result in fixes)
+        )
+        for hosts, fixes in _bounded(groups)
+    ]
+    return rows + _others(groups, "e shows all")
+
+
+def _predicted(request: ApprovalRequest) -> list[Text]:
+    if not request.previews:
+        return [Text("Ansible was not asked for a prediction.")]
+    groups = _folded(request.previews)
+    rows = [Text("by Ansible's check mode; nothing has been done yet", style="italic")]
+    for hosts, preview in _bounded(groups):
+        if lead := _lead(request, hosts):
+            rows.append(Text(lead))
+        rows += _tasks(preview, _MOST_DIFF // min(len(groups), _MOST_GROUPS))
+    missing = [host for host in request.hosts if host not in request.previews]
+    if missing:
+        rows.append(Text(f"no prediction for {say_hosts(missing)}", style="yellow"))
+    return rows + _others(groups, "d shows all")
+
+
+def _tasks(preview: tuple[Sequence[TaskChange], str | None], most: int | None) -> list[Text]:
+    """Return a prediction in rows, its tasks and its diff cut off where they are too long."""
+    changes, failed = preview
+    rows: list[Text] = []
+    if failed is not None:
+        rows.append(Text(f"the prediction itself failed: {printable(failed)}", style="yellow"))
+    elif not changes:
+        rows.append(Text("nothing to predict: no task would run"))
+    shown = changes if most is None else changes[:_MOST_TASKS]
+    rows += [_task(change) for change in shown]
+    if len(shown) < len(changes):
+        rows.append(Text(f"… {len(changes) - len(shown)} more tasks (d shows all)", style="dim"))
+    diff = [line for change in changes for line in printable_lines(change.diff)]
+    rows += [_diff_line(line) for line in (diff if most is None else diff[:most])]
+    if most is not None and len(diff) > most:
+        rows.append(Text(f"… {len(diff) - most} more lines (d shows all)", style="dim"))
+    return rows
+
+
+def _task(change: TaskChange) -> Text:
+    word = _PREDICTED.get(change.status, change.status)
+    style = "yellow" if change.status in ("skipped", "failed") else ""
+    message = f" ({shorten(printable(change.message), 80)})" if change.message else ""
+    return Text.assemble((f"{word}: ", style), f"{printable(change.name)}{message}")
+
+
+def _diff_line(line: str) -> Text:
+    styles = {"+": "green", "-": "red", "@": "cyan"}
+    return Text(f"  {line}", style=styles.get(line[:1], "dim"))
