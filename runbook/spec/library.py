@@ -1,8 +1,6 @@
 """Finding runbooks by name, loading them, and checking whether they are sound."""
 
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,22 +9,9 @@ from runbook.model.definition import Runbook
 from runbook.spec.draft import Call, Draft
 from runbook.spec.linker import link
 from runbook.spec.lint import lint
-from runbook.spec.parser import is_ansible_content, parse
-from runbook.spec.reader import read
+from runbook.spec.listing import SUFFIXES, runbook_files
+from runbook.spec.parser import parse
 from runbook.spec.validation import did_you_mean
-
-_SUFFIXES = (".yml", ".yaml")
-_STEPS = re.compile(rb"^steps[ \t]*:", re.MULTILINE)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Summary:
-    """What `runbook list` shows. `name` is the file's stem; `title` is "" if it cannot be read."""
-
-    name: str
-    title: str
-    symptoms: tuple[str, ...]
-    path: Path
 
 
 def load(name_or_path: str, search_path: Sequence[Path]) -> Runbook:
@@ -51,7 +36,7 @@ def check(paths: Iterable[Path], search_path: Sequence[Path] = ()) -> list[Probl
     """
     problems: dict[Problem, None] = {}
     for path in paths:
-        files = _files(path) if path.is_dir() else [path]
+        files = runbook_files(path) if path.is_dir() else [path]
         for file in files:
             library = _Library([file.parent, *search_path])
             draft = library.draft(file)
@@ -65,19 +50,6 @@ def check(paths: Iterable[Path], search_path: Sequence[Path] = ()) -> list[Probl
     return sorted(problems, key=_place)
 
 
-def summaries(search_path: Sequence[Path]) -> list[Summary]:
-    """Return what there is to run, by name; of two with the same name, the one found first.
-
-    Cheap: files are not checked, and read only as far as their steps.
-    """
-    found: dict[str, Summary] = {}
-    for folder in search_path:
-        for path in _files(folder):
-            if path.stem not in found:
-                found[path.stem] = _summary(path)
-    return [found[name] for name in sorted(found)]
-
-
 def roles_path(folders: Iterable[Path]) -> tuple[Path, ...]:
     """Return where roles of runbooks are looked for: within their folders, and beside them."""
     found = (path for folder in folders for path in (folder / "roles", folder.parent / "roles"))
@@ -89,22 +61,14 @@ def _place(problem: Problem) -> tuple[str, int, int]:
     return (where.path, where.line, where.column) if where else ("", 0, 0)
 
 
-def _files(folder: Path) -> list[Path]:
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError:
-        return []
-    return [path for path in entries if path.suffix in _SUFFIXES and path.is_file()]
-
-
 def _locate(name_or_path: str, search_path: Sequence[Path]) -> Path:
-    if name_or_path.endswith(_SUFFIXES) or "/" in name_or_path:
+    if name_or_path.endswith(SUFFIXES) or "/" in name_or_path:
         return Path(name_or_path)
     found = _find(name_or_path, search_path)
     if found is not None:
         return found
     looked = ", ".join(str(folder) for folder in search_path) or "nowhere"
-    names = [path.stem for folder in search_path for path in _files(folder)]
+    names = [path.stem for folder in search_path for path in runbook_files(folder)]
     raise RunbookError.of(
         "unknown-runbook",
         f'there is no runbook "{name_or_path}"',
@@ -115,30 +79,11 @@ def _locate(name_or_path: str, search_path: Sequence[Path]) -> Path:
 
 def _find(name: str, search_path: Sequence[Path]) -> Path | None:
     for folder in search_path:
-        for suffix in _SUFFIXES:
+        for suffix in SUFFIXES:
             path = folder / f"{name}{suffix}"
             if path.is_file():
                 return path
     return None
-
-
-def _summary(path: Path) -> Summary:
-    try:
-        content = path.read_bytes()
-    except OSError:
-        content = b""
-    steps = _STEPS.search(content)
-    for part in (content[: steps.start()] if steps else content, content):
-        data = read(part, str(path), foreign=is_ansible_content).data
-        if isinstance(data, dict) and "title" in data:
-            symptoms = data.get("symptoms")
-            return Summary(
-                name=path.stem,
-                title=str(data["title"]),
-                symptoms=tuple(map(str, symptoms)) if isinstance(symptoms, list) else (),
-                path=path,
-            )
-    return Summary(name=path.stem, title="", symptoms=(), path=path)
 
 
 class _Library:

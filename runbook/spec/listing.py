@@ -15,6 +15,7 @@ import yaml
 SUFFIXES = (".yml", ".yaml")
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_BYTES = 1024 * 1024
+_MAX_DEPTH = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +65,7 @@ def _head(content: bytes) -> dict[str, list[str]]:
     """Return the text, or texts of a list, under each key above the steps.
 
     Events are read rather than nodes composed: PyYAML's composer recurses in C, where a file of a
-    hundred thousand brackets ends the process. What stands below the steps is read only for want
+    hundred thousand brackets ends the process (and its scanner is quadratic in them). What stands below the steps is read only for want
     of a title.
     """
     head: dict[str, list[str]] = {}
@@ -73,7 +74,9 @@ def _head(content: bytes) -> dict[str, list[str]]:
     with suppress(yaml.YAMLError, ValueError):
         for event in yaml.parse(content, Loader=_Loader):
             if isinstance(event, yaml.CollectionStartEvent):
-                if depth == 0 and not isinstance(event, yaml.MappingStartEvent):
+                if depth == _MAX_DEPTH or (
+                    depth == 0 and not isinstance(event, yaml.MappingStartEvent)
+                ):
                     break
                 depth += 1
             elif isinstance(event, yaml.CollectionEndEvent):

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import RunbookError, Severity
-from runbook.spec.library import check, load, roles_path, summaries
+from runbook.spec.library import check, load, roles_path
+from runbook.spec.listing import summaries
 from tests.unit.spec.writing import CHECK, write
 
 EXAMPLES = Path(__file__).parents[2] / "runbooks"
@@ -136,10 +137,36 @@ def test_summaries_read_no_further_than_the_steps(tmp_path: Path) -> None:
     assert summaries([tmp_path / "nowhere"]) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "title", "symptoms"),
+    [
+        ("title: One\nsymptoms: [a, b]\nsteps: []\n", "One", ("a", "b")),
+        ("title: >\n  Two\n  lines\n", "Two lines", ()),
+        ("description: |\n  steps: none\ntitle: Three\n", "Three", ()),
+        ("params: {a: {title: no}, title: no}\ntitle: Four\nsymptoms: one\n", "Four", ("one",)),
+        ("? [a, b]\n: title\ntitle: Five\n", "Five", ()),
+        ("a: &a x\nb: *a\ntitle: Six\n", "Six", ()),
+        ("- title\n- One\n", "", ()),
+        ("title\n", "", ()),
+        ("", "", ()),
+        ("title: Seven\nother: " + "[" * 100_000, "Seven", ()),
+        ("- " * 100_000, "", ()),
+    ],
+)
+def test_a_head_is_read_whatever_it_holds(
+    tmp_path: Path, text: str, title: str, symptoms: tuple[str, ...]
+) -> None:
+    """Title and symptoms are those of the runbook itself; no file ends the listing of others."""
+    (tmp_path / "a.yml").write_text(text)
+
+    (summary,) = summaries([tmp_path])
+    assert (summary.title, summary.symptoms) == (title, symptoms)
+
+
 def test_listing_imports_neither_schema_nor_templates() -> None:
     """`runbook list` pays for YAML alone."""
     code = (
-        "import sys; from pathlib import Path; from runbook.spec.library import summaries\n"
+        "import sys; from pathlib import Path; from runbook.spec.listing import summaries\n"
         f"assert summaries([Path({str(EXAMPLES)!r})])\n"
         "print(*sorted({'jsonschema', 'jinja2', 'ansible', 'rich'} & set(sys.modules)))"
     )
