@@ -1,6 +1,7 @@
 """What a person sees before saying yes to a fix."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from rich.console import Group, RenderableType
@@ -28,7 +29,7 @@ from runbook.views.words import (
 _MOST_GROUPS = 4
 _MOST_TASKS = 6
 _MOST_STEPS = 6
-_MOST_DIFF = 12
+_MOST_DIFF = 10
 _LONGEST_ACTION = 200
 
 _PREDICTED = {
@@ -175,19 +176,26 @@ def _say(seen: Observation | None) -> str:
 
 
 def _led_here(request: ApprovalRequest, runbook: Runbook) -> list[Text]:
-    groups = _fold(
-        (host, tell_visits(runbook, state, since=state.epoch))
+    """Return the steps of this epoch; hosts are told apart by results, not by the values seen."""
+    ways = {
+        host: tell_visits(runbook, state, since=state.epoch)
         for host, state in request.states.items()
+    }
+    groups = _fold(
+        (host, [(told.mark, told.title, told.result) for told in way]) for host, way in ways.items()
     )
     rows: list[Text] = []
-    for hosts, way in _bounded(groups):
+    for hosts, _ in _bounded(groups):
         if lead := _lead(request, hosts):
             rows.append(Text(lead))
+        way, *others = (ways[host] for host in hosts)
         if len(way) > _MOST_STEPS:
             rows.append(
                 Text(f"… {len(way) - _MOST_STEPS} earlier steps (e shows all)", style="dim")
             )
-        rows += [_step(told) for told in way[-_MOST_STEPS:]]
+        for index in range(max(len(way) - _MOST_STEPS, 0), len(way)):
+            same = all(other[index].seen == way[index].seen for other in others)
+            rows.append(_step(way[index] if same else replace(way[index], seen="")))
     return rows + _others(groups, "e shows all")
 
 

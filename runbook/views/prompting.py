@@ -147,8 +147,10 @@ class TerminalOperator:
         return tuple(chosen)
 
     def _yes(self, hosts: Sequence[str], request: ApprovalRequest) -> ApprovalReply:
-        if len(hosts) < len(request.hosts):
-            self._say(f"Approved on {say_hosts(hosts)}." if hosts else "Approved on no host.")
+        declined = [host for host in request.hosts if host not in hosts]
+        if declined:
+            yes = say_hosts(hosts) if hosts else "no host"
+            self._say(f"Approved on {yes}; declined on {say_hosts(declined)}.")
         return ApprovalReply(approved=frozenset(hosts), by=self.name)
 
     def _no(self, reason: str) -> ApprovalReply:
