@@ -70,6 +70,15 @@ class _Frame:
     visits: int = 1
     arguments: Mapping[str, Json] = field(default_factory=dict)
 
+    calls: Mapping[str, Call] = field(init=False)
+    ids: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        steps = [step for _, step in self.draft.sound]
+        calls = {step.id: step for step in steps if isinstance(step, Call)}
+        object.__setattr__(self, "calls", calls)
+        object.__setattr__(self, "ids", frozenset(step.id for step in steps) - calls.keys())
+
     def qualify(self, name: str) -> str:
         return f"{self.prefix}/{name}" if self.prefix else name
 
@@ -140,18 +149,18 @@ class _Linking:
 
     def _entry(self, id_: str, frame: _Frame) -> str:
         """Return the qualified id of the step that arriving at `id_` arrives at."""
-        for _, step in frame.draft.sound:
-            if step.id == id_ and isinstance(step, Call):
-                called = self._find(step.runbook)
-                if called is not None and step.runbook not in frame.chain and called.steps:
-                    inner = _Frame(
-                        draft=called,
-                        prefix=frame.qualify(id_),
-                        chain=(*frame.chain, step.runbook),
-                        caller=frame,
-                    )
-                    return self._entry(called.steps[0].id or "", inner)
-        return frame.qualify(id_)
+        call = frame.calls.get(id_)
+        called = self._find(call.runbook) if call else None
+        # A circle of calls is reported when it is expanded.
+        if call is None or called is None or call.runbook in frame.chain or not called.steps:
+            return frame.qualify(id_)
+        inner = _Frame(
+            draft=called,
+            prefix=frame.qualify(id_),
+            chain=(*frame.chain, call.runbook),
+            caller=frame,
+        )
+        return self._entry(called.steps[0].id or "", inner)
 
     def _target(self, target: Target, frame: _Frame) -> Target:
         match target:
@@ -253,9 +262,8 @@ class _Linking:
 
     def _needs(self, names: tuple[str, ...], frame: _Frame) -> Iterator[str]:
         """Yield the steps whose results names stand for, also through a caller's arguments."""
-        ids = {step.id for _, step in frame.draft.sound if not isinstance(step, Call)}
         for name in names:
-            if name in ids:
+            if name in frame.ids:
                 yield frame.qualify(name)
             elif name in frame.arguments and frame.caller is not None:
                 inner = (template_uses(text).names for _, text in texts(frame.arguments[name]))

@@ -65,8 +65,8 @@ def _head(content: bytes) -> dict[str, list[str]]:
     """Return the text, or texts of a list, under each key above the steps.
 
     Events are read rather than nodes composed: PyYAML's composer recurses in C, where a file of a
-    hundred thousand brackets ends the process (and its scanner is quadratic in them). What stands below the steps is read only for want
-    of a title.
+    hundred thousand brackets ends the process, and its scanner is quadratic in them. What stands
+    below the steps is read only for want of a title.
     """
     head: dict[str, list[str]] = {}
     key: str | None = None

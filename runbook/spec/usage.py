@@ -37,11 +37,11 @@ def expressions(written: DraftStep) -> Iterator[Expression]:
     """Yield all expressions of a step, also where its shape is wrong."""
     base, raw = written.path, written.raw
     for key in _TEMPLATES:
-        yield from _templates(raw.get(key), (*base, key), Purpose.TEXT)
+        yield from templates(raw.get(key), (*base, key), Purpose.TEXT)
     for key in ("probe", "probes"):
-        yield from _templates(raw.get(key), (*base, key), Purpose.TEXT)
+        yield from templates(raw.get(key), (*base, key), Purpose.TEXT)
     for choice, item in _mapping(raw.get("choices")).items():
-        yield from _templates(
+        yield from templates(
             {key: _mapping(item).get(key) for key in ("title", "help")},
             (*base, "choices", choice),
             Purpose.TEXT,
@@ -66,14 +66,14 @@ def ansible_expressions(value: Json, path: Path) -> Iterator[Expression]:
                     if "{{" not in text:
                         yield _condition(text, inner, Purpose.TASK)
                     else:
-                        yield from _templates(text, inner, Purpose.TASK)
+                        yield from templates(text, inner, Purpose.TASK)
             else:
                 yield from ansible_expressions(item, below)
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
             yield from ansible_expressions(item, (*path, index))
     else:
-        yield from _templates(value, path, Purpose.TASK)
+        yield from templates(value, path, Purpose.TASK)
 
 
 def tasks_of(written: DraftStep) -> Iterator[tuple[Path, Mapping[Any, Json]]]:
@@ -94,7 +94,8 @@ def names_used(written: DraftStep) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for found in expressions(written) for name in found.uses.names))
 
 
-def _templates(value: Json, path: Path, purpose: Purpose) -> Iterator[Expression]:
+def templates(value: Json, path: Path, purpose: Purpose) -> Iterator[Expression]:
+    """Yield the templates in a value, each with its own path."""
     for inner, text in texts(value, path):
         uses = template_uses(text)
         if uses != _NOTHING:

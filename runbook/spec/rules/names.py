@@ -1,9 +1,9 @@
 """Variables: each one is a param, a step of the runbook, a name of Ansible's, or a task's own."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from runbook.errors import Location, Problem
-from runbook.model.definition import Json
+from runbook.model.definition import Json, StepKind
 from runbook.spec.ansible_words import (
     JINJA_GLOBALS,
     MAGIC_VARIABLES,
@@ -14,20 +14,23 @@ from runbook.spec.ansible_words import (
     short,
 )
 from runbook.spec.draft import RESULT_KINDS, Draft, DraftStep
-from runbook.spec.usage import Expression, Purpose, ansible_expressions, expressions, tasks_of
+from runbook.spec.loops import cycles
+from runbook.spec.usage import Expression, Purpose, expressions, tasks_of, templates
 from runbook.spec.validation import did_you_mean
 
 
 def name_problems(draft: Draft) -> Iterator[Problem]:
     """Yield what is wrong with names, and with the expressions that use them."""
     yield from _unsuitable_names(draft)
-    for name in draft.params:
-        for found in ansible_expressions(draft.params[name].default, ("params", name, "default")):
-            yield from _expression(draft, None, found, frozenset())
+    kinds = {step.id: step.kind for step in draft.steps if step.id is not None}
+    yield from _defaults(draft)
     for written in draft.steps:
         own, closed = _task_names(written)
         for found in expressions(written):
-            yield from _expression(draft, written, found, own if closed else None)
+            yield from _expression(draft, written, found)
+            for name in _foreign_names(found, own if closed else None):
+                if name not in draft.params:
+                    yield from _unusable(draft, written, found, name, kinds)
 
 
 def _unsuitable_names(draft: Draft) -> Iterator[Problem]:
@@ -60,10 +63,26 @@ def _reserved(name: str, where: Location) -> Problem:
     )
 
 
-def _expression(
-    draft: Draft, written: DraftStep | None, found: Expression, own: frozenset[str] | None
-) -> Iterator[Problem]:
-    """Yield the problems of one expression; `own` are the task's own names, None if any may be."""
+def _defaults(draft: Draft) -> Iterator[Problem]:
+    """Yield what is wrong with defaults that are templates: they see other params alone."""
+    graph: dict[str, list[str]] = {}
+    for param in draft.params.values():
+        graph[param.name] = []
+        for found in templates(param.default, ("params", param.name, "default"), Purpose.TEXT):
+            yield from _expression(draft, None, found)
+            for name in _foreign_names(found, frozenset()):
+                graph[param.name].append(name)
+                if name not in draft.params:
+                    yield _undeclared(draft, found, name, [])
+    for group in cycles(graph):
+        yield Problem(
+            reference="circular-default",
+            message=f"defaults that need each other: {' → '.join((*group, group[0]))}",
+            where=draft.document.key(("params", group[0], "default")),
+        )
+
+
+def _expression(draft: Draft, written: DraftStep | None, found: Expression) -> Iterator[Problem]:
     if found.uses.error is not None:
         message, line = found.uses.error
         yield Problem(
@@ -71,50 +90,55 @@ def _expression(
             message=f"not a valid expression: {message}",
             where=draft.document.inside(found.path, line),
         )
-        return
-    if found.purpose is not Purpose.TASK:
+    elif found.purpose is not Purpose.TASK:
         yield from _unsteady(draft, found)
     elif written is not None and "task" in written.raw:
         yield from _acting_lookups(draft, found)
+
+
+def _foreign_names(found: Expression, own: frozenset[str] | None) -> Iterator[str]:
+    """Yield the names that are neither Ansible's nor the task's own; `own` is None if any may be."""
     for name in found.uses.names:
-        if name in MAGIC_VARIABLES or name in JINJA_GLOBALS or name.startswith("ansible_"):
-            continue
-        if found.purpose is Purpose.TASK and (own is None or name in own):
-            continue
-        problem = _undeclared(draft, written, found, name)
-        if problem is not None:
-            yield problem
+        ansibles = name in MAGIC_VARIABLES or name in JINJA_GLOBALS or name.startswith("ansible_")
+        if not ansibles and not (found.purpose is Purpose.TASK and (own is None or name in own)):
+            yield name
 
 
-def _undeclared(
-    draft: Draft, written: DraftStep | None, found: Expression, name: str
-) -> Problem | None:
+def _unusable(
+    draft: Draft,
+    written: DraftStep,
+    found: Expression,
+    name: str,
+    kinds: Mapping[str, StepKind | None],
+) -> Iterator[Problem]:
+    """Yield why a name, which is no param, cannot be used where it is used."""
     where = draft.document.word(found.path, name)
-    kinds = {step.id: step.kind for step in draft.steps if step.id is not None}
-    if written is not None and name == written.id and name not in draft.params:
-        if found.purpose is Purpose.JUDGE and written.kind == "check":
-            return None
-        return Problem(
-            reference="own-result",
-            message=f'"{name}" has no result yet when this is evaluated',
-            where=where,
-            hint="Only `passes` of a check may use the check's own result.",
-        )
-    if name in draft.params or kinds.get(name) in RESULT_KINDS:
-        return None
-    if name in kinds:
-        return Problem(
+    if name == written.id:
+        if found.purpose is not Purpose.JUDGE or written.kind is not StepKind.CHECK:
+            yield Problem(
+                reference="own-result",
+                message=f'"{name}" has no result yet when this is evaluated',
+                where=where,
+                hint="Only `passes` of a check may use the check's own result.",
+            )
+    elif name not in kinds:
+        usable = [id_ for id_, kind in kinds.items() if kind in RESULT_KINDS]
+        yield _undeclared(draft, found, name, usable)
+    elif kinds[name] not in RESULT_KINDS:
+        yield Problem(
             reference="no-result",
             message=f'"{name}" is a {kinds[name]}, which leaves no result to use',
             where=where,
             hint="Results come from check, ask, watch and collect.",
         )
-    known = [*draft.params, *(id_ for id_, kind in kinds.items() if kind in RESULT_KINDS)]
+
+
+def _undeclared(draft: Draft, found: Expression, name: str, steps: Sequence[str]) -> Problem:
     return Problem(
         reference="undeclared-variable",
         message=f'the variable "{name}" is neither a param nor a step',
-        where=where,
-        hint=did_you_mean(name, [*known, *MAGIC_VARIABLES])
+        where=draft.document.word(found.path, name),
+        hint=did_you_mean(name, [*draft.params, *steps, *MAGIC_VARIABLES])
         or "Declare it under `params`; an inventory variable of that name then gives its value.",
     )
 
