@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "Diagnose and fix": {
-        "run": ("commands.run:run_command", "Diagnose, confirm, fix, verify."),
+        "run": ("commands.run:run", "Diagnose, confirm, fix, verify."),
         "diagnose": (
-            "commands.run:diagnose_command",
+            "commands.run:diagnose",
             "Walk a runbook read-only: say what is wrong and what would be done.",
         ),
         "resume": (
-            "commands.run:resume_command",
+            "commands.run:resume",
             "Go on with a run that was interrupted or killed.",
         ),
     },

@@ -2,9 +2,9 @@
 
 import click
 
-from runbook.settings import load_settings
 from runbook.spec.library import load
 from runbook.views import options
+from runbook.views.configured import settings_for
 from runbook.views.drawing import graphviz, mermaid, tree
 from runbook.views.output import write
 
@@ -31,7 +31,7 @@ def graph_command(name: str, language: str) -> None:
       runbook graph fix-502
       runbook graph fix-502 --format dot | dot -Tsvg -o fix-502.svg
     """
-    runbook = load(name, load_settings().library)
+    runbook = load(name, settings_for().library)
     match language:
         case "mermaid":
             write(mermaid(runbook))

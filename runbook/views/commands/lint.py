@@ -7,10 +7,12 @@ from pathlib import Path
 import click
 
 from runbook.errors import Problem, RunbookError, Severity
-from runbook.settings import load_settings
 from runbook.spec.library import check
+from runbook.spec.listing import runbook_files
 from runbook.views import options, problems
+from runbook.views.configured import settings_for
 from runbook.views.output import wants_colour, write, write_json
+from runbook.views.words import count
 
 EXIT_UNSOUND = 2
 
@@ -30,25 +32,35 @@ def lint_command(paths: tuple[Path, ...], output: options.Output) -> int:
       runbook lint
       runbook lint runbooks/fix-502.yml
     """
-    library = load_settings().library
-    for path in paths:
-        if not path.exists():
-            raise RunbookError.of("no-such-file", f"there is no file or folder {path}")
-    found = check(paths or library, library)
+    library = settings_for().library
+    files = [file for path in paths or library for file in _files(path)]
+    if not files:
+        looked = ", ".join(map(str, paths or library)) or "the library, which is empty"
+        raise RunbookError.of(
+            "nothing-to-check",
+            "there is no runbook to check",
+            context=f"Looked in: {looked}.",
+            hint="A runbook is a file that ends in .yml or .yaml.",
+        )
+    found = check(files, library)
     if output.json:
-        write_json({"problems": [problems.document(problem) for problem in found]})
+        write_json(
+            {"files": len(files), "problems": [problems.document(problem) for problem in found]}
+        )
     else:
         colour = output.colour and wants_colour(sys.stdout)
         for problem in found:
             write(problems.render(problem, colour=colour) + "\n")
-        write(_total(found))
+        write(_total(found, len(files)))
     return EXIT_UNSOUND if any(one.severity is Severity.ERROR for one in found) else 0
 
 
-def _total(found: Sequence[Problem]) -> str:
+def _files(path: Path) -> list[Path]:
+    return runbook_files(path) if path.is_dir() else [path]
+
+
+def _total(found: Sequence[Problem], files: int) -> str:
     errors = sum(problem.severity is Severity.ERROR for problem in found)
     warnings = len(found) - errors
-    if not found:
-        return "no problems"
-    counts = [(errors, "error"), (warnings, "warning")]
-    return ", ".join(f"{number} {noun}{'s' * (number > 1)}" for number, noun in counts if number)
+    counts = [count(errors, "error")] * (errors > 0) + [count(warnings, "warning")] * (warnings > 0)
+    return f"{' and '.join(counts) or 'No problems'} in {count(files, 'runbook')}."

@@ -2,9 +2,9 @@
 
 import click
 
-from runbook.settings import load_settings
 from runbook.spec.listing import Summary, summaries
 from runbook.views import options
+from runbook.views.configured import settings_for
 from runbook.views.output import tell, write, write_json
 from runbook.views.safe_text import printable
 
@@ -27,7 +27,7 @@ def list_command(words: tuple[str, ...], output: options.Output) -> None:
       runbook list 502
       runbook list "connect() failed (111: Connection refused) while connecting to upstream"
     """
-    settings = load_settings()
+    settings = settings_for()
     found = [one for one in summaries(settings.library) if all(_has(one, word) for word in words)]
     if output.json:
         write_json({"runbooks": [_document(one) for one in found]})

@@ -2,9 +2,9 @@
 
 import click
 
-from runbook.settings import load_settings
 from runbook.spec.library import load
 from runbook.views import options
+from runbook.views.configured import settings_for
 from runbook.views.description import describe, document
 from runbook.views.output import write, write_json
 
@@ -22,7 +22,7 @@ def show_command(name: str, output: options.Output) -> None:
     Example:
       runbook show fix-502
     """
-    runbook = load(name, load_settings().library)
+    runbook = load(name, settings_for().library)
     if output.json:
         write_json(document(runbook))
     else:

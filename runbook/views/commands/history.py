@@ -1,0 +1,82 @@
+"""`runbook history`: past runs, and those under way."""
+
+import time
+from contextlib import closing
+
+import click
+
+from runbook.journal import RunFilter
+from runbook.journal.holder import alive
+from runbook.model.verdict import Verdict
+from runbook.views import options
+from runbook.views.archive import journal_to_read
+from runbook.views.configured import settings_for
+from runbook.views.history import history_document, history_text, moment
+from runbook.views.output import write, write_json
+
+
+@click.command("history")
+@click.option(
+    "--runbook",
+    metavar="NAME",
+    shell_complete=options.complete_runbooks,
+    help="Only runs of this runbook.",
+)
+@click.option(
+    "--host",
+    metavar="NAME",
+    shell_complete=options.complete_hosts,
+    help="Only runs that reached this host.",
+)
+@click.option(
+    "--verdict",
+    type=click.Choice([verdict.value for verdict in Verdict]),
+    metavar="VERDICT",
+    help=f"Only runs with this verdict: {', '.join(Verdict)}.",
+)
+@click.option(
+    "--since",
+    metavar="WHEN",
+    help="Only runs begun since then: an age (30m, 12h, 7d) or a date (2026-01-31T03:00).",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="How many at most, newest first; 0 for all.",
+)
+@options.output
+def history_command(
+    *,
+    runbook: str | None,
+    host: str | None,
+    verdict: str | None,
+    since: str | None,
+    limit: int,
+    output: options.Output,
+) -> None:
+    r"""List past runs, newest first, and those under way.
+
+    \b
+    Examples:
+      runbook history
+      runbook history --host web1 --since 7d
+      runbook history --verdict escalated --json
+    """
+    which = RunFilter(
+        runbook=runbook,
+        host=host,
+        verdict=Verdict(verdict) if verdict else None,
+        since=moment(since, now=time.time()) if since else None,
+        limit=limit or None,
+    )
+    with closing(journal_to_read(settings_for())) as journal:
+        runs = journal.runs(which)
+    living = {
+        run.id: alive(run.holder) if run.holder else None for run in runs if run.verdict is None
+    }
+    if output.json:
+        write_json({"runs": history_document(runs, living=living)})
+    else:
+        write(history_text(runs, living=living))

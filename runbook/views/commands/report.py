@@ -1,0 +1,45 @@
+"""`runbook report`: what one run found, did and came to."""
+
+from contextlib import closing
+
+import click
+
+from runbook.views import options
+from runbook.views.archive import find_run, journal_to_read
+from runbook.views.configured import settings_for
+from runbook.views.output import write, write_json
+from runbook.views.report import report_markdown, report_text, run_document
+
+
+@click.command("report")
+@click.argument("run", metavar="RUN", shell_complete=options.complete_runs)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown", "json"]),
+    default="text",
+    show_default=True,
+    help="For the terminal, for a ticket or postmortem, for a program (the same as --json).",
+)
+@options.output
+def report_command(run: str, form: str, output: options.Output) -> None:
+    r"""Report on one run.
+
+    What was seen on each host, the causes found, who approved what, what was changed, and whether
+    it helped. RUN is a run's id, the beginning of one, or `last`. It is told from the journal alone,
+    whatever has become of the runbook since.
+
+    \b
+    Examples:
+      runbook report last
+      runbook report 20260131 --format markdown > incident.md
+    """
+    with closing(journal_to_read(settings_for())) as journal:
+        summary = find_run(journal, run)
+        entries = list(journal.entries(summary.id))
+    if output.json or form == "json":
+        write_json(run_document(summary, entries))
+    elif form == "markdown":
+        write(report_markdown(summary, entries).rstrip("\n"))
+    else:
+        write(report_text(summary, entries).rstrip("\n"))
