@@ -13,8 +13,8 @@ from runbook.views.safe_text import printable
 from runbook.views.telling import GOOD, STYLES, Mark, Told
 from runbook.views.words import VERDICTS, say_duration, say_hosts
 
-_LEAST_ROWS = 3
-"""Of a group that goes on: its hosts, a line of its way, what is being done."""
+_LEAST_ROWS = 2
+"""Of a group that goes on: its hosts, and what is being done."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,6 +19,7 @@ from runbook.views.telling import STYLES, Told, tell_visits, title_of
 from runbook.views.words import (
     FIX_RESULTS,
     RESULTS,
+    count,
     say_expected,
     say_hosts,
     say_moment,
@@ -129,7 +130,11 @@ def _bounded(groups: Sequence[tuple[list[str], Key]]) -> Sequence[tuple[list[str
 def _others(groups: Sequence[tuple[list[str], object]], how: str) -> list[Text]:
     """Say how many hosts are not shown, and how to see them."""
     left_out = sum(len(hosts) for hosts, _ in groups[_MOST_GROUPS:])
-    return [Text(f"… others on {left_out} more hosts ({how})", style="dim")] if left_out else []
+    return (
+        [Text(f"… others on {count(left_out, 'more host')} ({how})", style="dim")]
+        if left_out
+        else []
+    )
 
 
 def _lead(request: ApprovalRequest, hosts: Sequence[str]) -> str:
@@ -191,7 +196,9 @@ def _led_here(request: ApprovalRequest, runbook: Runbook) -> list[Text]:
         way, *others = (ways[host] for host in hosts)
         if len(way) > _MOST_STEPS:
             rows.append(
-                Text(f"… {len(way) - _MOST_STEPS} earlier steps (e shows all)", style="dim")
+                Text(
+                    f"… {count(len(way) - _MOST_STEPS, 'earlier step')} (e shows all)", style="dim"
+                )
             )
         for index in range(max(len(way) - _MOST_STEPS, 0), len(way)):
             same = all(other[index].seen == way[index].seen for other in others)
@@ -247,14 +254,19 @@ def _tasks(preview: tuple[Sequence[TaskChange], str | None], most: int | None) -
         rows.append(Text(f"the prediction itself failed: {printable(failed)}", style="yellow"))
     elif not changes:
         rows.append(Text("nothing to predict: no task would run"))
-    shown = changes if most is None else changes[:_MOST_TASKS]
+    telling = [change for change in changes if change.status != "ok"]
+    shown = changes if most is None else telling[:_MOST_TASKS]
     rows += [_task(change) for change in shown]
-    if len(shown) < len(changes):
-        rows.append(Text(f"… {len(changes) - len(shown)} more tasks (d shows all)", style="dim"))
+    if most is not None and len(shown) < len(telling):
+        rows.append(
+            Text(f"… {count(len(telling) - len(shown), 'more task')} (d shows all)", style="dim")
+        )
+    if most is not None and len(telling) < len(changes):
+        rows.append(Text(f"no change: {count(len(changes) - len(telling), 'task')}"))
     diff = [line for change in changes for line in printable_lines(change.diff)]
     rows += [_diff_line(line) for line in (diff if most is None else diff[:most])]
     if most is not None and len(diff) > most:
-        rows.append(Text(f"… {len(diff) - most} more lines (d shows all)", style="dim"))
+        rows.append(Text(f"… {count(len(diff) - most, 'more line')} (d shows all)", style="dim"))
     return rows
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runbook.model.definition import Fix, FixResult, Runbook
 from runbook.model.event import Acted, Mode
-from runbook.model.state import FixRecord, FoundCause, HostState
+from runbook.model.state import FixPhase, FixRecord, FoundCause, HostState
 from runbook.model.verdict import Verdict, worst
 from runbook.views.safe_text import printable
 from runbook.views.telling import GOOD, title_of
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _MOST_NAMED = 5
 _ORDER = (None, *Verdict)
 """Unfinished first, then as the verdicts stand, the good ones before the bad."""
+_BEGUN = frozenset({FixPhase.INTENDED, FixPhase.ENDED, FixPhase.VERIFIED})
 _IN_VAIN = frozenset({FixResult.NO_EFFECT, FixResult.FAILED, FixResult.RECURRED})
 
 
@@ -117,7 +118,11 @@ def _group(finish: Finish, states: Sequence[HostState]) -> Iterable[_Row]:
         yield _Row(label="cause", text=_cause(finish.runbook, found, seen))
     for record in first.fixes:
         title = title_of(finish.runbook, first, record.step)
-        yield _Row(label="fix", text=f"{title}: {_outcome(record)}")
+        under_way = (
+            first.verdict is None and record is first.fixes[-1] and first.fix.phase in _BEGUN
+        )
+        outcome = "begun; how it ended is not known" if under_way else _outcome(record)
+        yield _Row(label="fix", text=f"{title}: {outcome}")
     if first.reason:
         yield _Row(label="why", text=printable(first.reason))
     if not good:

@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from runbook.model.definition import Ask, Branch, CheckResult, Collect, Fix, Manual, Runbook
+from runbook.model.definition import (
+    Ask,
+    Branch,
+    CheckResult,
+    Collect,
+    Fix,
+    FixResult,
+    Manual,
+    Runbook,
+)
 from runbook.model.event import (
     Acted,
     Answered,
@@ -129,6 +138,8 @@ def tell(runbook: Runbook, event: Event, state: HostState) -> Told | None:
             return Told(mark=Mark.NOTE, title=title, result=what + by, seen=printable(event.note))
         case HostFinished(verdict=verdict, reason=reason):
             return Told(mark=Mark.END, title=VERDICTS[verdict], seen=printable(reason or ""))
+        case FixConcluded(result=FixResult.DECLINED):
+            return None  # Who declined, and why, has been told.
         case FixApproved() | FixDeclined() | FixIntended() | FixEnded() | FixConcluded():
             title = title_of(runbook, state, event.step)
             return Told(mark=Mark.FIX, title=title, result=_phase(event))
@@ -216,6 +227,8 @@ def _phase(
             return "doing" if attempt == 1 else f"doing, attempt {attempt}"
         case FixEnded():
             return _ended(event)
+        case FixConcluded(result=FixResult.FAILED):
+            return FIX_RESULTS[FixResult.FAILED.value]  # Why has been told.
         case FixConcluded(result=result, reason=reason):
             return FIX_RESULTS[result.value] + _because(reason)
 

@@ -1,0 +1,239 @@
+"""What is drawn in typical situations, for the files of `tests/golden/console/`."""
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from rich.console import Console, RenderableType
+
+from runbook.driver.operator import ApprovalRequest
+from runbook.model.definition import FixResult
+from runbook.model.event import (
+    Acted,
+    HostEvent,
+    Mode,
+    RunFinished,
+    RunInterrupted,
+    RunResumed,
+)
+from runbook.model.verdict import Verdict
+from runbook.views.board import Board
+from runbook.views.board_layout import lay_out
+from runbook.views.confirmation import confirmation, whole_diff, whole_evidence
+from runbook.views.plain import PlainObserver
+from runbook.views.summary import Finish, summary, summary_text
+from tests.unit.views.scenes import (
+    Play,
+    approved,
+    asked,
+    broken,
+    declined,
+    ended,
+    fixed,
+    intended,
+    looked,
+    predicted,
+    site_book,
+    stopped,
+    unreachable,
+    verified,
+    well,
+)
+
+RUN = "20260102-030405-9f3a"
+EVIL = "web1\x1b[2J\u202e"
+
+
+def drawn(what: RenderableType, *, width: int = 80, colour: bool = False) -> str:
+    """Draw something as on a terminal; without colour there are no codes at all."""
+    console = Console(
+        file=io.StringIO(),
+        width=width,
+        height=24,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+        _environ={},
+    )
+    console.print(what)
+    assert isinstance(console.file, io.StringIO)
+    return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
+
+
+def lines(encoding: str = "utf-8") -> str:
+    """Return the lines of a run in which much happens."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding)
+    play = Play()
+    with PlainObserver(runbook=play.runbook, stream=stream) as view:
+        view.working((), "looking")
+        for event in play.joined("web1", "web2", "web3", EVIL):
+            view.happened(event, play.states)
+        for events in (
+            (looked("web1", broken()), *fixed("web1", FixResult.CAUSE_REMOVED)),
+            (looked("web1", well()),),
+            (looked("web2", unreachable()),),
+            (looked("web3", broken(504)), declined("web3", reason="being deployed")),
+            (looked(EVIL, broken(state="\x1b]0;owned\x07\nok")), approved(EVIL), intended(EVIL)),
+            (ended(EVIL, Acted.FAILED, "task “Restart the service” failed: no\x9bsuch unit"),),
+        ):
+            for event in play.on(*events):
+                view.happened(event, play.states)
+                if event == intended(EVIL):
+                    view.working((EVIL,), "Restart the service")
+        view.happened(RunInterrupted(reason="interrupted by SIGINT"), play.states)
+        view.happened(RunResumed(operator="ann"), play.states)
+        view.happened(RunFinished(verdict=Verdict.UNKNOWN), play.states)
+    stream.flush()
+    return raw.getvalue().decode(encoding)
+
+
+@dataclass(kw_only=True)
+class Watched:
+    """A play that a board is told of; each deed takes a second."""
+
+    play: Play
+    board: Board
+    now: float = 0.0
+
+    def on(self, *events: HostEvent) -> None:
+        """Have events happen."""
+        self.now += 1.0
+        for event in self.play.on(*events):
+            self.board.happened(event, self.play.states, self.now)
+
+    def working(self, what: str, *hosts: str) -> None:
+        """Have something be done."""
+        self.board.working(hosts, what, self.now)
+
+    def rows(self, *, width: int = 79, height: int | None = 23) -> list[str]:
+        """Return the board as text."""
+        rows = lay_out(
+            self.board,
+            title=f"{self.play.runbook.name}: {self.play.runbook.title}",
+            width=width,
+            height=height,
+            now=self.now + 4,
+        )
+        return [row.plain for row in rows]
+
+    def picture(self, *, width: int = 79, height: int | None = 23) -> str:
+        """Return the board as one text."""
+        return "".join(f"{row}\n" for row in self.rows(width=width, height=height))
+
+
+def watched(*hosts: str) -> Watched:
+    """Return a play whose hosts have joined and are looked at."""
+    play = Play()
+    watching = Watched(play=play, board=Board(runbook=play.runbook))
+    for event in play.joined(*hosts):
+        watching.board.happened(event, play.states, 0.0)
+    watching.working("looking", *hosts)
+    return watching
+
+
+def under_way() -> Watched:
+    """Return a run in the middle of its fixes: all kinds of groups at once."""
+    hosts = [f"web{number}" for number in range(1, 13)]
+    run = watched(*hosts)
+    for number, host in enumerate(hosts):
+        status = 504 if number == 3 else 502
+        seen = (broken(status), broken(status), well(), unreachable())[number % 4]
+        if number != 11:
+            run.on(looked(host, seen))
+    fixing = [host for number, host in enumerate(hosts) if number % 4 < 2]
+    for host in fixing:
+        run.on(approved(host), intended(host))
+    run.working("doing restart", *fixing)
+    for host in fixing[:4]:
+        run.on(ended(host))
+        run.working("looking again", host)
+    run.on(verified(fixing[0], FixResult.RESOLVED))
+    run.on(verified(fixing[1], FixResult.CAUSE_REMOVED))
+    run.on(looked(fixing[1], broken()))
+    run.working("asking Ansible what restart would change", fixing[1])
+    return run
+
+
+def finish() -> Finish:
+    """Return the end of a run in which hosts ended in all ways."""
+    play = Play()
+    play.joined(*(f"web{number}" for number in range(1, 9)))
+    list(play.on(looked("web1", broken()), *fixed("web1")))
+    list(play.on(looked("web2", broken(state="BACKOFF")), *fixed("web2")))
+    list(play.on(looked("web3", broken()), *fixed("web3", FixResult.NO_EFFECT)))
+    list(play.on(looked("web4", unreachable())))
+    list(play.on(looked("web5", broken()), declined("web5", reason="being deployed")))
+    list(play.on(looked("web6", well())))
+    list(play.on(looked("web7", broken()), approved("web7"), intended("web7")))
+    broke = ended("web8", Acted.FAILED, "task “Restart the service” failed: no such unit")
+    list(play.on(looked("web8", broken()), approved("web8"), intended("web8"), broke))
+    return Finish(
+        runbook=play.runbook,
+        run=RUN,
+        mode=Mode.RUN,
+        pattern="prod",
+        states=play.states,
+        took_s=42.3,
+        host_took_s={"web1": 12.1, "web2": 13.9},
+    )
+
+
+def diagnosed() -> Finish:
+    """Return the end of a diagnosis of one host."""
+    play = Play(mode=Mode.DIAGNOSE)
+    play.joined("web1")
+    list(play.on(looked("web1", broken())))
+    return Finish(
+        runbook=play.runbook,
+        run=RUN,
+        mode=Mode.DIAGNOSE,
+        pattern="prod",
+        states=play.states,
+        took_s=2.4,
+    )
+
+
+def one_host() -> ApprovalRequest:
+    """Return the commonest request: one host, a prediction with a diff."""
+    return asked(stopped("web1"), "web1")
+
+
+def hosts_differ() -> ApprovalRequest:
+    """Return a request for hosts that differ in evidence and prediction."""
+    hosts = ("web1", "web2", "web3")
+    play = stopped(*hosts, state={"web2": "BACKOFF"})
+    longer = "".join(f"+line {number}\n" for number in range(40))
+    previews = {
+        "web1": predicted("web1"),
+        "web2": predicted("web2", longer),
+    }
+    return asked(play, *hosts, previews=previews)
+
+
+def cannot_predict() -> ApprovalRequest:
+    """Return a request that check mode failed on, of a host that says bad things."""
+    play = stopped(EVIL, state={EVIL: "\x1b]0;owned\x07"})
+    failed = predicted(EVIL, "-\x1b[8mhidden\n", failed="the vault\nis locked\x1b[2J")
+    return asked(play, EVIL, previews={EVIL: failed})
+
+
+PICTURES: Mapping[str, Callable[[], str]] = {
+    "lines": lines,
+    "lines-ascii": lambda: lines("ascii"),
+    "tree": lambda: under_way().picture(),
+    "tree-whole": lambda: under_way().picture(height=None),
+    "tree-small": lambda: under_way().picture(width=50, height=9),
+    "confirmation": lambda: drawn(confirmation(one_host(), site_book())),
+    "confirmation-colour": lambda: drawn(confirmation(one_host(), site_book()), colour=True),
+    "confirmation-hosts-differ": lambda: drawn(confirmation(hosts_differ(), site_book())),
+    "confirmation-cannot-predict": lambda: drawn(confirmation(cannot_predict(), site_book())),
+    "whole-diff": lambda: drawn(whole_diff(hosts_differ())),
+    "whole-evidence": lambda: whole_evidence(hosts_differ()) + "\n",
+    "summary": lambda: drawn(summary(finish())),
+    "summary-text": lambda: summary_text(finish()) + "\n",
+    "summary-diagnosed": lambda: summary_text(diagnosed()) + "\n",
+    "summary-interrupted": lambda: (
+        summary_text(replace(finish(), interrupted="interrupted by SIGINT")) + "\n"
+    ),
+}
