@@ -6,14 +6,13 @@ at the end shows as well. No key is involved: the chain shows edits by whoever d
 and the head; a head noted elsewhere (a report in a ticket) shows the others.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
 from runbook.errors import RunbookError
 from runbook.journal import Entry, Head
-from runbook.model.codec import from_text
+from runbook.model.codec import canonical, from_text
 
 GENESIS = "0" * 64
 """What the first entry follows."""
@@ -38,8 +37,8 @@ def link(run: str, previous: Head, *, at: float, who: str, event: str) -> Row:
     seq = previous.seq + 1
     # Assembled rather than encoded: the event is canonical already, and large.
     body = (
-        f'{{"at":{json.dumps(at)},"event":{event},"run":{json.dumps(run)}'
-        f',"seq":{seq},"who":{json.dumps(who)}}}'
+        f'{{"at":{canonical(at)},"event":{event},"run":{canonical(run)}'
+        f',"seq":{seq},"who":{canonical(who)}}}'
     )
     digest = sha256(f"{previous.hash}{body}".encode()).hexdigest()
     return Row(seq=seq, at=at, who=who, event=event, hash=digest)

@@ -59,11 +59,11 @@ class SqliteJournal:
         self._path = path
         self._mask = mask
         self._lock = RLock()
-        self._driving: dict[str, Holder] = {}
+        self._driving: dict[str, str] = {}
 
     def begin(self, run: RunSummary) -> None:
         """Create a run; see `Journal.begin`."""
-        holder = run.holder or this_process()
+        holder = canonical(plain(run.holder or this_process()))
         with self._writing() as connection:
             if connection.execute("SELECT 1 FROM runs WHERE id = ?", (run.id,)).fetchone():
                 raise problems.run_exists(run.id)
@@ -77,7 +77,7 @@ class SqliteJournal:
                     self._mask(run.pattern),
                     self._mask(run.operator),
                     run.started_at,
-                    canonical(plain(holder)),
+                    holder,
                     chain.EMPTY.seq,
                     chain.EMPTY.hash,
                 ),
@@ -180,14 +180,13 @@ class SqliteJournal:
 
     def take_over(self, run: str, holder: Holder) -> None:
         """Change a run's driver; see `Journal.take_over`."""
+        text = canonical(plain(holder))
         with self._writing() as connection:
-            _, present = self._head(connection, run)
+            present = _holder(run, self._head(connection, run)[1])
             if present != holder and alive(present):
                 raise problems.driven(run, present)
-            connection.execute(
-                "UPDATE runs SET holder = ? WHERE id = ?", (canonical(plain(holder)), run)
-            )
-        self._driving[run] = holder
+            connection.execute("UPDATE runs SET holder = ? WHERE id = ?", (text, run))
+        self._driving[run] = text
 
     def close(self) -> None:
         """Let go of the file."""
@@ -225,7 +224,7 @@ class SqliteJournal:
         connection = self._connection
         head, holder = self._head(connection, run)
         if self._driving.get(run, holder) != holder:
-            raise problems.taken_over(run, holder)
+            raise problems.taken_over(run, _holder(run, holder))
         rows, head = chain.extend(run, head, texts, at=at, who=who)
         connection.executemany(
             "INSERT INTO entries (run, seq, at, who, event, hash) VALUES (?, ?, ?, ?, ?, ?)",
@@ -245,10 +244,11 @@ class SqliteJournal:
             ("run_hosts", "host", tally.hosts),
             ("run_causes", "cause", tally.causes),
         ):
-            connection.executemany(
-                f"INSERT INTO {table} (run, {column}) VALUES (?, ?) ON CONFLICT DO NOTHING",  # noqa: S608
-                [(run, name) for name in names],
-            )
+            if names:
+                connection.executemany(
+                    f"INSERT INTO {table} (run, {column}) VALUES (?, ?) ON CONFLICT DO NOTHING",  # noqa: S608
+                    [(run, name) for name in names],
+                )
         for host, acting in tally.acting.items():
             connection.execute(
                 "INSERT INTO open_fixes (run, host) VALUES (?, ?) ON CONFLICT DO NOTHING"
@@ -277,13 +277,14 @@ class SqliteJournal:
             self._append(run, [DIED], [to_text(DIED)], at=at, who=UNDERTAKER)
         connection.execute("DELETE FROM held_hosts WHERE run = ?", (run,))
 
-    def _head(self, connection: sqlite3.Connection, run: str) -> tuple[Head, Holder]:
+    def _head(self, connection: sqlite3.Connection, run: str) -> tuple[Head, str]:
+        """Return the head of a run's chain, and the text of its holder."""
         row = connection.execute(
             "SELECT head_seq, head_hash, holder FROM runs WHERE id = ?", (run,)
         ).fetchone()
         if row is None:
             raise problems.unknown_run(run)
-        return Head(seq=row[0], hash=row[1]), _holder(run, row[2])
+        return Head(seq=row[0], hash=row[1]), row[2]
 
     def _rows(self, run: str, after: int) -> Iterator[Row]:
         """Yield rows by chunks, so that a slow reader holds up nobody."""
