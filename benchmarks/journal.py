@@ -1,4 +1,4 @@
-"""What the journal costs beside a bare SQLite insert: `python -m benchmarks.journal`.
+"""What the journal costs beside a bare SQLite insert: `python benchmarks/journal.py`.
 
 The peer writes the same text as one row with one commit, to a file with the same durability (WAL,
 `synchronous=FULL`), and nothing else: no masking, chain, or summary. Rounds alternate, so that a
