@@ -24,6 +24,9 @@ SERVER_NAME = "webmagic.example"
 
 # A Unix socket's path has 108 bytes on Linux; supervisord binds to NAME.PID first, then renames.
 _SOCKET_PATH_LIMIT = 96
+# In _SUPERVISOR, a backend that dies on import does so within its startsecs, or supervisor would
+# call it running and start it for ever. On a busy machine the import takes 2 s.
+
 # These mean something to nginx's, supervisor's or configparser's syntax.
 _AWKWARD = frozenset(" \t\n\"'\\%;{}$#")
 
@@ -103,7 +106,7 @@ command={backend_command}
 directory={folder}/backend
 environment=PYTHONDONTWRITEBYTECODE="1"
 autorestart=true
-startsecs=2
+startsecs=3
 startretries=1
 stopwaitsecs=2
 redirect_stderr=true
