@@ -1,6 +1,7 @@
 """`run`, `diagnose` and `resume` without their command line: who watches, who answers, what is said."""
 
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from runbook.model.verdict import EXIT_INTERRUPTED, exit_code
 from runbook.settings import Settings
 from runbook.spec.library import load
 from runbook.views import output
-from runbook.views.console import View, observer_for
+from runbook.views.console import View, is_live, observer_for
 from runbook.views.given import parse_settings
+from runbook.views.keyboard import find_keyboard
 from runbook.views.options import Aim, Output
 from runbook.views.report import run_document
 from runbook.views.running import (
@@ -27,8 +29,7 @@ from runbook.views.running import (
     recorded_start,
     target_of,
 )
-from runbook.views.summary import summary_of
-from runbook.views.terminal import console_on
+from runbook.views.summary import Finish, summary, summary_text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,13 +59,13 @@ def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal
     )
     order = Order(runbook=runbook, mode=wish.mode, pattern=host, target=target, home=settings.home)
     with _view(runbook, wish) as view:
-        result = carry_out(order, journal, _operator(wish, view), view)
+        result = carry_out(order, journal, _operator(runbook, wish, view), view)
     return _say(result, order, journal, wish)
 
 
-def resume(summary: RunSummary, wish: Wish, settings: Settings, journal: Journal) -> int:
+def resume(stopped: RunSummary, wish: Wish, settings: Settings, journal: Journal) -> int:
     """Go on with a run that stopped; return the exit code; raise RunbookError."""
-    started = recorded_start(journal, summary)
+    started = recorded_start(journal, stopped)
     runbook = load(started.settings["source"], settings.library)
     given = parse_settings(wish.aim.given, runbook.params)
     order = Order(
@@ -75,7 +76,7 @@ def resume(summary: RunSummary, wish: Wish, settings: Settings, journal: Journal
         home=settings.home,
     )
     with _view(runbook, wish) as view:
-        result = go_on(order, summary, journal, _operator(wish, view), view)
+        result = go_on(order, stopped, journal, _operator(runbook, wish, view), view)
     return _say(result, order, journal, wish)
 
 
@@ -85,30 +86,56 @@ def _view(runbook: Runbook, wish: Wish) -> View:
     )
 
 
-def _operator(wish: Wish, view: View) -> Operator:
+def _operator(runbook: Runbook, wish: Wish, view: View) -> Operator:
     """Return who answers: `--yes`, the person at the terminal, or nobody."""
     name = operator_name()
     if wish.yes:
         return ApprovingOperator(name=name)
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    keyboard = find_keyboard()
+    if keyboard is None:
         return AbsentOperator(name=name)
     from runbook.views.prompting import TerminalOperator  # noqa: PLC0415 -- only for a terminal
+    from runbook.views.terminal import console_on  # noqa: PLC0415
 
     return TerminalOperator(
-        name=name, console=console_on(sys.stderr, colour=wish.output.colour), view=view
+        name=name,
+        runbook=runbook,
+        console=console_on(sys.stderr, colour=wish.output.colour),
+        view=view,
+        keyboard=keyboard,
     )
 
 
 def _say(result: Result, order: Order, journal: Journal, wish: Wish) -> int:
-    summary = journal.find(result.run)
+    told = journal.find(result.run)
     if wish.output.json:
-        output.write_json(run_document(summary, journal.entries(result.run)))
+        output.write_json(run_document(told, journal.entries(result.run)))
     else:
-        output.write(summary_of(order.runbook, result.states, result.run))
+        _write_summary(
+            Finish(
+                runbook=order.runbook,
+                run=result.run,
+                mode=order.mode,
+                pattern=order.pattern,
+                states=result.states,
+                took_s=time.time() - told.started_at,
+                interrupted=result.interrupted,
+            ),
+            wish,
+        )
     if result.verdict is None:
-        output.tell(f"\n{result.interrupted}. Go on with it: runbook resume {result.run}")
+        output.tell(f"Interrupted. Go on with: runbook resume {result.run}")
         return EXIT_INTERRUPTED
     return exit_code(result.verdict)
+
+
+def _write_summary(finish: Finish, wish: Wish) -> None:
+    if not is_live(sys.stdout):
+        output.write(summary_text(finish))
+        return
+    from runbook.views.terminal import console_on  # noqa: PLC0415 -- only for a terminal
+
+    console_on(sys.stdout, colour=wish.output.colour).print(summary(finish))
 
 
 def _absolute_file(value: str) -> str:

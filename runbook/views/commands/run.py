@@ -5,6 +5,7 @@ from contextlib import closing
 import click
 
 from runbook.errors import RunbookError
+from runbook.journal import Journal, RunFilter, RunSummary
 from runbook.journal.sqlite import open_journal
 from runbook.model.event import Mode
 from runbook.settings import load_settings
@@ -44,9 +45,7 @@ def run(
 @options.host
 @options.target
 @options.output
-def diagnose(
-    name: str, host: str | None, target: options.Aim, output: options.Output
-) -> int:
+def diagnose(name: str, host: str | None, target: options.Aim, output: options.Output) -> int:
     r"""Walk a runbook read-only: say what is wrong and what would be done.
 
     Nothing on any host is changed. The exit code is 0 for healthy hosts and 1 where a fault was
@@ -72,7 +71,7 @@ def resume(
 ) -> int:
     r"""Go on with a run that was interrupted or killed.
 
-    RUN is a run's id, the beginning of one, or `last`. A fix that was under way is waited for and
+    RUN is a run's id, the beginning of one, or `last`: the last that did not come to its end. A fix that was under way is waited for and
     looked at; it is not repeated unless that is approved again. Values of --set that are secret
     have to be given again.
 
@@ -83,7 +82,19 @@ def resume(
     settings = load_settings(target.flags)
     with closing(open_journal(settings.journal)) as journal:
         wish = Wish(mode=Mode.RUN, aim=target, output=output, yes=yes)
-        return driving.resume(journal.find(which), wish, settings, journal)
+        stopped = _last_stopped(journal) if which == "last" else journal.find(which)
+        return driving.resume(stopped, wish, settings, journal)
+
+
+def _last_stopped(journal: Journal) -> RunSummary:
+    for summary in journal.runs(RunFilter(limit=None)):
+        if summary.verdict is None:
+            return summary
+    raise RunbookError.of(
+        "nothing-to-resume",
+        "every run in the journal has come to its end",
+        hint="`runbook history` lists them",
+    )
 
 
 def _start(name: str, host: str | None, wish: Wish) -> int:
