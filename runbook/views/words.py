@@ -123,7 +123,7 @@ def say_fact(name: str, value: Json) -> str:
             return _say_number(name, words, value)
         case str():
             text = shorten(printable(value.strip()), _LONGEST_VALUE)
-            return f"{words} “{text}”" if re.search(r"\s", text) else f"{words} {text}"
+            return f"{words} “{text}”" if re.search(r"\s", value.strip()) else f"{words} {text}"
         case Mapping():
             inner = [say_fact(str(key), item) for key, item in value.items()]
             return f"{words}: {shorten(_join(inner[:_MOST_ITEMS]), _LONGEST_VALUE)}"

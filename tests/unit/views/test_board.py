@@ -1,0 +1,181 @@
+"""The tree of a run under way, on screens of any size."""
+
+import time
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from runbook.model.definition import FixResult
+from runbook.model.event import RunResumed
+from runbook.views.board import Board
+from tests.unit.views.pictures import Watched, under_way, watched
+from tests.unit.views.scenes import (
+    Play,
+    approved,
+    broken,
+    fixed,
+    intended,
+    looked,
+    stopped,
+    unreachable,
+    well,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    width=st.integers(20, 120),
+    height=st.integers(3, 60),
+    seen=st.lists(st.sampled_from([broken(), broken(504), well(), unreachable()]), max_size=30),
+    done=st.integers(0, 30),
+)
+def test_the_tree_fits_the_screen(
+    width: int, height: int, seen: list[dict[str, object]], done: int
+) -> None:
+    """There are never more rows than the screen has, and no row is wider."""
+    hosts = [f"web{number}" for number in range(len(seen))]
+    run = watched(*hosts)
+    for number, (host, observations) in enumerate(zip(hosts, seen, strict=True)):
+        run.on(looked(host, observations))  # type: ignore[arg-type]
+        if number < done and run.play.states[host].verdict is None:
+            result = list(FixResult)[number % 4]
+            run.on(*fixed(host, result))
+
+    rows = run.rows(width=width, height=height)
+
+    assert len(rows) <= height
+    assert max(map(cell_len, rows)) <= width
+
+
+def test_hosts_of_one_way_are_one_group() -> None:
+    """Hosts that went the same way are folded, and values in which they differ are counted."""
+    run = watched("web1", "web2", "web3", "web4")
+    for host, status in (("web4", 504), ("web2", 502), ("web1", 502)):
+        run.on(looked(host, broken(status)))
+    run.on(looked("web3", well()))
+
+    rows = run.rows()
+
+    assert "├─ 3 hosts: web1, web2, web4" in rows
+    assert "│  ✗ The site answers through nginx: failed, status 502 (2), status 504 (1)" in rows
+    assert "└─ web3" in rows
+
+
+def test_hosts_part_and_meet() -> None:
+    """A host whose way differs leaves its group; one that catches up joins it."""
+    run = watched("web1", "web2")
+    run.on(looked("web1", broken()))
+    assert [list(group.hosts) for group in run.board.groups()] == [["web1"], ["web2"]]
+
+    run.on(looked("web2", broken()))
+    assert [list(group.hosts) for group in run.board.groups()] == [["web1", "web2"]]
+
+    run.on(approved("web2"))
+    assert [list(group.hosts) for group in run.board.groups()] == [["web1"], ["web2"]]
+
+
+def test_the_phases_of_a_fix_are_one_line() -> None:
+    """A fix is told once, with how far it has come."""
+    run = watched("web1")
+    run.on(looked("web1", broken()), *fixed("web1"))
+
+    rows = [row for row in run.rows() if "Restart myapp" in row or "approved" in row]
+
+    assert rows == [
+        "   » Restart myapp",
+        "     approved by ann → doing → done, 1 change → resolved",
+    ]
+
+
+def test_what_is_done_is_told_with_its_time() -> None:
+    """A note stands with the time since it was first made, and goes when its result is in."""
+    run = watched("web1")
+    assert "   … looking, 4 s" in run.rows()
+
+    run.now += 5
+    run.working("looking", "web1")
+    assert "   … looking, 9 s" in run.rows()
+
+    run.on(looked("web1", broken()))
+    assert not any("looking" in row for row in run.rows())
+
+
+def test_a_note_of_some_hosts_says_on_how_many() -> None:
+    """Where hosts of a group do different things, the commonest is told, with its share."""
+    run = watched("web1", "web2", "web3")
+    run.working("Restart the service", "web1")
+
+    assert "   … looking on 2 of 3, 4 s" in run.rows()
+
+
+def test_before_hosts_are_known_the_work_is_told() -> None:
+    """While the hosts are still being found, what is being done stands alone."""
+    run = Watched(play=Play(), board=Board(runbook=Play().runbook))
+    run.working("looking")
+
+    assert run.rows()[1:] == ["… looking, 4 s"]
+
+
+def test_what_is_over_shrinks_before_what_goes_on() -> None:
+    """On a small screen groups that have ended are single rows while others keep their way."""
+    run = under_way()
+
+    rows = run.rows(height=24)
+
+    assert "├─ web1: ■ resolved" in rows
+    assert "│    approved by ann → doing" in rows
+
+
+def test_on_a_tiny_screen_the_latest_is_kept() -> None:
+    """Where a group's way is too long, its beginning is left out, not what is being done now."""
+    run = watched("web1")
+    run.on(looked("web1", broken()), approved("web1"), intended("web1"))
+    run.working("doing restart", "web1")
+
+    assert run.rows(height=6) == [
+        "fix-502: 502 Bad Gateway from nginx in front of a Python backend",
+        "└─ web1",
+        "   … 3 earlier lines",
+        "   » Restart myapp",
+        "     approved by ann → doing",
+        "   … doing restart, 4 s",
+    ]
+
+
+def test_a_run_taken_up_shows_what_lies_behind() -> None:
+    """When a run goes on, each host's way so far is there at once, and goes on from there."""
+    play = stopped("web1", "web2")
+    run = Watched(play=play, board=Board(runbook=play.runbook))
+
+    run.board.happened(RunResumed(operator="ann"), play.states, 0.0)
+    run.on(approved("web1"))
+
+    assert "│  ! cause: The backend service is not running" in run.rows()
+    assert "└─ web2" in run.rows()
+    assert sum("cause:" in row for row in run.rows()) == 2
+
+
+def test_a_host_costs_the_same_among_many() -> None:
+    """Telling the board of a host costs about the same in a run of a hundred and of two thousand.
+
+    Were an event as dear as the run is large, it would be twenty times.
+    """
+    few, many = (min(_cost_each(count) for _ in range(2)) for count in (100, 2000))
+
+    assert many < 5 * few
+
+
+def _cost_each(count: int) -> float:
+    play = Play()
+    hosts = [f"web{number}" for number in range(count)]
+    happened = [(event, dict(play.states)) for event in play.joined(*hosts)][-1:]
+    for host in hosts:
+        happened += [
+            (event, {host: play.states[host]}) for event in play.on(looked(host, broken()))
+        ]
+    board = Board(runbook=play.runbook)
+    begun = time.process_time()
+    for event, states in happened:
+        board.happened(event, states, 0.0)
+    return (time.process_time() - begun) / count

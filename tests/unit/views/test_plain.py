@@ -1,0 +1,93 @@
+"""Lines for what happens in a run."""
+
+import io
+import re
+
+import pytest
+
+from runbook.model.event import HostEvent, RunResumed
+from runbook.views.plain import PlainObserver
+from tests.unit.views.scenes import Play, approved, broken, looked, stopped
+
+
+def tell(view: PlainObserver, play: Play, *events: HostEvent) -> None:
+    """Have events happen before a view."""
+    for event in play.on(*events):
+        view.happened(event, play.states)
+
+
+def test_lines_wait_while_somebody_else_writes() -> None:
+    """What happens during a pause is written after it, in its order, and nothing is lost."""
+    play = Play()
+    stream = io.StringIO()
+    view = PlainObserver(runbook=play.runbook, stream=stream)
+    play.joined("web1")
+
+    view.pause()
+    tell(view, play, looked("web1", broken()))
+    assert stream.getvalue() == ""
+
+    view.resume()
+    assert [line.split(" ")[1] for line in stream.getvalue().splitlines()] == ["✗", "✗", "!"]
+
+    tell(view, play, approved("web1"))
+    assert stream.getvalue().endswith("approved by ann\n")
+
+
+def test_an_error_loses_no_lines() -> None:
+    """A run that stops with an error while a question is open still writes what had happened."""
+    play = Play()
+    stream = io.StringIO()
+    play.joined("web1")
+
+    def interrupted() -> None:
+        with PlainObserver(runbook=play.runbook, stream=stream) as view:
+            view.pause()
+            tell(view, play, looked("web1", broken()))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+
+    assert "The backend service is not running" in stream.getvalue()
+
+
+def test_the_same_note_is_written_once() -> None:
+    """What is noted again and again for the same hosts is one line, whoever else is noted."""
+    stream = io.StringIO()
+    view = PlainObserver(runbook=Play().runbook, stream=stream)
+
+    for _ in range(3):
+        view.working(("web1",), "waiting for the fix that was left running")
+        view.working(("web2",), "waiting for the fix that was left running")
+    view.working(("web1",), "looking again")
+
+    assert stream.getvalue().splitlines() == [
+        "web1: … waiting for the fix that was left running",
+        "web2: … waiting for the fix that was left running",
+        "web1: … looking again",
+    ]
+
+
+def test_causes_of_before_are_not_told_again() -> None:
+    """A run that is taken up tells only the causes that are found from then on."""
+    play = stopped("web1")
+    stream = io.StringIO()
+    view = PlainObserver(runbook=play.runbook, stream=stream)
+
+    view.happened(RunResumed(operator="ann"), play.states)
+    tell(view, play, approved("web1"))
+
+    assert "cause" not in stream.getvalue()
+
+
+def test_timestamps_are_local_times() -> None:
+    """With timestamps every line begins with the time."""
+    stream = io.StringIO()
+    view = PlainObserver(
+        runbook=Play().runbook, stream=stream, timestamps=True, clock=lambda: 1.8e9
+    )
+
+    view.working((), "looking")
+
+    assert re.fullmatch(r"\d\d:\d0:00 … looking\n", stream.getvalue())
