@@ -65,7 +65,7 @@ def ask(
     timeout: float = 5.0,
     acting_as: str | None = None,
     max_bytes: int = 65536,
-    env: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] | None = None,
     nobody_in: Path | None = None,
     **args: Any,
 ) -> dict[str, Any]:
@@ -76,12 +76,12 @@ def ask(
     probe = {"id": "it", "type": kind, "args": args, "timeout": timeout, "as": acting_as}
     asked = {"probes": [probe], "max_bytes": max_bytes}
     if nobody_in is None:
-        told = request(asked, env=env)
+        told = request(asked, env=environ)
     else:
         shutil.copytree(MODULE_UTILS, nobody_in / "utils")
         python = python_of_nobody()
         prefix = [python, "-c", _AS_NOBODY]
-        told = request(asked, python=python, prefix=prefix, env=env, cwd=nobody_in / "utils")
+        told = request(asked, python=python, prefix=prefix, env=environ, cwd=nobody_in / "utils")
     answer: dict[str, Any] = told["answers"]["it"]
     return answer
 

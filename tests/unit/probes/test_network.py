@@ -165,7 +165,7 @@ def test_http_takes_no_proxy(server: Server, closed_port: int) -> None:
     """A proxy of the environment does not come between."""
     proxy = f"http://127.0.0.1:{closed_port}"
 
-    assert facts("http", url=server.url(), env={"http_proxy": proxy, "ALL_PROXY": proxy})[
+    assert facts("http", url=server.url(), environ={"http_proxy": proxy, "ALL_PROXY": proxy})[
         "answered"
     ]
 
@@ -301,18 +301,18 @@ def test_https(tls_port: int, server: Server, tmp_path: Path) -> None:
     url = f"https://127.0.0.1:{tls_port}/"
     distrusted = facts("http", url=url)
     unchecked = facts("http", url=url, verify_tls=False)
-    trusted = facts("http", url=url, env={"SSL_CERT_FILE": str(tmp_path / "cert.pem")})
+    trusted = facts("http", url=url, environ={"SSL_CERT_FILE": str(tmp_path / "cert.pem")})
     named = facts(
         "http",
         url=url,
         headers={"Host": "site.example"},
-        env={"SSL_CERT_FILE": str(tmp_path / "cert.pem")},
+        environ={"SSL_CERT_FILE": str(tmp_path / "cert.pem")},
     )
     misnamed = facts(
         "http",
         url=url,
         headers={"Host": "other.example"},
-        env={"SSL_CERT_FILE": str(tmp_path / "cert.pem")},
+        environ={"SSL_CERT_FILE": str(tmp_path / "cert.pem")},
     )
     plain = facts("http", url=f"https://127.0.0.1:{server.port}/")
 
@@ -345,7 +345,7 @@ def test_certificate_that_is_trusted(tls_port: int, tmp_path: Path) -> None:
     """A certificate the host trusts is told to be."""
     env = {"SSL_CERT_FILE": str(tmp_path / "cert.pem")}
 
-    assert facts("certificate", host="127.0.0.1", port=tls_port, env=env)["trusted"] is True
+    assert facts("certificate", host="127.0.0.1", port=tls_port, environ=env)["trusted"] is True
 
 
 @pytest.mark.parametrize(

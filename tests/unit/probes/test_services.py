@@ -322,7 +322,7 @@ def test_systemd_that_does_not_run(shared_folder: Path) -> None:
     tool.chmod(0o755)
     path = f"{shared_folder}:/usr/bin:/bin"
 
-    assert "not been booted" in reason("service", env={"PATH": path}, name="backend")
+    assert "not been booted" in reason("service", environ={"PATH": path}, name="backend")
 
 
 COMPOSE: dict[str, tuple[str, dict[str, object]]] = {
@@ -361,7 +361,7 @@ def test_compose_that_does_not_answer(shared_folder: Path, says: str, state: str
     tool.write_text(f"#!/bin/sh\necho '{says}' >&2; exit 1\n", encoding="utf-8")
     tool.chmod(0o755)
     args: dict[str, Any] = {
-        "env": {"PATH": f"{shared_folder}:/usr/bin:/bin"},
+        "environ": {"PATH": f"{shared_folder}:/usr/bin:/bin"},
         "manager": "docker_compose",
         "name": "api",
         "project_directory": str(shared_folder),

@@ -89,7 +89,7 @@ def _word(text: str, start: int) -> tuple[str, int]:
             continue
         if char == quote:
             return "".join(word), position + 1
-        if not quote and (char.isspace() or char in ";}" or _opens_block(text, position)):
+        if not quote and (char.isspace() or char == ";" or _opens_block(text, position)):
             break
         word.append(char)
         position += 1
