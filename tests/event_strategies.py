@@ -6,6 +6,7 @@ from enum import StrEnum
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from runbook.model.event import Event
@@ -58,3 +59,6 @@ def of(hint: Any) -> st.SearchStrategy[Any]:
 
 kinds: tuple[type, ...] = get_args(Event)
 events: st.SearchStrategy[Event] = st.one_of([of(kind) for kind in kinds])
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no reason for a test to fail."""

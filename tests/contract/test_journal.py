@@ -27,7 +27,7 @@ from runbook.model.event import (
 from runbook.model.masking import MASK
 from runbook.model.verdict import Verdict
 from tests.contract.journals import STARTED, WALK, dead, living, reference, run
-from tests.event_strategies import events
+from tests.event_strategies import events, unhurried
 
 
 @pytest.fixture(params=["sqlite", "memory"])
@@ -68,7 +68,11 @@ def test_entries_are_read_back_in_order(journal: Journal) -> None:
 
 
 @given(batches=st.lists(st.lists(events, max_size=4), max_size=4))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@settings(
+    unhurried,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=30,
+)
 def test_any_events_are_kept(journal: Journal, batches: list[list[Event]]) -> None:
     """Whatever the events hold, the journal keeps them (masked as the codec says) and verifies."""
     name = f"r{len(journal.runs(RunFilter(limit=None)))}"

@@ -12,6 +12,7 @@ from runbook.errors import RunbookError
 from runbook.journal import Head
 from runbook.journal.chain import EMPTY, GENESIS, Row, check, extend, link
 from runbook.model.codec import canonical, from_text
+from tests.event_strategies import unhurried
 
 rows_of_runs = st.lists(
     st.tuples(st.sampled_from(["{}", "[]", "1", '"x"']), st.floats(0, 2e9), st.text(max_size=3)),
@@ -46,6 +47,7 @@ def test_hash_covers_previous_hash_and_canonical_entry() -> None:
     assert row.hash == sha256(("ab" * 32 + body).encode()).hexdigest()
 
 
+@unhurried
 @given(rows_of_runs)
 def test_an_untouched_chain_holds(facts: Facts) -> None:
     """A chain as it was written passes, and so does an empty one."""
@@ -53,6 +55,7 @@ def test_an_untouched_chain_holds(facts: Facts) -> None:
     check("r1", [], Head(seq=0, hash=GENESIS))
 
 
+@unhurried
 @given(rows_of_runs, st.data())
 def test_any_edit_shows(facts: Facts, data: st.DataObject) -> None:
     """Changing any field of any entry is found, at that entry."""
@@ -74,6 +77,7 @@ def test_any_edit_shows(facts: Facts, data: st.DataObject) -> None:
         check("r1", rows, head)
 
 
+@unhurried
 @given(rows_of_runs, st.data())
 def test_any_removal_shows(facts: Facts, data: st.DataObject) -> None:
     """Removing any entry is found, the last one by the head."""
@@ -85,6 +89,7 @@ def test_any_removal_shows(facts: Facts, data: st.DataObject) -> None:
         check("r1", rows, head)
 
 
+@unhurried
 @given(rows_of_runs, st.data())
 def test_any_removal_with_the_rest_renumbered_shows(facts: Facts, data: st.DataObject) -> None:
     """Closing the gap after a removal does not hide it."""
@@ -96,6 +101,7 @@ def test_any_removal_with_the_rest_renumbered_shows(facts: Facts, data: st.DataO
         check("r1", rows, head)
 
 
+@unhurried
 @given(rows_of_runs, rows_of_runs, st.data())
 def test_any_reordering_shows(facts: Facts, more: Facts, data: st.DataObject) -> None:
     """Swapping any two entries, with or without their numbers, is found at the first."""
@@ -110,6 +116,7 @@ def test_any_reordering_shows(facts: Facts, more: Facts, data: st.DataObject) ->
         check("r1", rows, head)
 
 
+@unhurried
 @given(rows_of_runs)
 def test_an_addition_shows(facts: Facts) -> None:
     """An entry that was linked properly but that the head does not know of is found."""
@@ -120,6 +127,7 @@ def test_an_addition_shows(facts: Facts) -> None:
         check("r1", rows + more, head)
 
 
+@unhurried
 @given(rows_of_runs)
 def test_a_chain_of_another_run_shows(facts: Facts) -> None:
     """Entries cannot be moved to another run."""

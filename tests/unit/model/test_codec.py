@@ -24,13 +24,14 @@ from runbook.model.event import (
 from runbook.model.masking import MASK
 from runbook.model.observation import Observation
 from runbook.model.verdict import Verdict
-from tests.event_strategies import events, json_values, kinds, of
+from tests.event_strategies import events, json_values, kinds, of, unhurried
 
 
 @pytest.mark.parametrize("kind", kinds, ids=lambda kind: kind.__name__)
 def test_every_event_type_survives_the_journal(kind: type) -> None:
     """What is read back equals what was written, for each type of event."""
 
+    @unhurried
     @given(of(kind))
     def survives(event: Event) -> None:
         assert from_text(to_text(event)) == event
@@ -39,6 +40,7 @@ def test_every_event_type_survives_the_journal(kind: type) -> None:
     survives()
 
 
+@unhurried
 @given(events)
 def test_equal_events_have_equal_text(event: Event) -> None:
     """Writing what was read gives the same bytes: the text is canonical, and ASCII."""
@@ -136,6 +138,7 @@ def test_what_no_version_wrote_is_broken(data: Any) -> None:
     assert caught.value.problems[0].reference == "journal-broken"
 
 
+@unhurried
 @given(st.one_of(st.text(), json_values.map(json.dumps)))
 def test_reading_any_text_ends_in_an_event_or_an_error_of_ours(text: str) -> None:
     """No text in the journal's file can make reading raise anything but `RunbookError`."""
@@ -143,6 +146,7 @@ def test_reading_any_text_ends_in_an_event_or_an_error_of_ours(text: str) -> Non
         from_text(text)
 
 
+@unhurried
 @given(events.map(encode), st.data())
 def test_reading_a_damaged_event_ends_in_an_event_or_an_error_of_ours(
     written: dict[str, Any], data: st.DataObject

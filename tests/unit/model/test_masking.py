@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runbook.model.masking import MASK, Masker, mask_text, mask_value
-from tests.event_strategies import json_values
+from tests.event_strategies import json_values, unhurried
 
 TOKEN = "a1" * 20
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nabc\n-----END RSA PRIVATE KEY-----"
@@ -163,6 +163,7 @@ def test_a_very_short_secret_is_hidden_only_as_a_whole_value() -> None:
     assert Masker(["7", ""]).value(["7", "17:07", 7]) == [MASK, "17:07", MASK]
 
 
+@unhurried
 @given(json_values, st.lists(st.text(max_size=8), max_size=3))
 @example(["abcpassword=x"], ["abc*", "****"])
 def test_masking_twice_changes_nothing(value: object, secrets: list[str]) -> None:
@@ -172,6 +173,7 @@ def test_masking_twice_changes_nothing(value: object, secrets: list[str]) -> Non
     assert masker.value(masker.value(value)) == masker.value(value)
 
 
+@unhurried
 @given(st.text(max_size=40), st.text(min_size=4, max_size=8), st.text(max_size=40))
 def test_no_literal_secret_is_left(before: str, secret: str, after: str) -> None:
     """However a secret is embedded, it is not in the masked text (unless it is the mask)."""

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook.views.outline import Block, Facts, Heading, Item, Part, Quote, as_markdown, as_text
+from tests.event_strategies import unhurried
 
 DOCUMENT: list[Part] = [
     Heading(level=1, words=["A *title*"]),
@@ -68,6 +69,7 @@ def test_a_quote_is_one_code_span(text: str) -> None:
     assert text in span
 
 
+@unhurried
 @given(st.text(max_size=20))
 def test_text_stays_on_its_line(text: str) -> None:
     """No text, ours or a host's, adds a line to a document."""

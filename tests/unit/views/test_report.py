@@ -27,7 +27,7 @@ from runbook.model.event import (
 from runbook.model.observation import Observation, TaskChange, Verification
 from runbook.model.verdict import Verdict
 from runbook.views.report import report_markdown, report_text, run_document
-from tests.event_strategies import events
+from tests.event_strategies import events, unhurried
 from tests.unit.views.report_scenes import (
     ANSWERED,
     BAD_GATEWAY,
@@ -248,6 +248,7 @@ def test_a_long_diff_is_cut_and_says_so() -> None:
     assert "800 lines more in the journal" in text
 
 
+@unhurried
 @given(st.lists(events, max_size=12), st.sampled_from(["txt", "md", "json"]))
 def test_any_entries_give_a_report_that_steers_no_terminal(walk: list[Event], suffix: str) -> None:
     """Whatever happened, in whatever order, there is a report of it, with printable text only."""
