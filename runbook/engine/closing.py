@@ -1,6 +1,7 @@
 """The verdict of a walk that has come to its end."""
 
-from runbook.model.definition import Branch, Check, CheckResult, Collect, Manual, Runbook, Watch
+from runbook.engine.evidence import is_blind
+from runbook.model.definition import Manual, Runbook
 from runbook.model.event import Acted, HostFinished
 from runbook.model.state import HostState, Visit
 from runbook.model.verdict import Verdict
@@ -36,13 +37,9 @@ def _finished(state: HostState, verdict: Verdict, reason: str | None) -> HostFin
 
 
 def _nothing_seen(runbook: Runbook, state: HostState) -> Visit | None:
-    """Return the first step of this epoch where its walk did nothing but look, and saw nothing."""
+    """Return the first step of this epoch if its walk could tell nothing at any step."""
     visits = [visit for visit in state.path if visit.epoch == state.epoch]
-    blind = all(
-        visit.result == CheckResult.UNKNOWN.value
-        and isinstance(runbook.steps[visit.step], Check | Branch | Watch | Collect)
-        for visit in visits
-    )
+    blind = all(is_blind(runbook, visit) for visit in visits)
     return visits[0] if visits and blind else None
 
 

@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from runbook.engine.closing import finish
-from runbook.engine.evidence import cause_evidence
+from runbook.engine.evidence import cause_evidence, is_blind
 from runbook.engine.graph import graph_of
 from runbook.engine.lookahead import lookahead
 from runbook.model.decision import (
@@ -167,7 +167,11 @@ def _take(step: Ask | Manual, answer: str) -> tuple[str, Target]:
 
 def _approach(runbook: Runbook, fix: Fix, state: HostState, mode: Mode) -> Decision:
     """Decide at a fix that has not begun."""
-    if fix.cause is not None and not _is_found(fix.cause, state) and not _came_blind(state):
+    if (
+        fix.cause is not None
+        and not _is_found(fix.cause, state)
+        and not _came_blind(runbook, state)
+    ):
         evidence = cause_evidence(state, fix)
         return Record(
             event=CauseFound(host=state.host, step=fix.id, cause=fix.cause, evidence=evidence)
@@ -188,9 +192,9 @@ def _is_found(cause: str, state: HostState) -> bool:
     return any(found.cause == cause and found.epoch == state.epoch for found in state.causes)
 
 
-def _came_blind(state: HostState) -> bool:
+def _came_blind(runbook: Runbook, state: HostState) -> bool:
     """Say whether the walk came here because it could not tell, which finds no cause."""
-    return bool(state.path) and state.path[-1].result == _UNKNOWN
+    return bool(state.path) and is_blind(runbook, state.path[-1])
 
 
 _UNDER_WAY = frozenset({FixPhase.INTENDED, FixPhase.ENDED, FixPhase.VERIFIED})

@@ -1,8 +1,18 @@
 """What the walk has seen that speaks for acting, and how old it is."""
 
-from runbook.model.definition import CheckResult, Fix, Runbook, Watch
+from runbook.model.definition import Ask, CheckResult, Fix, Runbook, Watch
 from runbook.model.observation import Observation
-from runbook.model.state import HostState
+from runbook.model.state import HostState, Visit
+
+
+def is_blind(runbook: Runbook, visit: Visit) -> bool:
+    """Say whether a step was passed without anybody being able to tell.
+
+    A choice that a person made is an answer, even where its id is "unknown".
+    """
+    return visit.result == CheckResult.UNKNOWN.value and not isinstance(
+        runbook.steps[visit.step], Ask
+    )
 
 
 def cause_evidence(state: HostState, fix: Fix) -> Observation | None:

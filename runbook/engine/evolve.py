@@ -7,6 +7,7 @@ from runbook.engine.graph import graph_of
 from runbook.errors import RunbookError
 from runbook.model.definition import (
     Ask,
+    Check,
     CheckResult,
     End,
     Fix,
@@ -162,7 +163,8 @@ def _pass_step(runbook: Runbook, state: HostState, event: StepConcluded) -> Host
     if event.cause is not None:
         state = _find(state, event.cause, event.step, event.evidence)
     known = state.known
-    match runbook.steps[event.step]:
+    step = runbook.steps[event.step]
+    match step:
         case Fix():
             raise _out_of_place(event, "it is a fix")
         case Manual() if event.result == "done":
@@ -170,7 +172,7 @@ def _pass_step(runbook: Runbook, state: HostState, event: StepConcluded) -> Host
             known = {}
         case Ask() | Manual() | Watch():
             # Time has passed: what was seen ahead of need is looked at when it is needed.
-            known = {step: seen for step, seen in known.items() if step in state.visits}
+            known = {seen: look for seen, look in known.items() if seen in state.visits}
     visit = Visit(
         step=event.step,
         result=event.result,
@@ -181,7 +183,8 @@ def _pass_step(runbook: Runbook, state: HostState, event: StepConcluded) -> Host
         state,
         path=(*state.path, visit),
         known=known,
-        fault_seen=state.fault_seen or event.result == CheckResult.FAILED.value,
+        fault_seen=state.fault_seen
+        or (isinstance(step, Check | Watch) and event.result == CheckResult.FAILED.value),
     )
     return _go(runbook, state, event.step, event.next, event.evidence)
 

@@ -135,6 +135,38 @@ TABLE: dict[str, tuple[list[Step], list[HostEvent], Verdict]] = {
         [observed(a="unknown"), answered("q", "off")],
         Verdict.HEALTHY,
     ),
+    "a person did not know either": (
+        [check("a", unknown="q"), ask("q", {"unknown": "end:escalated"})],
+        [observed(a="unknown"), answered("q", "unknown")],
+        Verdict.ESCALATED,
+    ),
+    "a person calls something failed": (
+        [ask("q", {"failed": "site"}), check("site")],
+        [answered("q", "failed"), observed(site="passed")],
+        Verdict.HEALTHY,
+    ),
+    "neither looked at nor reached by a fix": (
+        [
+            check("site", unknown="restart"),
+            fix("restart", symptom="site", unknown="end:unresolved"),
+        ],
+        [
+            observed(site="unknown"),
+            approved("restart"),
+            intended("restart"),
+            ended("restart", Acted.WITHHELD),
+        ],
+        Verdict.UNKNOWN,
+    ),
+    "healthy after a cause that no check named": (
+        [
+            branch("kind", ["restart"], "end:healthy"),
+            fix("restart", symptom="site", cause="stopped", declined="site"),
+            check("site"),
+        ],
+        [observed(kind=cases("true")), declined("restart"), observed(site="passed")],
+        Verdict.SELF_RECOVERED,
+    ),
     "unreachable after a fix": (
         [SITE, RESTART],
         [

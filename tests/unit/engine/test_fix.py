@@ -5,7 +5,15 @@ import pytest
 from runbook.engine import decide, evolve
 from runbook.engine.decide import MAX_EXPIRIES
 from runbook.errors import RunbookError
-from runbook.model.decision import AwaitFix, Decision, Observe, RequestApproval, StartFix, VerifyFix
+from runbook.model.decision import (
+    AskOperator,
+    AwaitFix,
+    Decision,
+    Observe,
+    RequestApproval,
+    StartFix,
+    VerifyFix,
+)
 from runbook.model.definition import FixResult, Runbook
 from runbook.model.event import (
     Acted,
@@ -468,6 +476,108 @@ def test_a_no_outlives_old_evidence() -> None:
     )
 
     assert decide(runbook, state, Mode.RUN) == StartFix(fix="second", attempt=1)
+
+
+def test_a_no_falls_when_the_walk_finds_something_else() -> None:
+    """A fix declined for what was seen then is offered for what is seen now."""
+    runbook = book(
+        check("site", failed="first", passed="first"),
+        fix("first", symptom="site", declined="second"),
+        fix("second", symptom="site"),
+    )
+
+    state = after(
+        runbook,
+        observed(site="failed"),
+        declined("first"),
+        approved("second"),
+        expired("second"),
+        observed(site="passed"),
+    )
+
+    assert decide(runbook, state, Mode.RUN) == RequestApproval(fix="first")
+
+
+def test_a_yes_to_a_way_left_behind_is_gone() -> None:
+    """A walk that went elsewhere meanwhile needs a new yes, even if it comes back."""
+    runbook = book(
+        check("site", failed="first", passed="second"),
+        fix("first", symptom="site"),
+        fix("second", symptom="site", destructive=False),
+    )
+
+    state = after(
+        runbook,
+        observed(site="failed"),
+        approved("first"),
+        expired("first"),
+        observed(site="passed"),
+        expired("second"),
+        observed(site="failed"),
+    )
+
+    assert decide(runbook, state, Mode.RUN) == RequestApproval(fix="first")
+
+
+def test_after_a_fix_people_are_asked_anew() -> None:
+    """A question, and a fix declined before, come up again once something was changed."""
+    runbook = book(
+        check("site", failed="sure"),
+        ask("sure", {"yes": "first"}),
+        fix("first", symptom="site", declined="second", max_visits=2),
+        fix("second", symptom="site", destructive=False, cause_removed="site"),
+    )
+    state = after(
+        runbook,
+        observed(site="failed"),
+        answered("sure", "yes"),
+        declined("first"),
+        intended("second"),
+        ended("second"),
+        verified("second", FixResult.CAUSE_REMOVED),
+        observed(site="failed"),
+    )
+
+    assert decide(runbook, state, Mode.RUN) == AskOperator(step="sure")
+    state = after_more(runbook, state, answered("sure", "yes"))
+    assert decide(runbook, state, Mode.RUN) == RequestApproval(fix="first")
+
+
+def test_a_cause_found_again_after_a_fix_is_found_anew() -> None:
+    """Each epoch has its own findings, with its own evidence."""
+    runbook = book(
+        check("site", failed="restart"),
+        fix(
+            "restart",
+            symptom="site",
+            cause="stopped",
+            destructive=False,
+            cause_removed="site",
+            max_visits=2,
+        ),
+    )
+
+    state = after(
+        runbook,
+        observed(site="failed"),
+        intended("restart"),
+        ended("restart"),
+        verified("restart", FixResult.CAUSE_REMOVED),
+        observed(site="failed"),
+    )
+
+    assert [(found.cause, found.epoch) for found in state.causes] == [
+        ("stopped", 0),
+        ("stopped", 1),
+    ]
+
+
+def test_a_yes_does_not_lift_a_verdict() -> None:
+    """Only a host that waits goes on; one that was given up stays so."""
+    runbook = one_fix()
+    state = at_fix(runbook, HostFinished(host=HOST, verdict=Verdict.ABORTED))
+
+    assert evolve(runbook, state, approved("restart")) == state
 
 
 def test_a_fix_has_the_results_it_uses() -> None:

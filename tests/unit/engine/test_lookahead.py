@@ -160,6 +160,22 @@ TABLE: dict[str, tuple[list[Step], list[HostEvent], tuple[str, ...]]] = {
         [observed(a="failed", b="failed")],
         ("l", "c"),
     ),
+    "a watch has what its check uses": (
+        [watch("w", "b"), check("a", failed="b"), check("b", needs=["a"])],
+        [],
+        ("a",),
+    ),
+    "a fix has what its verification uses": (
+        [
+            fix("f", symptom="b", verify_cause="d"),
+            check("a", failed="b"),
+            check("b", needs=["a"]),
+            check("c"),
+            check("d", needs=["c"]),
+        ],
+        [],
+        ("a", "c"),
+    ),
     "steps that use each other's results wait": (
         [
             check("a", failed="b"),

@@ -60,6 +60,8 @@ LOOKED: list[tuple[Step, Observation, str, str]] = [
     (branch("a", ["p", "f"], "o", "u"), cases("false", "unknown"), "unknown", "u"),
     (branch("a", ["p", "f"], "o", "u"), cases("false"), "unknown", "u"),
     (branch("a", ["p", "f"], "o", "u"), seen("unknown"), "unknown", "u"),
+    (branch("a", ["p"], "o", "u"), seen("unknown", cases=["true"]), "unknown", "u"),
+    (branch("a", ["p", "f"], "o", "u"), cases("perhaps", "true"), "unknown", "u"),
 ]
 
 
@@ -129,6 +131,15 @@ def test_an_end_concludes_the_cause_it_names() -> None:
 
     assert [(found.cause, found.step) for found in state.causes] == [("quota", "a")]
     assert state.verdict is Verdict.UNRESOLVED
+
+
+def test_a_cause_is_found_once_by_one_look() -> None:
+    """A check and the end behind it may name the same cause; it is found once."""
+    runbook = book(check("a", cause="disk_full", failed="end:unresolved:disk_full"))
+
+    state = after(runbook, observed(a="failed"))
+
+    assert [found.cause for found in state.causes] == ["disk_full"]
 
 
 def test_an_event_says_what_the_walk_did() -> None:
