@@ -1,10 +1,11 @@
 """What holds for every command: errors said well, exit codes kept, nothing raw on the screen."""
 
+import errno
 import os
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -42,10 +43,10 @@ class FramedGroup(click.Group):
         **extra: Any,
     ) -> NoReturn:
         """Carry out a command line (by default this process's) and exit with its code."""
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                tolerate(stream)
-        self._main_shell_completion(extra, PROGRAM, complete_var)
+        for stream in _streams():
+            tolerate(stream)
+        with _unseen():
+            self._main_shell_completion(extra, PROGRAM, complete_var)
         arguments = list(sys.argv[1:] if args is None else args)
         # Looked for by hand as well, since it may be the parsing that fails.
         manner = Manner(json="--json" in arguments, colour="--no-color" not in arguments)
@@ -57,7 +58,6 @@ class FramedGroup(click.Group):
                 if not wants_colour(sys.stdout):
                     context.color = False
                 code = self.invoke(context)
-            sys.stdout.flush()
         except click.exceptions.Exit as stop:
             return stop.exit_code
         except (KeyboardInterrupt, click.Abort):
@@ -72,12 +72,28 @@ class FramedGroup(click.Group):
         return code if isinstance(code, int) else 0
 
 
+def _streams() -> list[TextIO]:
+    """Return standard output and error; Python has None for one that was closed beforehand."""
+    return [stream for stream in (sys.stdout, sys.stderr) if stream is not None]
+
+
+@contextmanager
+def _unseen() -> Iterator[None]:
+    """Exit without a word on any error: whoever presses Tab can do nothing about it."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001  # whatever it is
+        sys.exit(1)
+
+
 def _report(problems: Sequence[Problem], code: int, manner: Manner) -> int:
     colour = manner.colour and wants_colour(sys.stderr)
     tell("\n\n".join(render(problem, colour=colour) for problem in problems))
     if manner.json:
-        with suppress(OSError):
+        try:
             write_json({"errors": [document(problem) for problem in problems], "exit_code": code})
+        except OSError:
+            _discard(sys.stdout)
     return code
 
 
@@ -93,23 +109,27 @@ def _usage(error: click.ClickException) -> Problem:
 
 def _broken_output(error: Exception, manner: Manner) -> int | None:
     """Return the exit code if it is our own output that cannot be written, else None."""
-    if not isinstance(error, OSError):
+    if not isinstance(error, OSError) or not _in_echo(error):
         return None
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()  # What could not be written is still held back, and fails again.
-        except BrokenPipeError:
-            _discard(stream)
-            return EXIT_BROKEN_PIPE
-        except OSError as again:
-            _discard(stream)
-            problem = Problem(
-                reference="output-unwritable",
-                message=f"cannot write to {stream.name}: {again.strerror}",
-            )
-            manner.json = False
-            return _report((problem,), EXIT_UNWRITABLE, manner)
-    return None
+    _discard(sys.stdout)
+    if error.errno == errno.EPIPE:
+        return EXIT_BROKEN_PIPE
+    manner.json = False  # There is nowhere to write it.
+    problem = Problem(
+        reference="output-unwritable",
+        message=f"cannot write to standard output: {error.strerror}",
+    )
+    return _report((problem,), EXIT_UNWRITABLE, manner)
+
+
+def _in_echo(error: OSError) -> bool:
+    """Say whether an error comes from writing a result: all of ours, and all help, are echoed."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code is click.echo.__code__:
+            return True
+        trace = trace.tb_next
+    return False
 
 
 def _discard(stream: TextIO) -> None:

@@ -1,6 +1,7 @@
 """Standard output and standard error: results on the one, everything else on the other."""
 
 import os
+import sys
 from typing import Any
 
 import click
@@ -22,7 +23,8 @@ def wants_colour(stream: object) -> bool:
 
 def write(text: str) -> None:
     """Write lines of a result to standard output."""
-    click.echo(text)
+    # Named, or click would write UTF-8 where the stream says that it takes ASCII alone.
+    click.echo(text, file=sys.stdout)
 
 
 def write_json(document: Any) -> None:

@@ -12,7 +12,6 @@ from runbook.spec.listing import runbook_files
 from runbook.views import options, problems
 from runbook.views.configured import settings_for
 from runbook.views.output import wants_colour, write, write_json
-from runbook.views.words import count
 
 EXIT_UNSOUND = 2
 
@@ -62,5 +61,10 @@ def _files(path: Path) -> list[Path]:
 def _total(found: Sequence[Problem], files: int) -> str:
     errors = sum(problem.severity is Severity.ERROR for problem in found)
     warnings = len(found) - errors
-    counts = [count(errors, "error")] * (errors > 0) + [count(warnings, "warning")] * (warnings > 0)
-    return f"{' and '.join(counts) or 'No problems'} in {count(files, 'runbook')}."
+    counts = [_count(errors, "error")] if errors else []
+    counts += [_count(warnings, "warning")] if warnings else []
+    return f"{' and '.join(counts) or 'No problems'} in {_count(files, 'runbook')}."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
