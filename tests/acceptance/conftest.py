@@ -46,7 +46,7 @@ def black_hole() -> Iterator[int]:
         listener.listen(0)
         waiting = [socket.socket() for _ in range(4)]
         for one in waiting:
-            one.setblocking(False)
+            one.settimeout(0)
             one.connect_ex(listener.getsockname())
         yield int(listener.getsockname()[1])
         for one in waiting:

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,10 @@ class Program:
         )
         return Finished(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start, without a terminal; the caller ends it."""
-        return subprocess.Popen(
+    @contextmanager
+    def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """Start without a terminal; whatever happens, it is over in the end."""
+        process = subprocess.Popen(
             [*PROGRAM, *arguments],
             cwd=self.folder,
             env=self._environment(),
@@ -71,9 +73,14 @@ class Program:
             stderr=subprocess.PIPE,
             text=True,
         )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                kill(process)
 
 
-def wait_until(true: Callable[[], object], *, within_s: float = 30.0) -> None:
+def wait_until(true: Callable[[], object], *, within_s: float = 90.0) -> None:
     """Wait for something to become true; fail if it does not."""
     deadline = time.monotonic() + within_s
     while not true():
