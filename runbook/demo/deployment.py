@@ -24,9 +24,6 @@ SERVER_NAME = "webmagic.example"
 
 # A Unix socket's path has 108 bytes on Linux; supervisord binds to NAME.PID first, then renames.
 _SOCKET_PATH_LIMIT = 96
-# In _SUPERVISOR, a backend that dies on import does so within its startsecs, or supervisor would
-# call it running and start it for ever. On a busy machine the import takes 2 s.
-
 # These mean something to nginx's, supervisor's or configparser's syntax.
 _AWKWARD = frozenset(" \t\n\"'\\%;{}$#")
 
@@ -75,6 +72,8 @@ server {{
 }}
 """
 
+# A backend that dies on import has to do so within startsecs, or supervisor calls it running and
+# starts it for ever. On a busy machine the import takes 2 s.
 _SUPERVISOR = """\
 [supervisord]
 logfile={folder}/log/supervisord.log
