@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from runbook.model.definition import FixResult
-from runbook.model.event import RunResumed
+from runbook.model.event import HostEvent, RunResumed
+from runbook.model.state import HostState
 from runbook.views.board import Board
 from tests.unit.views.pictures import Watched, under_way, watched
 from tests.unit.views.scenes import (
@@ -169,7 +170,8 @@ def test_a_host_costs_the_same_among_many() -> None:
 def _cost_each(count: int) -> float:
     play = Play()
     hosts = [f"web{number}" for number in range(count)]
-    happened = [(event, dict(play.states)) for event in play.joined(*hosts)][-1:]
+    play.joined(*hosts)
+    happened: list[tuple[HostEvent, dict[str, HostState]]] = []
     for host in hosts:
         happened += [
             (event, {host: play.states[host]}) for event in play.on(looked(host, broken()))

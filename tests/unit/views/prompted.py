@@ -1,0 +1,75 @@
+"""A program that asks, for a test to answer: it writes down each reply as `REPLY …`."""
+
+import sys
+import time
+from dataclasses import replace
+from queue import SimpleQueue
+
+from runbook.driver.operator import Answer, ApprovalReply, Question
+from runbook.model.definition import Ask, Expiry, Manual
+from runbook.views.console import observer_for
+from runbook.views.keyboard import find_keyboard
+from runbook.views.prompting import TerminalOperator
+from runbook.views.terminal import console_on
+from tests.engine_harness import ask, manual, to
+from tests.unit.views.scenes import asked, stopped
+
+WHICH = replace(
+    ask("which", {"restart": "restart", "leave": "end:declined"}),
+    title="Restart it although it listens?",
+    help="Look twice.",
+)
+BY_HAND = replace(
+    manual("hand", "restart"),
+    instruction="Log in to the host,\nand start the backend.",
+    commands=("ssh web1", "systemctl start backend"),
+)
+SHORT = Expiry(after_s=1.0, next=to("end:escalated"))
+
+
+def main(hosts: str, *scene: str) -> None:
+    """Ask what the scene says, all at once, and write the replies as they come."""
+    names = hosts.split(",")
+    play = stopped(*names)
+    keyboard = find_keyboard()
+    assert keyboard is not None
+    replies: SimpleQueue[ApprovalReply | Answer] = SimpleQueue()
+    with observer_for(play.runbook, sys.stderr) as view:
+        operator = TerminalOperator(
+            name="ann",
+            runbook=play.runbook,
+            console=console_on(sys.stderr),
+            view=view,
+            keyboard=keyboard,
+        )
+        for what in scene:
+            match what:
+                case "approve":
+                    operator.approve(asked(play, *names), replies.put)
+                case "ask":
+                    operator.answer(_question(WHICH, names), replies.put)
+                case "manual":
+                    operator.answer(_question(BY_HAND, names), replies.put)
+                case "expires":
+                    operator.answer(_question(replace(WHICH, expires=SHORT), names), replies.put)
+                case "ready":
+                    time.sleep(0.5)  # So that what was typed ahead has arrived.
+        for what in scene:
+            if what in ("approve", "ask", "manual"):
+                print(f"REPLY {_said(replies.get())}", flush=True)
+
+
+def _question(step: Ask | Manual, names: list[str]) -> Question:
+    return Question(step=step, hosts=tuple(names), title=step.title)
+
+
+def _said(reply: ApprovalReply | Answer) -> str:
+    match reply:
+        case ApprovalReply(approved=approved, by=by, reason=reason):
+            return f"yes={','.join(sorted(approved))} by={by} why={reason}."
+        case Answer(answer=answer, by=by, note=note):
+            return f"answer={answer} by={by} note={note}."
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
