@@ -44,8 +44,9 @@ class Region:
     def _clear(self) -> None:
         if not self._drawn:
             return
-        width = max(self.console.width, 1)
-        height = sum(max(1, -(-row.cell_len // width)) for row in self._drawn)
+        now = max(self.console.width, 1)
+        widths = (min(row.cell_len, self._width) for row in self._drawn)
+        height = sum(max(1, -(-width // now)) for width in widths)
         # Up, and everything from there on away: rich knows no name for the latter.
         codes = f"\x1b[{height}A\r\x1b[J"
         self.console.print(

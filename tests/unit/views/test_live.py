@@ -1,0 +1,182 @@
+"""A tree that is drawn over: what is to be seen of it at each moment."""
+
+import io
+import re
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from runbook.model.event import HostEvent
+from runbook.views.live import LiveObserver
+from runbook.views.region import Region
+from tests.unit.views.scenes import Play, approved, broken, intended, looked, well
+from tests.unit.views.terminals import at_terminal
+
+
+def console(width: int = 80, height: int = 24) -> Console:
+    """Return a terminal without colours."""
+    return Console(
+        file=io.StringIO(),
+        width=width,
+        height=height,
+        force_terminal=True,
+        color_system=None,
+        highlight=False,
+        _environ={},
+    )
+
+
+def written(on: Console) -> str:
+    """Return all that was written."""
+    assert isinstance(on.file, io.StringIO)
+    return on.file.getvalue()
+
+
+def screen(on: Console) -> list[str]:
+    """Return what is to be seen: the rows written, less those that were taken away again."""
+    rows: list[str] = []
+    for up, text in re.findall(r"\x1b\[(\d+)A\r\x1b\[J|([^\x1b]+)", written(on)):
+        if up:
+            del rows[len(rows) - int(up) :]
+        rows += text.splitlines()
+    return rows
+
+
+def tell(view: LiveObserver, play: Play, *events: HostEvent) -> None:
+    """Have events happen before a view."""
+    for event in play.on(*events):
+        view.happened(event, play.states)
+
+
+def soon(holds: Callable[[], bool]) -> bool:
+    """Wait until something holds, for ten seconds at most."""
+    until = time.monotonic() + 10
+    while not holds() and time.monotonic() < until:
+        time.sleep(0.01)
+    return holds()
+
+
+def test_what_happens_is_drawn_and_stays_at_the_end() -> None:
+    """The tree shows what has happened while the run goes, and all of it once it is over."""
+    on, play = console(), Play()
+    play.joined("web1", "web2")
+
+    with LiveObserver(runbook=play.runbook, console=on) as view:
+        tell(view, play, looked("web1", broken()))
+        assert soon(lambda: any("status 502" in row for row in screen(on)))
+        tell(view, play, looked("web2", well()), approved("web1"), intended("web1"))
+
+    seen = screen(on)
+    assert "├─ web1" in seen
+    assert "│    approved by ann → doing" in seen
+    assert "   ■ healthy" in seen
+    assert len([row for row in seen if "502 Bad Gateway" in row]) == 1
+
+
+def test_nothing_is_drawn_during_a_pause() -> None:
+    """A pause takes the tree away and leaves the terminal to others; then it is drawn below."""
+    on, play = console(), Play()
+    play.joined("web1")
+    with LiveObserver(runbook=play.runbook, console=on) as view:
+        tell(view, play, looked("web1", broken()))
+        assert soon(lambda: len(screen(on)) > 1)
+
+        view.pause()
+        assert screen(on) == []
+        on.print("Do this? y")
+        before = written(on)
+        tell(view, play, approved("web1"))
+        time.sleep(0.6)
+        assert written(on) == before
+
+        view.resume()
+        seen = screen(on)
+        assert seen[0] == "Do this? y"
+        assert "     approved by ann" in seen
+
+
+def test_an_error_ends_the_drawing() -> None:
+    """A run that stops with an error leaves the tree, below an open question, and no thread."""
+    on, play = console(), Play()
+    play.joined("web1")
+    threads = threading.active_count()
+
+    def interrupted() -> None:
+        with LiveObserver(runbook=play.runbook, console=on) as view:
+            tell(view, play, looked("web1", broken()))
+            view.pause()
+            on.print("Do this? ", end="")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+
+    assert threading.active_count() == threads
+    assert screen(on)[0] == "Do this? "
+    assert "   ! cause: The backend service is not running" in screen(on)
+
+
+def test_the_tree_stays_within_the_window() -> None:
+    """While the run goes, there are fewer rows than the window has, for the cursor stands below."""
+    on, play = console(height=6), Play()
+    play.joined("web1", "web2", "web3")
+
+    with LiveObserver(runbook=play.runbook, console=on) as view:
+        for host, seen in (("web1", broken()), ("web2", broken(504)), ("web3", well())):
+            tell(view, play, looked(host, seen))
+        assert soon(lambda: len(screen(on)) > 1)
+        assert len(screen(on)) <= 5
+
+    assert len(screen(on)) > 6
+
+
+def test_rows_that_are_the_same_are_not_drawn_again() -> None:
+    """Drawing the same rows writes nothing."""
+    on = console()
+    region = Region(console=on)
+    region.draw([Text("one"), Text("two")])
+    before = written(on)
+
+    region.draw([Text("one"), Text("two")])
+
+    assert written(on) == before
+
+
+def test_a_window_made_narrower_is_reckoned_with() -> None:
+    """Rows that a narrower window has broken in two are both taken away."""
+    on = console(width=40)
+    region = Region(console=on)
+    region.draw([Text("x" * 30), Text("y" * 10)])
+
+    on.width = 20
+    region.draw([Text("z")])
+
+    assert "\x1b[3A\r\x1b[J" in written(on)
+
+
+def test_rows_of_wide_characters_are_one_row_each() -> None:
+    """A row is cut to the window by the columns it takes, not by its characters."""
+    on = console(width=10)
+    region = Region(console=on)
+
+    region.draw([Text("日本語日本語日本語")])
+    region.erase()
+
+    assert "\x1b[1A\r\x1b[J" in written(on)
+    assert "日本語日本\n" in written(on)
+
+
+def test_a_terminal_is_drawn_on_and_a_dumb_one_is_not() -> None:
+    """The tree is for terminals that can be drawn over; others, and CI, get lines."""
+    module = "tests.unit.views.prompted"
+    for term, ci, tree in (("xterm", "", True), ("dumb", "", False), ("xterm", "true", False)):
+        with at_terminal(module, "web1", "approve", TERM=term, CI=ci) as terminal:
+            terminal.expect(r"Enter is no\): ")
+            lines = "fix-502: 502 Bad Gateway" in terminal.before
+            terminal.send("\n")
+            terminal.expect("REPLY")
+        assert lines is not tree
