@@ -14,6 +14,8 @@ from runbook.model.probes import PROBE_TYPES
 
 CONTENT = Path(__file__).parents[3] / "runbook" / "executor" / "content"
 MODULE_UTILS = CONTENT / "module_utils"
+# Hosts have other Pythons than the controller: set it to try one.
+PYTHON = os.environ.get("RUNBOOK_PROBE_PYTHON", sys.executable)
 IS_ROOT = os.geteuid() == 0
 _AS_NOBODY = """
 import os, sys
@@ -26,7 +28,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
 def request(
     request: Mapping[str, Any],
     *,
-    python: str = sys.executable,
+    python: str = PYTHON,
     prefix: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     cwd: Path = MODULE_UTILS,

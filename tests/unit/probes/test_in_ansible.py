@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.probes.prober import CONTENT
+from tests.unit.probes.prober import CONTENT, PYTHON
 from tests.unit.probes.servers import Server
 
 PLAYBOOK = """
@@ -26,7 +26,7 @@ PLAYBOOK = """
 def _play(folder: Path, *options: str, pipelining: bool = True, **variables: Any) -> dict[str, Any]:
     (folder / "play.yml").write_text(PLAYBOOK, encoding="utf-8")
     result = folder / "result.json"
-    values = {"sample": None, "ansible_python_interpreter": sys.executable, "result": str(result)}
+    values = {"sample": None, "ansible_python_interpreter": PYTHON, "result": str(result)}
     (folder / "vars.json").write_text(json.dumps({**values, **variables}), encoding="utf-8")
     done = subprocess.run(
         [
@@ -41,6 +41,7 @@ def _play(folder: Path, *options: str, pipelining: bool = True, **variables: Any
             "ANSIBLE_MODULE_UTILS": str(CONTENT / "module_utils"),
             "ANSIBLE_PIPELINING": str(pipelining),
             "ANSIBLE_HOME": str(folder / "home"),
+            "ANSIBLE_REMOTE_TMP": str(folder / "remote"),
             "ANSIBLE_LOCALHOST_WARNING": "False",
         },
         capture_output=True,

@@ -108,6 +108,8 @@ def _prepared(
 
 
 def _parts(url: str) -> _Url:
+    if not url.isprintable() or " " in url:
+        raise CannotLookError("url: it holds white space or control characters")
     try:
         parts = urlsplit(url)
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
