@@ -34,11 +34,9 @@ from runbook.model.event import (
     HostFinished,
     HostJoined,
     Observed,
-    RunFinished,
-    RunInterrupted,
-    RunResumed,
-    RunStarted,
+    RunEvent,
     StepConcluded,
+    UndoEvent,
 )
 from runbook.model.observation import Observation
 from runbook.model.state import (
@@ -71,7 +69,7 @@ def replay(runbook: Runbook, events: Iterable[Event]) -> Mapping[str, HostState]
     """
     states: dict[str, HostState] = {}
     for event in events:
-        if isinstance(event, RunStarted | RunInterrupted | RunResumed | RunFinished):
+        if isinstance(event, UndoEvent | RunEvent):
             continue
         if isinstance(event, HostJoined) and event.host not in states:
             states[event.host] = start(runbook, event.host)

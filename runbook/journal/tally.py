@@ -19,6 +19,8 @@ from runbook.model.event import (
     RunResumed,
     RunStarted,
     StepConcluded,
+    UndoEnded,
+    UndoIntended,
 )
 from runbook.model.verdict import Verdict
 
@@ -68,9 +70,9 @@ class Tally:
             case HostFinished():
                 for cause in event.causes:
                     self._found(cause)
-            case FixIntended():
+            case FixIntended() | UndoIntended():
                 self.acting[event.host] = True
-            case FixEnded():
+            case FixEnded() | UndoEnded():
                 self.acting[event.host] = False
             case RunInterrupted() | RunResumed() | RunFinished():
                 self.standing = _standing(event, at)

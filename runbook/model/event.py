@@ -195,6 +195,29 @@ class Answered:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class UndoIntended:
+    """Written and synced before the undo of a fix starts, after the run itself is over."""
+
+    host: str
+    step: str
+    invocation: str
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UndoEnded:
+    """The undo of a fix is over; `observations` are the looks at its cause and symptom after it."""
+
+    host: str
+    step: str
+    acted: Acted
+    changes: tuple[TaskChange, ...] = ()
+    reason: str | None = None
+    observations: Mapping[str, Observation] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class HostFinished:
     """The host's walk is over. `causes` are all that were found on it, in order."""
 
@@ -240,8 +263,11 @@ HostEvent = (
     | Answered
     | HostFinished
 )
+UndoEvent = UndoIntended | UndoEnded
+"""What happens to a host after its walk; the walk's state does not depend on it."""
+
 RunEvent = RunStarted | RunInterrupted | RunResumed | RunFinished
-Event = HostEvent | RunEvent
+Event = HostEvent | UndoEvent | RunEvent
 
 __all__ = [
     "Acted",
@@ -266,4 +292,7 @@ __all__ = [
     "RunResumed",
     "RunStarted",
     "StepConcluded",
+    "UndoEnded",
+    "UndoEvent",
+    "UndoIntended",
 ]

@@ -30,6 +30,8 @@ from runbook.model.event import (
     RunResumed,
     RunStarted,
     StepConcluded,
+    UndoEnded,
+    UndoIntended,
 )
 from runbook.model.observation import Observation, Texts, Verification
 from runbook.model.verdict import Verdict, worst
@@ -211,6 +213,8 @@ class _Teller:
         match entry.event:
             case RunStarted() | RunInterrupted() | RunResumed() | RunFinished():
                 text, host = self._hear_run(entry.event), ""
+            case UndoIntended() | UndoEnded():
+                host, text = entry.event.host, _hear_undo(entry.event)
             case _:
                 host = entry.event.host
                 story = self.hosts.setdefault(host, _Story(host=host))
@@ -231,6 +235,19 @@ class _Teller:
             case RunFinished():
                 self.interrupted, self.verdict = None, event.verdict
                 return f"the run ended: {event.verdict.value}"
+
+
+def _hear_undo(event: UndoIntended | UndoEnded) -> str:
+    if isinstance(event, UndoIntended):
+        return _with(f"undo of {event.step} begins, wanted by {event.by}", event.reason or None)
+    done = {
+        Acted.CHANGED: "undone",
+        Acted.UNCHANGED: "there was nothing left to undo",
+        Acted.FAILED: "the undo failed",
+        Acted.WITHHELD: "the undo did not begin",
+        Acted.UNKNOWN: "nobody knows whether it is undone",
+    }[event.acted]
+    return _with(f"{event.step}: {done}", event.reason)
 
 
 def _hear_host(story: _Story, event: HostEvent, at: float) -> str:

@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "Diagnose and fix": {
-        "run": ("commands.run:run", "Diagnose, confirm, fix, verify."),
+        "run": ("commands.run:run_command", "Diagnose, confirm, fix, verify."),
         "diagnose": (
-            "commands.run:diagnose",
+            "commands.run:diagnose_command",
             "Walk a runbook read-only: say what is wrong and what would be done.",
         ),
         "resume": (
-            "commands.run:resume",
+            "commands.run:resume_command",
             "Go on with a run that was interrupted or killed.",
         ),
+        "undo": ("commands.run:undo_command", "Take back what a run did."),
     },
     "Look around": {
         "list": ("commands.list:list_command", "List the runbooks there are."),

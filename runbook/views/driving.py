@@ -27,9 +27,11 @@ from runbook.views.running import (
     go_on,
     operator_name,
     recorded_start,
+    take_back,
     target_of,
 )
 from runbook.views.summary import Finish, summary, summary_text
+from runbook.views.undoing import undo_document, undo_exit_code, undo_text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,19 +67,39 @@ def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal
 
 def resume(stopped: RunSummary, wish: Wish, settings: Settings, journal: Journal) -> int:
     """Go on with a run that stopped; return the exit code; raise RunbookError."""
-    started = recorded_start(journal, stopped)
+    order = _recorded_order(stopped, wish, settings, journal)
+    with _view(order.runbook, wish) as view:
+        result = go_on(order, stopped, journal, _operator(order.runbook, wish, view), view)
+    return _say(result, order, journal, wish)
+
+
+def undo(past: RunSummary, wish: Wish, settings: Settings, journal: Journal) -> int:
+    """Take back what a run did; return the exit code; raise RunbookError.
+
+    The code is 0 where all of it is undone, 1 where an undo failed, 3 where one was declined.
+    """
+    order = _recorded_order(past, wish, settings, journal)
+    with _view(order.runbook, wish) as view:
+        undoing = take_back(order, past, journal, _operator(order.runbook, wish, view), view)
+    if wish.output.json:
+        output.write_json(undo_document(undoing))
+    else:
+        output.write(undo_text(undoing))
+    return undo_exit_code(undoing)
+
+
+def _recorded_order(summary: RunSummary, wish: Wish, settings: Settings, journal: Journal) -> Order:
+    """Return the order a run was given, as the journal has it."""
+    started = recorded_start(journal, summary)
     runbook = load(started.settings["source"], settings.library)
     given = parse_settings(wish.aim.given, runbook.params)
-    order = Order(
+    return Order(
         runbook=runbook,
         mode=started.mode,
         pattern=started.pattern,
         target=target_of(started, given),
         home=settings.home,
     )
-    with _view(runbook, wish) as view:
-        result = go_on(order, stopped, journal, _operator(runbook, wish, view), view)
-    return _say(result, order, journal, wish)
 
 
 def _view(runbook: Runbook, wish: Wish) -> View:

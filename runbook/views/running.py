@@ -23,6 +23,7 @@ from runbook.driver.loop import Driver, InterruptedRunError, Stop
 from runbook.driver.observer import Observer
 from runbook.driver.operator import Operator
 from runbook.driver.requirements import require_ansible
+from runbook.driver.undo import Undoing
 from runbook.errors import RunbookError
 from runbook.executor.ansible import AnsibleExecutor
 from runbook.executor.target import Target
@@ -91,6 +92,18 @@ def go_on(
     setting = _setting(order, summary.id, journal, operator, observer)
     driver = resume_run(summary, setting)
     return _driven(driver, order.pattern)
+
+
+def take_back(
+    order: Order, summary: RunSummary, journal: Journal, operator: Operator, observer: Observer
+) -> Undoing:
+    """Undo what a run did; raise RunbookError."""
+    require_ansible()
+    undoing = Undoing(
+        summary=summary, setting=_setting(order, summary.id, journal, operator, observer)
+    )
+    undoing.perform()
+    return undoing
 
 
 def _setting(

@@ -34,6 +34,10 @@ steps:
         ansible.builtin.shell: printf x >> '{{ counter }}' && sleep {{ takes }}
       - name: Make the file
         ansible.builtin.copy: {content: "here", dest: "{{ flag }}", mode: "0644"}
+    undo:
+      tasks:
+        - name: Take the file away
+          ansible.builtin.file: {path: "{{ flag }}", state: absent}
     verify: {cause: present, symptom: present, within: 3s}
 """
 

@@ -10,6 +10,7 @@ from runbook.journal.sqlite import open_journal
 from runbook.model.event import Mode
 from runbook.settings import load_settings
 from runbook.views import driving, options
+from runbook.views.archive import find_run
 from runbook.views.driving import Wish
 
 
@@ -19,7 +20,7 @@ from runbook.views.driving import Wish
 @options.yes
 @options.target
 @options.output
-def run(
+def run_command(
     name: str,
     host: str | None,
     yes: bool,
@@ -45,7 +46,9 @@ def run(
 @options.host
 @options.target
 @options.output
-def diagnose(name: str, host: str | None, target: options.Aim, output: options.Output) -> int:
+def diagnose_command(
+    name: str, host: str | None, target: options.Aim, output: options.Output
+) -> int:
     r"""Walk a runbook read-only: say what is wrong and what would be done.
 
     Nothing on any host is changed. The exit code is 0 for healthy hosts and 1 where a fault was
@@ -63,7 +66,7 @@ def diagnose(name: str, host: str | None, target: options.Aim, output: options.O
 @options.yes
 @options.target
 @options.output
-def resume(
+def resume_command(
     which: str,
     yes: bool,
     target: options.Aim,
@@ -95,6 +98,28 @@ def _last_stopped(journal: Journal) -> RunSummary:
         "every run in the journal has come to its end",
         hint="`runbook history` lists them",
     )
+
+
+@click.command("undo")
+@click.argument("which", metavar="RUN", shell_complete=options.complete_runs)
+@options.yes
+@options.target
+@options.output
+def undo_command(which: str, yes: bool, target: options.Aim, output: options.Output) -> int:
+    r"""Take back what a run did.
+
+    RUN is a run's id, the beginning of one, or `last`. Each fix that has an undo is taken back, the
+    last one first, after asking. What was seen before the fix is known to its undo. Afterwards the
+    fault's cause and symptom are looked at, and shown.
+
+    \b
+    Example:
+      runbook undo last
+    """
+    settings = load_settings(target.flags)
+    with closing(open_journal(settings.journal)) as journal:
+        wish = Wish(mode=Mode.RUN, aim=target, output=output, yes=yes)
+        return driving.undo(find_run(journal, which), wish, settings, journal)
 
 
 def _start(name: str, host: str | None, wish: Wish) -> int:
