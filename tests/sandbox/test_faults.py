@@ -22,7 +22,7 @@ STATES: dict[str, tuple[str | None, str | None]] = {
 }
 LOGGED = {
     "import-error": "ImportError: cannot import name 'ScrapeSession' from 'app.models'",
-    "import-error-auth": "ModuleNotFoundError: No module named 'app.core'",
+    "import-error-auth": "ModuleNotFoundError: No module named 'app.core.auth'",
     "import-error-class": "ImportError: cannot import name 'User' from 'app.models.user'",
     "port-taken": "address already in use",
 }

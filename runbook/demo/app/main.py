@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from fastapi import FastAPI
 
-from app import database
 from app.api.v1.endpoints import auth, scrapes
+from app.core import database
 
 VERSION = "1.0.0"
 
