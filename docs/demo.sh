@@ -1,8 +1,8 @@
 #!/bin/sh
 # The demonstration: a real site, really broken, repaired while you watch. Called by `make demo`.
-# DEMO_YES=1 answers the confirmation beforehand.
+# DEMO_YES=1 answers the confirmation beforehand; DEMO_FAULT names another fault
+# (`runbook demo faults` lists them).
 set -eu
-fault=${DEMO_FAULT:-backend-stopped}
 RUNBOOK_HOME=$(mktemp -d)
 export RUNBOOK_HOME
 leave() {
@@ -12,25 +12,41 @@ leave() {
 trap leave EXIT
 trap 'exit 130' INT TERM
 
-step() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
-ask_site() { step curl --silent --show-error --output /dev/null --write-out 'HTTP %{http_code}\n' --header 'Host: backend.example' "$url"; }
+step() {
+  printf '\n$ %s\n' "$*"
+  "$@"
+}
+ask_site() {
+  printf '\n$ GET %s\n' "$url"
+  python - "$url" <<'PYTHON'
+import sys, urllib.error, urllib.request
+try:
+    with urllib.request.urlopen(sys.argv[1], timeout=10) as answer:
+        print("HTTP", answer.status, answer.read().decode().strip())
+except urllib.error.HTTPError as error:
+    print("HTTP", error.code, error.reason)
+except OSError as error:
+    print("no answer:", error)
+PYTHON
+}
 
 step runbook demo up
 url=$(runbook demo url)
+inventory=$(runbook demo inventory)
 ask_site
-step runbook demo break "$fault"
-ask_site || true
-set +e
+step runbook demo break "${DEMO_FAULT:-backend-stopped}"
+ask_site
+code=0
 if [ "${DEMO_YES:-}" = 1 ]; then
-  step runbook run fix-502 --host prod --inventory "$(runbook demo inventory)" --yes
+  step runbook run fix-502 --host prod --inventory "$inventory" --yes || code=$?
 else
-  step runbook run fix-502 --host prod --inventory "$(runbook demo inventory)"
+  step runbook run fix-502 --host prod --inventory "$inventory" || code=$?
 fi
-code=$?
-set -e
-if [ "$code" -ne 0 ]; then
-  printf '\nThe run ended with exit code %s. Without a terminal nothing destructive is done unless DEMO_YES=1 is set.\n' "$code"
+if [ "$code" -eq 3 ] && [ "${DEMO_YES:-}" != 1 ]; then
+  printf '\nNothing was repaired: the fix was declined. Without a terminal to ask at, nothing\n'
+  printf 'destructive is done unless it is approved beforehand: DEMO_YES=1 make demo\n'
   exit "$code"
 fi
 step runbook report last
 ask_site
+exit "$code"
