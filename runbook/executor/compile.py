@@ -26,6 +26,14 @@ Play = dict[str, Any]
 Task = dict[str, Any]
 
 
+LOOKED = "runbook_looked"
+"""Registered, not set as a fact: a module can return facts, and would replace what was seen."""
+
+WANTED = f"({LOOKED}.wants | default([]))"
+
+BEGUN = "runbook_begun"
+
+
 class _Dumper(yaml.SafeDumper):
     """Writes Ansible content with its tags."""
 
@@ -53,12 +61,18 @@ def observation_play(runbook: Runbook, plan: Plan, plan_path: str, pattern: str)
     task is wanted as a check, else after those tasks.
     """
     wanted = set(plan.everyone).union(*plan.wants.values())
-    tasks = [_ours("runbook_observe", plan_path, phase="look", origin="host")]
+    tasks = [
+        {
+            **_ours("runbook_observe", plan_path, phase="look", origin="host"),
+            "register": LOOKED,
+        }
+    ]
     tasks += [
         {
             **_ours("runbook_observe", plan_path, phase="look", origin=origin),
             "delegate_to": origin,
-            "when": "runbook_wants | length > 0",
+            "when": f"{WANTED} | length > 0",
+            "register": LOOKED,
         }
         for origin in _other_origins(plan)
     ]
@@ -68,7 +82,7 @@ def observation_play(runbook: Runbook, plan: Plan, plan_path: str, pattern: str)
         tasks.append(
             {
                 **_ours("runbook_observe", plan_path, phase="judge"),
-                "when": "runbook_wants | length > 0",
+                "when": f"{WANTED} | length > 0",
             }
         )
     return {
@@ -90,47 +104,55 @@ def fix_play(
     verify: bool,
 ) -> Play:
     """Return the play of one fix on a cohort (`strategy: linear`): lease, action, look again."""
-    actions: list[Task] = action_tasks(action)
-    actions.append({"name": "Flush handlers", "ansible.builtin.meta": "flush_handlers"})
+    others = delegates(action)
+    tasks = [
+        *[{**_ours("runbook_begin", plan_path), "delegate_to": other} for other in others],
+        {**_ours("runbook_begin", plan_path), "register": BEGUN},
+        *action_tasks(action),
+        {"name": "Flush handlers", "ansible.builtin.meta": "flush_handlers"},
+        _ours("runbook_acted", plan_path),
+    ]
     if verify:
-        actions += verification_tasks(runbook, fix, plan_path)
+        tasks += verification_tasks(runbook, fix, plan_path)
+    ends = [
+        _ours("runbook_end", plan_path),
+        *[{**_ours("runbook_end", plan_path), "delegate_to": other} for other in others],
+    ]
     return {
-        "name": fix.id,
-        "hosts": list(hosts),
-        "gather_facts": fix.facts,
-        "strategy": "linear",
+        **_acting_play(runbook, fix, hosts),
+        "tasks": [{"name": fix.id, "block": tasks, "always": ends}],
+    }
+
+
+def preview_play(runbook: Runbook, fix: Fix, plan_path: str, hosts: Iterable[str]) -> Play:
+    """Return the play of a fix for Ansible's check mode: no lease, nothing verified."""
+    return {
+        **_acting_play(runbook, fix, hosts),
         "tasks": [
-            *[
-                {**_ours("runbook_begin", plan_path), "delegate_to": delegate}
-                for delegate in delegates(action)
-            ],
-            _ours("runbook_begin", plan_path),
-            {
-                "name": fix.id,
-                "block": actions,
-                "always": [
-                    _ours("runbook_end", plan_path),
-                    *[
-                        {**_ours("runbook_end", plan_path), "delegate_to": delegate}
-                        for delegate in delegates(action)
-                    ],
-                ],
-            },
+            {**_ours("runbook_begin", plan_path, lease="none"), "register": BEGUN},
+            *action_tasks(fix.action),
+            _ours("runbook_acted", plan_path),
         ],
     }
 
 
-def preview_play(fix: Fix, plan_path: str, hosts: Iterable[str]) -> Play:
-    """Return the play of a fix for Ansible's check mode: no lease, nothing verified."""
+def _acting_play(runbook: Runbook, fix: Fix, hosts: Iterable[str]) -> Play:
+    """Return the frame of a fix's play, with the names its scope has beside the host's own.
+
+    They are play variables, so that handlers have them too, and each is looked up in what the begin
+    task registered: a name nothing is known of stays undefined.
+    """
+    names = {
+        step.id.rpartition("/")[2] for step in runbook.steps.values() if step.scope == fix.scope
+    }
+    if fix.scope in runbook.scopes and fix.scope:
+        names |= runbook.scopes[fix.scope].params.keys()
     return {
         "name": fix.id,
         "hosts": list(hosts),
         "gather_facts": fix.facts,
         "strategy": "linear",
-        "tasks": [
-            _ours("runbook_begin", plan_path, lease="none"),
-            {"name": fix.id, "block": action_tasks(fix.action)},
-        ],
+        "vars": {name: f"{{{{ {BEGUN}.names.{name} }}}}" for name in sorted(names)},
     }
 
 
@@ -224,7 +246,7 @@ def _check_task(step: Any, *, always: bool = False) -> Task | None:
     body = dict(step.look.body)
     author = body.pop("when", None)
     conditions = [] if author is None else (author if isinstance(author, list) else [author])
-    wanted = [] if always else [f"'{step.id}' in runbook_wants"]
+    wanted = [] if always else [f"'{step.id}' in {WANTED}"]
     task: Task = {
         **body,
         "name": body.get("name", step.id),

@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from runbook.executor.plan import Plan, PlannedProbe, PlannedStep
+from runbook.executor.plain import MAX_WORDS, TooMuchError, plain
+from runbook.executor.plan import MAX_ANSWER_BYTES, Plan, PlannedProbe, PlannedStep
 from runbook.model.definition import CheckResult, Json
 
-MAX_DEPTH = 24
-MAX_NODES = 50_000
+NO_FACTS = ("invocation", "ansible_facts", "exception", "warnings", "deprecations")
+"""What a task's result holds beside what it found out."""
+
+MAX_FACTS = 4 * MAX_ANSWER_BYTES
+"""How much text a step's facts may hold; an honest probe stays far below."""
 
 
 class CouldNotRenderError(Exception):
@@ -51,33 +55,15 @@ def answer_from(raw: Json) -> Answer:
     took_s = float(took) if isinstance(took, int | float) and 0 <= took < 1e6 else 0.0
     if raw.get("looked") is not True:
         reason = raw.get("reason")
-        text = reason[:2000] if isinstance(reason, str) and reason else "the probe gave no reason"
-        return Answer(facts=None, reason=text, took_s=took_s)
+        text = reason[:MAX_WORDS] if isinstance(reason, str) else ""
+        return Answer(facts=None, reason=text or "the probe gave no reason", took_s=took_s)
     facts = raw.get("facts")
-    if not isinstance(facts, Mapping) or not all(isinstance(key, str) for key in facts):
+    if not isinstance(facts, Mapping):
         return Answer(facts=None, reason="the host's answer holds no facts", took_s=took_s)
-    if not _bounded(facts):
+    try:
+        return Answer(facts=plain(facts, max_characters=MAX_FACTS), took_s=took_s)
+    except TooMuchError:
         return Answer(facts=None, reason="the host's answer is too deep or too long", took_s=took_s)
-    return Answer(facts=facts, took_s=took_s)
-
-
-def _bounded(value: Json) -> bool:
-    nodes = 0
-    level: list[Json] = [value]
-    for _ in range(MAX_DEPTH):
-        nodes += len(level)
-        if nodes > MAX_NODES:
-            return False
-        deeper: list[Json] = []
-        for item in level:
-            if isinstance(item, Mapping):
-                deeper.extend(item.values())
-            elif isinstance(item, list | tuple):
-                deeper.extend(item)
-        if not deeper:
-            return True
-        level = deeper
-    return False
 
 
 @dataclass(kw_only=True)
@@ -88,9 +74,10 @@ class Names:
     templating: Templating
     host: Mapping[str, Json]
     _scopes: dict[str, dict[str, Json]] = field(default_factory=dict)
+    _given: dict[str, dict[str, Json]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._scopes[""] = dict(self.host)
+        self._add("", {})
         for prefix, scope in self.plan.scopes.items():
             given: dict[str, Json] = dict(scope.defaults)
             for name, value in scope.arguments.items():
@@ -98,7 +85,26 @@ class Names:
                     given[name] = self.templating.render(value, self._scopes[scope.parent])
                 except CouldNotRenderError:
                     given.pop(name, None)
-            self._scopes[prefix] = {**self.host, **given}
+            self._add(prefix, given)
+
+    def _add(self, scope: str, given: Mapping[str, Json]) -> None:
+        variables = {**self.host, **given}
+        for name in self.plan.names.get(scope, ()):
+            # A step's name is what was seen of the step, never a fact that a host set or cached.
+            variables.pop(name, None)
+        for name in self.plan.params.keys() & self._facts() - given.keys():
+            # Facts win over the inventory, so that a host could choose what the controller reads.
+            variables.pop(name, None)
+        self._scopes[scope] = variables
+        self._given[scope] = dict(given)
+
+    def _facts(self) -> set[str]:
+        facts = self.host.get("ansible_facts")
+        return set(facts) if isinstance(facts, Mapping) else set()
+
+    def given(self, scope: str) -> Mapping[str, Json]:
+        """Return what the scope has beside the host's variables: its params, what was seen."""
+        return self._given[scope]
 
     def of(self, scope: str) -> Mapping[str, Json]:
         """Return the variables of a scope."""
@@ -106,11 +112,10 @@ class Names:
 
     def learn(self, step: str, facts: Mapping[str, Json]) -> None:
         """Make a step's facts visible under its name in its own scope."""
-        planned = self.plan.steps.get(step)
-        scope = planned.scope if planned else step.rpartition("/")[0]
-        name = planned.name if planned else step.rpartition("/")[2]
+        scope, _, name = step.rpartition("/")
         if scope in self._scopes:
             self._scopes[scope][name] = facts
+            self._given[scope][name] = facts
 
 
 def stages(steps: Iterable[PlannedStep]) -> list[list[PlannedStep]]:
@@ -211,15 +216,19 @@ def judge_task(names: Names, step: PlannedStep, registered: Json) -> dict[str, J
     """Judge a task check by the result Ansible registered for this host."""
     if not isinstance(registered, Mapping):
         return _unknown("the task did not run", {}, step.passes, 0.0)
-    hidden = bool(registered.get("_ansible_no_log")) or "censored" in registered
-    facts = {} if hidden else _task_facts(registered)
-    message = str(registered.get("msg") or registered.get("skip_reason") or "")
+    seen, whole = _task_facts(registered)
+    facts: Mapping[str, Json] = {} if step.hidden else seen
+    message = str(registered.get("msg") or registered.get("skip_reason") or "")[:MAX_WORDS]
+    if step.hidden and message:
+        message = "hidden by no_log"
     if registered.get("unreachable"):
         return _unknown(message or "unreachable", facts, step.passes, 0.0)
     if registered.get("skipped"):
         return _unknown(f"the task was skipped: {message}".rstrip(": "), facts, step.passes, 0.0)
     if step.passes is not None:
-        return judge_condition(names, step, facts, 0.0)
+        if not whole:
+            return _unknown("the task's result is too long to be judged", facts, step.passes, 0.0)
+        return {**judge_condition(names, step, seen, 0.0), "facts": dict(facts)}
     if registered.get("failed"):
         return _unknown(message or "the task failed", facts, None, 0.0)
     changed = registered.get("changed") is True
@@ -231,15 +240,18 @@ def judge_task(names: Names, step: PlannedStep, registered: Json) -> dict[str, J
     }
 
 
-def _task_facts(registered: Mapping[str, Json]) -> dict[str, Json]:
+def _task_facts(registered: Mapping[str, Json]) -> tuple[dict[str, Json], bool]:
+    """Return what a task's result says, and whether that is all of it."""
     facts = {
         key: value
         for key, value in registered.items()
-        if not key.startswith("_") and key not in ("invocation", "ansible_facts", "exception")
+        if not key.startswith("_") and key not in NO_FACTS
     }
-    if _bounded(facts):
-        return facts
-    return {key: facts[key] for key in ("changed", "failed", "rc") if key in facts}
+    try:
+        return plain(facts, max_characters=MAX_FACTS), True
+    except TooMuchError:
+        kept = ("changed", "failed", "rc")
+        return {key: facts[key] for key in kept if isinstance(facts.get(key), bool | int)}, False
 
 
 def _judge_cases(names: Names, step: PlannedStep) -> dict[str, Json]:

@@ -40,7 +40,11 @@ class PlannedProbe:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedStep:
-    """A step to look at. `register` is the variable a task check's result is registered in."""
+    """A step to look at.
+
+    `register` is the variable a task check's result is registered in; `hidden` says that its author
+    wants nothing of that shown (`no_log`).
+    """
 
     id: str
     scope: str
@@ -49,12 +53,13 @@ class PlannedStep:
     cases: tuple[str, ...] = ()
     register: str | None = None
     bundle: bool = False
+    hidden: bool = False
     needs: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """The name conditions of its own scope use."""
-        return self.id.removeprefix(self.scope + "/") if self.scope else self.id
+        return name_within(self.id, self.scope)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +103,10 @@ class Sampling:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """Everything the plugins of one invocation need to know."""
+    """Everything the plugins of one invocation need to know.
+
+    `scope` is that of the fix; `names` are those of all steps, by scope.
+    """
 
     run: str
     request: str
@@ -113,6 +121,8 @@ class Plan:
     sampling: Sampling | None = None
     lease_s: float = 0.0
     operator: str = ""
+    scope: str = ""
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def wanted(self, host: str) -> tuple[str, ...]:
         """Return the ids of the steps to look at on a host."""
@@ -152,6 +162,8 @@ class Plan:
             else Sampling(**{**sampling, "steps": tuple(sampling["steps"])}),
             lease_s=data["lease_s"],
             operator=data["operator"],
+            scope=data["scope"],
+            names={scope: tuple(names) for scope, names in data["names"].items()},
         )
 
 
@@ -183,12 +195,14 @@ def planned_step(step: Step) -> PlannedStep:
                 passes=step.passes,
                 needs=step.needs,
             )
-        case Check(look=AnsibleTask()):
+        case Check(look=AnsibleTask(body=body)):
             return PlannedStep(
                 id=step.id,
                 scope=step.scope,
                 passes=step.passes,
                 register=register_of(step.id),
+                # A template may come to true: then nothing may have been shown before.
+                hidden=body.get("no_log", False) is not False,
                 needs=step.needs,
             )
         case Branch():
@@ -226,6 +240,19 @@ def planned_scopes(runbook: Runbook) -> dict[str, PlannedScope]:
             },
         )
     return scopes
+
+
+def step_names(runbook: Runbook) -> dict[str, tuple[str, ...]]:
+    """Return the names that conditions know steps by, by scope."""
+    names: dict[str, tuple[str, ...]] = {}
+    for step in runbook.steps.values():
+        names[step.scope] = (*names.get(step.scope, ()), name_within(step.id, step.scope))
+    return names
+
+
+def name_within(step: str, scope: str) -> str:
+    """Return the name of a step in its own scope."""
+    return step.removeprefix(scope + "/") if scope else step
 
 
 def planned_params(runbook: Runbook) -> dict[str, PlannedParam]:

@@ -1,10 +1,11 @@
 """From the records of our callback to reports: pure, trusting no more than it must.
 
 A record says what Ansible attributes to a host; what a module put inside is data. A host of which
-no result of ours came back was not looked at, however the process ended.
+no result of ours came back was not looked at, however the process ended. No record, however wrong,
+raises anything here: it would cost every other host its result.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,14 +28,24 @@ from runbook.executor import (
     WatchRequest,
 )
 from runbook.executor.plan import Sampling
+from runbook.executor.readings import (
+    as_mapping,
+    as_words,
+    judged,
+    observations_from,
+    problems_from,
+    rounds_from,
+    texts_from,
+    watched_from,
+)
 from runbook.model.definition import CheckResult, FixResult
 from runbook.model.event import Acted
 from runbook.model.observation import Observation, TaskChange, Texts, Verification
-from runbook.model.verification import judge
 
 Record = Mapping[str, Any]
 
 SILENT = "no result came back from Ansible"
+NOT_FINISHED = "the action did not come to its end"
 
 
 @dataclass(kw_only=True)
@@ -42,7 +53,6 @@ class _Host:
     """What has been told of one host so far."""
 
     begun: bool = False
-    acting: str | None = None
     changes: list[TaskChange] = field(default_factory=list)
     trouble: str | None = None
     withheld: str | None = None
@@ -58,8 +68,7 @@ class Translator:
     request: Request
     sampling: Sampling | None = None
     _hosts: dict[str, _Host] = field(default_factory=dict)
-    _order: list[str] = field(default_factory=list)
-    resolved: bool = False
+    _resolved: bool = False
 
     def __post_init__(self) -> None:
         match self.request:
@@ -70,88 +79,85 @@ class Translator:
             case _:
                 self._expect(self.request.hosts)
 
-    def _expect(self, hosts: Sequence[str] | Mapping[str, Any]) -> None:
+    def _expect(self, hosts: Iterable[str]) -> None:
         for host in hosts:
             self._hosts[host] = _Host()
 
     def feed(self, record: Record) -> list[Report]:
         """Take one record; return what it means."""
-        match record.get("kind"):
-            case "hosts":
-                return self._on_hosts(record)
+        kind = record.get("kind")
+        if kind == "hosts":
+            return self._on_hosts(record)
+        name = record.get("host")
+        host = self._hosts.get(name) if isinstance(name, str) else None
+        if host is None or host.final or not isinstance(name, str):
+            return []
+        match kind:
             case "began":
-                return self._on_began(record)
+                text = as_words(record.get("task"))
+                return [Progress(request=self.request.id, host=name, text=text)]
             case "ours":
-                return self._on_ours(record)
-            case "sampling":
-                return self._on_action_over(str(record["host"]))
+                return self._on_ours(name, host, record.get("task"))
             case "observed":
-                return self._on_observed(record)
+                return self._on_observed(name, host, record)
             case "task":
-                return self._on_task(record)
+                return self._on_task(name, host, record)
             case _:
                 return []
 
     def finish(self, ending: Ending, reason: str | None) -> list[Report]:
         """Say what is known of every host that has no final report when the process is over."""
-        reports: list[Report] = []
-        for name, host in self._hosts.items():
-            if not host.final:
-                reports += self._settle(name, host, ending, reason)
-        return reports
+        return [
+            self._settle(name, host, ending, reason)
+            for name, host in self._hosts.items()
+            if not host.final
+        ]
 
     # Records
 
     def _on_hosts(self, record: Record) -> list[Report]:
-        hosts = tuple(str(host) for host in record["hosts"])
+        joining = isinstance(self.request, ObserveRequest) and self.request.joining
+        told = record.get("hosts")
+        if not joining or self._resolved or not isinstance(told, list):
+            return []
+        self._resolved = True
+        hosts = tuple(dict.fromkeys(str(host) for host in told))
         self._expect(hosts)
-        self.resolved = True
+        params = as_mapping(record.get("params"))
         return [
             HostsResolved(
                 request=self.request.id,
                 hosts=hosts,
-                params=record["params"],
-                problems=tuple(ParamProblem(**problem) for problem in record["problems"]),
+                params={host: as_mapping(params.get(host)) for host in hosts},
+                problems=tuple(
+                    ParamProblem(host=host, param=param, message=message)
+                    for host, param, message in problems_from(record.get("problems"))
+                    if host in self._hosts
+                ),
             )
         ]
 
-    def _on_began(self, record: Record) -> list[Report]:
-        host = self._hosts.get(str(record["host"]))
-        if host is None:
-            return []
-        host.acting = str(record["task"])
-        return [Progress(request=self.request.id, host=str(record["host"]), text=host.acting)]
-
-    def _on_ours(self, record: Record) -> list[Report]:
-        name = str(record["host"])
-        host = self._hosts.get(name)
-        if host is None:
-            return []
-        if record["task"] == "runbook_begin":
+    def _on_ours(self, name: str, host: _Host, task: object) -> list[Report]:
+        acts = isinstance(self.request, FixRequest | UndoRequest)
+        if task == "runbook_begin":
             host.begun = True
-            return []
-        if record["task"] == "runbook_end":
-            return self._on_action_over(name)
+        elif task == "runbook_acted" and not host.acted:
+            report = self._acted(name, host)
+            return [report] if acts else []
+        elif task == "runbook_end" and acts and not host.acted:
+            host.acted = host.final = True
+            if host.lost is not None:
+                return [self._act(name, host, Acted.UNKNOWN, host.lost)]
+            return [self._act(name, host, Acted.FAILED, host.trouble or NOT_FINISHED)]
         return []
 
-    def _on_action_over(self, name: str) -> list[Report]:
-        """Report what the action did; a failed task that was rescued is no failure."""
-        host = self._hosts.get(name)
-        if host is None or host.acted or not isinstance(self.request, FixRequest | UndoRequest):
-            return []
-        return self._acted(name, host)
-
-    def _acted(self, name: str, host: _Host) -> list[Report]:
+    def _acted(self, name: str, host: _Host) -> HostActed:
+        """Take it that the action came to its end: a task that failed on the way was rescued."""
         host.acted = True
-        if host.lost is not None:
-            host.final = True
-            return [self._act(name, host, Acted.UNKNOWN, host.lost)]
-        if host.trouble is not None:
-            host.final = True
-            return [self._act(name, host, Acted.FAILED, host.trouble)]
-        changed = any(change.status == "changed" for change in host.changes)
+        host.trouble = None
         host.final = isinstance(self.request, UndoRequest)
-        return [self._act(name, host, Acted.CHANGED if changed else Acted.UNCHANGED, None)]
+        changed = any(change.status == "changed" for change in host.changes)
+        return self._act(name, host, Acted.CHANGED if changed else Acted.UNCHANGED, None)
 
     def _act(self, name: str, host: _Host, acted: Acted, reason: str | None) -> HostActed:
         return HostActed(
@@ -162,32 +168,29 @@ class Translator:
             reason=reason,
         )
 
-    def _on_observed(self, record: Record) -> list[Report]:
-        name = str(record["host"])
-        host = self._hosts.get(name)
-        if host is None or host.final:
-            return []
-        observations = {
-            str(step): observation_from(data) for step, data in record["observations"].items()
-        }
+    def _on_observed(self, name: str, host: _Host, record: Record) -> list[Report]:
+        seen = observations_from(record.get("observations"))
         reports: list[Report] = []
         match self.request:
             case ObserveRequest():
-                texts = {
-                    str(step): Texts(title=str(text["title"]), impact=str(text["impact"]))
-                    for step, text in record["texts"].items()
-                }
-                wanted = self.request.wants.get(name, self.request.steps)
-                reports = [self._observe(name, wanted, observations, SILENT, texts)]
+                texts = texts_from(record.get("texts"))
+                reports = [self._observe(name, self._wanted(name), seen, SILENT, texts)]
             case WatchRequest():
-                reports = [self._watch(name, record["rounds"], observations)]
+                rounds = rounds_from(record.get("rounds"))
+                reports = [self._watch(name, rounds, seen)]
             case FixRequest() | VerifyRequest():
                 if isinstance(self.request, FixRequest) and not host.acted:
-                    reports += self._on_action_over(name)
-                if not host.final:
-                    reports.append(self._verify(name, record["rounds"], observations))
+                    reports.append(self._acted(name, host))
+                rounds = rounds_from(record.get("rounds"))
+                reports.append(self._verified(name, rounds, seen))
+            case _:
+                return []
         host.final = True
         return reports
+
+    def _wanted(self, name: str) -> Sequence[str]:
+        assert isinstance(self.request, ObserveRequest)  # noqa: S101 -- for the type checker
+        return self.request.wants.get(name, self.request.steps)
 
     def _observe(
         self,
@@ -208,36 +211,13 @@ class Translator:
     def _watch(
         self, name: str, rounds: Sequence[Record], seen: Mapping[str, Observation]
     ) -> HostObserved:
+        assert isinstance(self.request, WatchRequest)  # noqa: S101 -- for the type checker
         assert self.sampling is not None  # noqa: S101 -- for the type checker
-        watched = self.sampling.symptom
-        results = [str(item["results"].get(watched, "unknown")) for item in rounds]
-        result = CheckResult.PASSED
-        for worse in (CheckResult.UNKNOWN, CheckResult.FAILED):
-            if worse.value in results:
-                result = worse
-        last = seen.get(watched)
-        return HostObserved(
-            request=self.request.id,
-            host=name,
-            observations={
-                self.request.step
-                if isinstance(self.request, WatchRequest)
-                else watched: Observation(
-                    result=result,
-                    facts={
-                        "samples": len(results),
-                        "passed": results.count(CheckResult.PASSED.value),
-                        "last": dict(last.facts) if last else {},
-                    },
-                    reason=last.reason if last else None,
-                    expected=last.expected if last else None,
-                    seen_at=last.seen_at if last else 0.0,
-                    took_s=float(rounds[-1]["at_s"]) if rounds else 0.0,
-                )
-            },
-        )
+        step = self.request.step
+        watched = {step: watched_from(self.sampling.symptom, rounds, seen)}
+        return self._observe(name, (step,), watched, SILENT)
 
-    def _verify(
+    def _verified(
         self, name: str, rounds: Sequence[Record], seen: Mapping[str, Observation]
     ) -> HostVerified:
         assert self.sampling is not None  # noqa: S101 -- for the type checker
@@ -247,81 +227,69 @@ class Translator:
             verification=judged(self.sampling, rounds, seen),
         )
 
-    def _on_task(self, record: Record) -> list[Report]:
-        name = str(record["host"])
-        host = self._hosts.get(name)
-        if host is None or host.final:
-            return []
-        status, message = str(record["status"]), str(record["message"])
-        if record["ours"]:
-            return self._on_our_trouble(name, host, record)
+    def _on_task(self, name: str, host: _Host, record: Record) -> list[Report]:
+        status, message = str(record.get("status")), as_words(record.get("message"))
+        if record.get("ours"):
+            return self._on_our_trouble(name, host, record.get("task"), status, message)
         if status == "unreachable":
             host.lost = f"unreachable: {message}"
             return []
-        if record["check"]:
+        if record.get("check") or host.acted:
             return []
+        task = as_words(record.get("task"))
         host.changes.append(
             TaskChange(
-                name=str(record["task"]),
+                name=task,
                 status="failed" if status == "ignored" else status,
                 message=message if status in ("failed", "ignored", "skipped") else "",
-                diff=str(record["diff"]),
+                diff=as_words(record.get("diff"), limit=MAX_DIFF),
             )
         )
         if status == "failed":
-            host.trouble = f"task “{record['task']}” failed: {message}"
+            host.trouble = f"task “{task}” failed: {message}"
         return []
 
-    def _on_our_trouble(self, name: str, host: _Host, record: Record) -> list[Report]:
-        status, message = str(record["status"]), str(record["message"])
+    def _on_our_trouble(
+        self, name: str, host: _Host, task: object, status: str, message: str
+    ) -> list[Report]:
         if status not in ("failed", "unreachable"):
             return []
-        reason = f"unreachable: {message}" if status == "unreachable" else message
-        if record["task"] != "runbook_begin":
+        reason = f"unreachable: {message}" if status == "unreachable" else message or NOT_FINISHED
+        if task != "runbook_begin":
             host.lost = reason
             return []
         host.withheld = reason
-        if not isinstance(self.request, FixRequest | UndoRequest):
+        if not isinstance(self.request, FixRequest | UndoRequest) or host.acted:
             return []
         host.acted = host.final = True
         return [self._act(name, host, Acted.WITHHELD, reason)]
 
     # The end
 
-    def _settle(self, name: str, host: _Host, ending: Ending, reason: str | None) -> list[Report]:
+    def _settle(self, name: str, host: _Host, ending: Ending, reason: str | None) -> Report:
         host.final = True
         why = host.lost or host.withheld or _why(ending, reason)
         match self.request:
             case ObserveRequest():
-                wanted = self.request.wants.get(name, self.request.steps)
-                return [self._observe(name, wanted, {}, why)]
+                return self._observe(name, self._wanted(name), {}, why)
             case WatchRequest():
-                return [self._observe(name, (self.request.step,), {}, why)]
+                return self._observe(name, (self.request.step,), {}, why)
             case VerifyRequest():
-                return [self._unverified(name, why)]
+                return self._unverified(name, why)
             case PreviewRequest():
-                return [
-                    HostPreviewed(
-                        request=self.request.id,
-                        host=name,
-                        changes=tuple(host.changes),
-                        failed=host.trouble
-                        or host.lost
-                        or host.withheld
-                        or (None if ending is Ending.COMPLETED else why),
-                    )
-                ]
+                failed = None if host.acted else host.trouble or why
+                return HostPreviewed(
+                    request=self.request.id, host=name, changes=tuple(host.changes), failed=failed
+                )
             case FixRequest() | UndoRequest():
-                return self._settle_action(name, host, ending, why)
+                return self._settle_action(name, host, why)
 
-    def _settle_action(self, name: str, host: _Host, ending: Ending, why: str) -> list[Report]:
+    def _settle_action(self, name: str, host: _Host, why: str) -> Report:
         if host.acted:
-            return [self._unverified(name, why)]
-        if host.withheld is not None or not host.begun:
-            return [self._act(name, host, Acted.WITHHELD, why)]
-        if host.trouble is not None and ending is Ending.COMPLETED:
-            return [self._act(name, host, Acted.FAILED, host.trouble)]
-        return [self._act(name, host, Acted.UNKNOWN, why)]
+            return self._unverified(name, why)
+        if not host.begun:
+            return self._act(name, host, Acted.WITHHELD, why)
+        return self._act(name, host, Acted.UNKNOWN, why)
 
     def _unverified(self, name: str, why: str) -> HostVerified:
         return HostVerified(
@@ -331,37 +299,7 @@ class Translator:
         )
 
 
-def observation_from(data: Record) -> Observation:
-    """Build the record of an observation our action plugin told."""
-    return Observation(
-        result=CheckResult(data["result"]),
-        facts=data["facts"],
-        reason=data.get("reason"),
-        expected=data.get("expected"),
-        seen_at=float(data.get("seen_at", 0.0)),
-        took_s=float(data.get("took_s", 0.0)),
-    )
-
-
-def judged(
-    sampling: Sampling, rounds: Sequence[Record], seen: Mapping[str, Observation]
-) -> Verification:
-    """Judge sampled rounds as the verification of a fix."""
-
-    def results(step: str) -> list[CheckResult]:
-        return [CheckResult(item["results"].get(step, "unknown")) for item in rounds]
-
-    verdict = judge(
-        results(sampling.cause) if sampling.cause is not None else [],
-        results(sampling.symptom),
-        sampling.hold_s,
-    )
-    return Verification(
-        result=verdict.result,
-        observations=seen,
-        reason=verdict.reason,
-        took_s=float(rounds[-1]["at_s"]) if rounds else 0.0,
-    )
+MAX_DIFF = 20_000
 
 
 def _why(ending: Ending, reason: str | None) -> str:

@@ -23,7 +23,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         plan = Plan.from_data(json.loads(Path(str(self._task.args["plan"])).read_text("utf-8")))
         result: dict[str, Any] = self._execute_module(
             module_name="runbook_lease",
-            module_args=lease_arguments(plan, variables, action="release"),
+            module_args=lease_arguments(
+                plan, variables, action="release", delegate=self._task.delegate_to
+            ),
             task_vars=variables,
         )
         return {"changed": False, "released": not result.get("failed", False)}

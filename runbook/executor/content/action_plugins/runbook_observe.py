@@ -16,6 +16,13 @@ from ansible.plugins.action import ActionBase
 
 from runbook.executor import probing
 from runbook.executor.ansible_core import AnsibleTemplating, plain_reason, secrets_in
+from runbook.executor.compile import LOOKED
+from runbook.executor.guard import (
+    MAX_GROWTH_BYTES,
+    OverMemoryError,
+    bounded_memory,
+    longest_answer_bytes,
+)
 from runbook.executor.looking import (
     Answer,
     CouldNotRenderError,
@@ -30,6 +37,7 @@ from runbook.executor.sampling import sample
 from runbook.model.masking import Masker
 
 LOCAL_ORIGINS = ("host", "controller")
+TOO_LONG = "the host's answer is too long to be taken in"
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -50,6 +58,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             )
         )
         self._unreachable: str | None = None
+        self._longest = 0
         templating = AnsibleTemplating(self._templar)
         self._names = Names(plan=self._plan, templating=templating, host=self._vars)
         for step, facts in self._plan.known.get(self._host, {}).items():
@@ -66,12 +75,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return [self._plan.steps[step] for step in self._plan.wanted(self._host)]
 
     def _looked(self) -> dict[str, Answer]:
-        earlier = self._vars.get("runbook_looked") or {}
-        answers = {}
-        for key, raw in earlier.items():
-            answers[str(key)] = Answer(
-                facts=raw["facts"], reason=raw["reason"], took_s=raw["took_s"]
-            )
+        """Return what earlier tasks of the play registered as looked at."""
+        earlier = (self._vars.get(LOOKED) or {}).get("looked") or {}
+        answers = {
+            str(key): Answer(facts=raw["facts"], reason=raw["reason"], took_s=raw["took_s"])
+            for key, raw in earlier.items()
+        }
         for step in self._wanted():
             if len(step.probes) == 1 and not step.bundle:
                 facts = answers[step.id].facts if step.id in answers else None
@@ -87,15 +96,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         answers.update(look(self._names, here, self._run_probes))
         elsewhere = [step for step in wanted if step.register or _origin(step) not in LOCAL_ORIGINS]
         if self._unreachable or not elsewhere:
-            return {**self._finish(answers), "ansible_facts": {"runbook_wants": []}}
+            return {**self._finish(answers), "wants": []}
         return {
             "changed": False,
-            "ansible_facts": {
-                "runbook_wants": [step.id for step in wanted],
-                "runbook_looked": {
-                    key: {"facts": answer.facts, "reason": answer.reason, "took_s": answer.took_s}
-                    for key, answer in answers.items()
-                },
+            "wants": [step.id for step in wanted],
+            "looked": {
+                key: {"facts": answer.facts, "reason": answer.reason, "took_s": answer.took_s}
+                for key, answer in answers.items()
             },
         }
 
@@ -181,17 +188,32 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return rounds
 
     def _ask_host(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        sample = request["sample"]
+        rounds = int(sample["for"] / max(sample["every"], 0.01)) + 2 if sample else 1
+        self._longest = longest_answer_bytes(len(request["probes"]), rounds)
         try:
-            result: Mapping[str, Any] = self._execute_module(
-                module_name="runbook_probe", module_args=dict(request), task_vars=self._vars
-            )
+            with bounded_memory(MAX_GROWTH_BYTES + 2 * self._longest):
+                result: Mapping[str, Any] = self._execute_module(
+                    module_name="runbook_probe", module_args=dict(request), task_vars=self._vars
+                )
         except AnsibleConnectionFailure as error:
             self._unreachable = f"unreachable: {plain_reason(error)}"
             return {"could_not": self._unreachable}
-        if "answers" in result:
+        except OverMemoryError:
+            return {"could_not": TOO_LONG}
+        except Exception as error:
+            return {"could_not": f"the probe module's answer cannot be read: {plain_reason(error)}"}
+        if isinstance(result.get("answers"), Mapping):
             return result
         told = result.get("msg") or result.get("module_stderr") or "no answer"
         return {"could_not": f"the probe module did not answer: {str(told)[:500]}"}
+
+    def _low_level_execute_command(self, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """Do as Ansible does, but refuse an answer before it is parsed, at many times its size."""
+        told: dict[str, Any] = super()._low_level_execute_command(*arguments, **options)
+        if len(told["stdout"]) > self._longest:
+            raise OverMemoryError
+        return told
 
     def _result(self, **told: Any) -> dict[str, Any]:
         return {

@@ -14,6 +14,7 @@ from ansible.plugins.callback import CallbackBase
 from ansible.template import Templar
 
 from runbook.executor.ansible_core import AnsibleTemplating, secrets_in
+from runbook.executor.differences import difference
 from runbook.executor.looking import CouldNotRenderError
 from runbook.executor.params import problem_with
 from runbook.executor.plan import Plan
@@ -22,23 +23,25 @@ from runbook.model.masking import Masker
 
 DOCUMENTATION = """
     name: runbook_results
-    type: aggregate
+    type: stdout
     short_description: Results for the runbook engine
     description: Writes masked results as JSON lines to the file beside the playbook's plan.
 """
 
-OURS = ("runbook_begin", "runbook_observe", "runbook_end")
+OURS = ("runbook_begin", "runbook_observe", "runbook_acted", "runbook_end")
 TEXT_LIMIT = 4000
 DIFF_LIMIT = 20_000
+EDGE = 4096
+TOLD = ("failed", "ignored", "skipped", "unreachable")
+MOST_ITEMS = 20
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
-    """The callback; silent unless a plan lies beside the playbook."""
+    """The callback; it takes the place of the one that prints, and prints nothing."""
 
     CALLBACK_VERSION = 2.0
-    CALLBACK_TYPE = "aggregate"
+    CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "runbook_results"
-    CALLBACK_NEEDS_ENABLED = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,14 +116,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         return self._masks[host]
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
-        """Tell which task a host begins; that of the verification says the action is over."""
-        if self._plan is None:
+        """Tell which task a host begins."""
+        if self._plan is None or task.action in OURS:
             return
         name = host.get_name()
-        if task.action == "runbook_observe" and task.args.get("phase") == "sample":
-            self._tell("sampling", host=name)
-        elif task.action not in OURS:
-            self._tell("began", host=name, task=self._mask_for(name).text(task.get_name().strip()))
+        self._tell("began", host=name, task=self._mask_for(name).text(task.get_name().strip()))
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """Tell a result that is neither failed nor skipped."""
@@ -158,19 +158,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             task=action if action in OURS else mask.text(result.task.get_name().strip()),
             ours=action in OURS,
             status=status,
-            lease=data.get("lease") if action == "runbook_begin" else None,
             check=bool(result.task.vars.get("runbook_check")),
-            message=mask.text(_message(data))[:TEXT_LIMIT],
-            diff=mask.text(self._difference(data))[:DIFF_LIMIT],
+            message=_masked(mask, _message(data), TEXT_LIMIT) if status in TOLD else "",
+            diff=_masked(mask, _difference(data), DIFF_LIMIT),
         )
-
-    def _difference(self, data: dict[str, Any]) -> str:
-        if data.get("_ansible_no_log") or not data.get("diff"):
-            return ""
-        try:
-            return str(self._get_diff(data["diff"]))
-        except (TypeError, ValueError, KeyError, AttributeError):
-            return ""  # A module may put anything there; a preview without a diff is still one.
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
         """Tell that the pattern names nobody."""
@@ -183,14 +174,32 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._tell("end")
 
 
+def _masked(mask: Masker, text: str, limit: int) -> str:
+    """Mask and cut, without looking through all that a host cares to send."""
+    if len(text) <= 4 * limit:
+        return mask.text(text)[:limit]
+    # The cut may go through a secret, whose first part is then not known as one.
+    return mask.text(text[: 4 * limit + EDGE])[:-EDGE][:limit]
+
+
+def _difference(data: dict[str, Any]) -> str:
+    hidden = bool(data.get("_ansible_no_log")) or "censored" in data
+    return "" if hidden or not data.get("diff") else difference(data["diff"])
+
+
 def _message(data: dict[str, Any]) -> str:
     if data.get("_ansible_no_log") or "censored" in data:
         return "hidden by no_log"
+    parts = _told(data)
+    items = data.get("results")
+    for item in items[:MOST_ITEMS] if isinstance(items, list) else ():
+        if isinstance(item, dict) and item.get("failed"):
+            parts += _told(item)
+    return "\n".join(parts)
+
+
+def _told(data: dict[str, Any]) -> list[str]:
     parts = [str(data[key]) for key in ("msg", "skip_reason") if data.get(key)]
     if data.get("rc") not in (None, 0):
         parts.append(f"rc {data['rc']}")
-    parts += [str(data[key]).strip() for key in ("stderr", "stdout") if data.get(key)]
-    for item in data.get("results") or ():
-        if isinstance(item, dict) and item.get("failed"):
-            parts.append(_message(item))
-    return "\n".join(parts)
+    return parts + [str(data[key]).strip() for key in ("stderr", "stdout") if data.get(key)]

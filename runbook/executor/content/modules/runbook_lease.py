@@ -3,14 +3,21 @@
 """Take or release the one lease of a machine, so that two controllers never fix it at once.
 
 The lease is a small JSON file, read and written under flock(2); it counts by the host's own clock
-and only for the boot it was taken in. Where it lies: `path`, else /run/lock, which Debian and its
-kin give to everybody (mode 1777), else the directory for temporary files.
+and only for the boot it was taken in. A run may use it several times at once (`user`): it ends with
+the last use. Where it lies: `path`, else /run/lock, which Debian and its kin give to everybody (mode
+1777), else the directory for temporary files. So what lies there may be anybody's: anything but a
+plain file of one name is left alone, and the host with it.
 """
 
+from __future__ import annotations
+
+import errno
 import fcntl
 import hashlib
 import json
+import math
 import os
+import stat
 import tempfile
 import time
 
@@ -22,6 +29,7 @@ short_description: Take or release the lease of a machine
 options:
   action: {type: str, choices: [take, release], required: true}
   run: {type: str, required: true}
+  user: {type: str, required: true}
   holder: {type: str, default: ""}
   name: {type: str, default: ""}
   path: {type: str, default: ""}
@@ -32,7 +40,7 @@ EXAMPLES = ""
 RETURN = ""
 
 
-def lease_path(path, name):
+def lease_path(path: str, name: str) -> str:
     """Return where the lease lies; a name becomes part of it only as a digest."""
     if path:
         return path
@@ -41,7 +49,7 @@ def lease_path(path, name):
     return os.path.join(folder, "runbook-lease" + suffix)
 
 
-def boot_id():
+def boot_id() -> str:
     """Return the name of this boot, or nothing where the kernel does not tell."""
     try:
         with open("/proc/sys/kernel/random/boot_id") as file:
@@ -50,77 +58,120 @@ def boot_id():
         return ""
 
 
-def open_locked(path):
+def open_locked(path: str, create: bool) -> int:
     """Open the lease under an exclusive lock, and be sure that it is still the one at the path."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        descriptor = open_plain(path, create)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         try:
-            there = os.stat(path, follow_symlinks=False)
+            there = os.lstat(path)
         except FileNotFoundError:
-            there = None
+            os.close(descriptor)
+            continue
         ours = os.fstat(descriptor)
-        if there is not None and (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino):
+        if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino):
             return descriptor
         os.close(descriptor)
 
 
-def read_lease(descriptor):
+def open_plain(path: str, create: bool) -> int:
+    """Open a plain file that has no other name, or raise OSError."""
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        # Not with O_CREAT: where protected_regular is set, that fails for another user's file.
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        if not create:
+            raise
+        try:
+            return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644)
+        except FileExistsError:
+            return open_plain(path, create)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        os.close(descriptor)
+        raise OSError(errno.EPERM, "it is not a plain file with one name")
+    return descriptor
+
+
+def read_lease(descriptor: int) -> dict[str, object] | None:
     """Return the lease written there, or None where there is none that counts."""
     try:
         lease = json.loads(os.pread(descriptor, 65536, 0).decode("utf-8", "replace"))
         expires = float(lease["expires_at"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return None
-    if expires <= time.time() or lease.get("boot") != boot_id():
+    if not math.isfinite(expires) or expires <= time.time() or lease.get("boot") != boot_id():
         return None
-    return lease
+    return dict(lease, expires_at=expires)
 
 
-def take(path, run, holder, seconds):
+def users_of(lease: dict[str, object] | None) -> list[str]:
+    """Return who uses a lease."""
+    users = lease.get("users") if lease else None
+    return [str(user) for user in users] if isinstance(users, list) else []
+
+
+def write_lease(descriptor: int, lease: dict[str, object]) -> None:
+    """Put a lease in place of the one there."""
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(lease).encode(), 0)
+    os.fsync(descriptor)
+
+
+def take(path: str, run: str, user: str, holder: str, seconds: float) -> dict[str, object] | None:
     """Take the lease; return the lease that stands against it, if one does."""
-    descriptor = open_locked(path)
+    descriptor = open_locked(path, create=True)
     try:
         lease = read_lease(descriptor)
         if lease is not None and lease.get("run") != run:
             return lease
         now = time.time()
-        text = json.dumps(
+        until = now + seconds
+        if lease is not None:
+            until = max(until, float(str(lease["expires_at"])))
+        write_lease(
+            descriptor,
             {
                 "run": run,
+                "users": sorted({*users_of(lease), user}),
                 "holder": holder,
                 "taken_at": now,
-                "expires_at": now + seconds,
+                "expires_at": until,
                 "boot": boot_id(),
-            }
-        ).encode()
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, text, 0)
-        os.fsync(descriptor)
+            },
+        )
         return None
     finally:
         os.close(descriptor)
 
 
-def release(path, run):
-    """Remove the lease if this run holds it."""
-    if not os.path.exists(path):
+def release(path: str, run: str, user: str) -> None:
+    """End one use of the lease, if this run holds it; the last one removes it."""
+    try:
+        descriptor = open_locked(path, create=False)
+    except FileNotFoundError:
         return
-    descriptor = open_locked(path)
     try:
         lease = read_lease(descriptor)
-        if lease is None or lease.get("run") == run:
+        if lease is None or lease.get("run") != run:
+            return
+        users = [each for each in users_of(lease) if each != user]
+        if users:
+            write_lease(descriptor, dict(lease, users=users))
+        else:
             os.unlink(path)
     finally:
         os.close(descriptor)
 
 
-def main():
+def main() -> None:
     """Run as an Ansible module."""
     module = AnsibleModule(
         argument_spec={
             "action": {"type": "str", "choices": ["take", "release"], "required": True},
             "run": {"type": "str", "required": True},
+            "user": {"type": "str", "required": True},
             "holder": {"type": "str", "default": ""},
             "name": {"type": "str", "default": ""},
             "path": {"type": "str", "default": ""},
@@ -132,24 +183,19 @@ def main():
     path = lease_path(given["path"], given["name"])
     try:
         if given["action"] == "release":
-            release(path, given["run"])
+            release(path, given["run"], given["user"])
             module.exit_json(changed=False)
-        against = take(path, given["run"], given["holder"], given["seconds"])
+        against = take(path, given["run"], given["user"], given["holder"], given["seconds"])
     except OSError as error:
-        module.fail_json(msg="cannot use the host's lease %s: %s" % (path, error), lease="unusable")
+        module.fail_json(msg="cannot use the host's lease %s: %s" % (path, error.strerror or error))
         return
     if against is not None:
+        left_s = float(str(against["expires_at"])) - time.time()
         module.fail_json(
             msg="another run holds this host: run %s, by %s, for another %d s at most (%s)"
-            % (
-                against.get("run"),
-                against.get("holder"),
-                max(0, float(against["expires_at"]) - time.time()),
-                path,
-            ),
-            lease="held",
+            % (against.get("run"), against.get("holder"), max(0, left_s), path)
         )
-    module.exit_json(changed=False)
+    module.exit_json(changed=False, taken=True)
 
 
 if __name__ == "__main__":

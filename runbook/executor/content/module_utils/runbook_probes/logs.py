@@ -47,6 +47,7 @@ def log(
     patterns: dict[str, str] | None = None,
     tail_bytes: int = 262144,
     since: float | None = None,
+    after: str | None = None,
     lines: int = 20,
 ) -> dict[str, object]:
     """Read the end of a log and look for patterns in it, line by line."""
@@ -57,9 +58,10 @@ def log(
     tail = _tail(look, path, unit, tail_bytes, since)
     if tail is None:
         return {"exists": False}
+    seen = narrowed(tail.lines, since, after)
     counts = dict.fromkeys(expressions, 0)
     matches: list[dict[str, object]] = []
-    for line in tail.lines:
+    for line in seen:
         for name, expression in expressions.items():
             match = expression.search(line.text)
             if match is not None:
@@ -79,7 +81,7 @@ def log(
         "count": sum(counts.values()),
         "counts": counts,
         "matches": matches[-lines:] if lines > 0 else [],
-        "last_lines": [line.text for line in tail.lines[-lines:]] if lines > 0 else [],
+        "last_lines": [line.text for line in seen[-lines:]] if lines > 0 else [],
     }
 
 
@@ -90,15 +92,17 @@ def python_traceback(
     unit: str | None = None,
     tail_bytes: int = 262144,
     since: float | None = None,
+    after: str | None = None,
 ) -> dict[str, object]:
     """Find the last Python traceback in a log, and the file and line it names."""
     tail = _tail(look, path, unit, tail_bytes, since)
     if tail is None:
         return {"exists": False}
-    found = tracebacks.find_last([line.text for line in tail.lines])
+    seen = narrowed(tail.lines, since, after)
+    found = tracebacks.find_last([line.text for line in seen])
     facts: dict[str, object] = {"exists": True, "found": found is not None}
     facts.update(tracebacks.facts_of(found))
-    start = None if found is None else tail.lines[found.start]
+    start = None if found is None else seen[found.start]
     facts.update(
         at_s=None if start is None else start.at_s,
         bytes_from_end=None if start is None else start.bytes_after,
@@ -112,11 +116,19 @@ def _tail(
     """Return the end of a log, None if there is no such file."""
     if (path is None) == (unit is None):
         raise CannotLookError("give either a path or a unit")
-    tail = _journal(look, unit, since) if unit else _file(str(path), tail_bytes)
-    if since is None or tail is None:
-        return tail
-    # A line that does not say when it was written is kept: it could be new.
-    return tail._replace(lines=[x for x in tail.lines if x.at_s is None or x.at_s >= since])
+    return _journal(look, unit, since) if unit else _file(str(path), tail_bytes)
+
+
+def narrowed(lines: list[Line], since: float | None, after: str | None) -> list[Line]:
+    """Return the lines from a moment on, and after the last one that matches a pattern."""
+    if after is not None:
+        expression = compiled(after)
+        last = max((n for n, x in enumerate(lines) if expression.search(x.text)), default=-1)
+        lines = lines[last + 1 :]
+    if since is not None:
+        # A line that does not say when it was written is kept: it could be new.
+        lines = [line for line in lines if line.at_s is None or line.at_s >= since]
+    return lines
 
 
 def _file(path: str, tail_bytes: int) -> Tail | None:
