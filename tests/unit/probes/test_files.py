@@ -310,6 +310,23 @@ def test_the_last_traceback_counts(tmp_path: Path) -> None:
     assert not facts("python_traceback", path=str(log), since=MOMENT + 1)["found"]
 
 
+def test_a_traceback_from_before_the_last_start_does_not_count(tmp_path: Path) -> None:
+    """Once the application has started after a traceback, what is wrong now is something else."""
+    log = tmp_path / "app.log"
+    started = "INFO:     Application startup complete.\n"
+    failed = _run(tmp_path, "import nothing_here")
+    log.write_text(started + failed, encoding="utf-8")
+    after = "startup complete"
+    assert facts("python_traceback", path=str(log), after=after)["module"] == "nothing_here"
+    assert facts("log", path=str(log), after=after, pattern="Error")["count"] == 1
+
+    log.write_text(started + failed + started + "ERROR:    [Errno 98]\n", encoding="utf-8")
+    assert not facts("python_traceback", path=str(log), after=after)["found"]
+    seen = facts("log", path=str(log), after=after, pattern="Error")
+    assert (seen["count"], seen["last_lines"]) == (0, ["ERROR:    [Errno 98]"])
+    assert facts("python_traceback", path=str(log), after="never said")["found"]
+
+
 def test_tracebacks_with_something_before_every_line(application: Path) -> None:
     """The names that container logs put before every line do no harm."""
     text = _run(application, "import models.missing")
