@@ -111,7 +111,7 @@ def test_pressure() -> None:
 
 
 def test_users_logged_in() -> None:
-    """Of a utmp file only sessions of users count, each user once."""
+    """Of a utmp file only log-ins of users count, each user once."""
 
     def record(kind: int, user: bytes) -> bytes:
         return struct.pack("hi32s4s32s256shhiii4i20x", kind, 1, b"", b"", user, b"", *[0] * 9)

@@ -1,8 +1,8 @@
 """Run many probes at the same time, each in a process of its own.
 
 A probe that crashes, hangs, prints without end or is killed costs its own answer and nothing else:
-it is a forked child in a session of its own, with its own time-out, and is killed with everything
-it started. The parent only waits on pipes.
+it is a forked child in a process group of its own, with its own time-out, and is killed with
+everything it started. The parent only waits on pipes.
 """
 
 from __future__ import annotations
