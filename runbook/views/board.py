@@ -10,20 +10,24 @@ from runbook.model.event import (
     FixConcluded,
     FixDeclined,
     FixVerified,
+    HostEvent,
     HostFinished,
+    HostJoined,
     Observed,
     RunFinished,
     RunInterrupted,
     RunResumed,
     RunStarted,
+    UndoEnded,
+    UndoIntended,
 )
 from runbook.model.state import HostState
 from runbook.model.verdict import Verdict
 from runbook.views.safe_text import printable
-from runbook.views.telling import Mark, Told, tell, tell_cause, tell_visits
+from runbook.views.telling import Causes, Mark, Told, tell, tell_cause, tell_visits
 
 _Way = tuple[tuple[Mark, str, str], ...]
-"""What hosts are folded by: their lines, but for the values seen."""
+"""What hosts are folded by: steps and results, but not titles as rendered, nor the values seen."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,12 +40,22 @@ class Activity:
 
 @dataclass(kw_only=True, slots=True)
 class Group:
-    """Hosts with the same way behind them; `seen` counts, for each line, the values seen."""
+    """Hosts with the same way behind them.
+
+    `lines` are those of one of them; `seen` and `titles` count what stands in each line's place.
+    """
 
     lines: tuple[Told, ...]
     verdict: Verdict | None
     hosts: dict[str, None] = field(default_factory=dict)
     seen: tuple[Counter[str], ...] = ()
+    titles: tuple[Counter[str], ...] = ()
+
+    def title_at(self, line: int, runbook: Runbook) -> str:
+        """Return the title of a line: as rendered, or as written where hosts differ in it."""
+        (title, _), *others = self.titles[line].most_common()
+        step = runbook.steps.get(self.lines[line].step)
+        return printable(step.title) if others and step is not None else title
 
     def values_at(self, line: int) -> str:
         """Return what was seen at a line, with how many hosts saw it where they differ."""
@@ -64,21 +78,24 @@ class Board:
     note: Activity | None = None
     _lines: dict[str, tuple[Told, ...]] = field(default_factory=dict)
     _verdicts: dict[str, Verdict] = field(default_factory=dict)
-    _causes: dict[str, int] = field(default_factory=dict)
     _activities: dict[str, Activity] = field(default_factory=dict)
     _order: dict[str, int] = field(default_factory=dict)
     _groups: dict[tuple[_Way, Verdict | None], Group] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._causes = Causes(runbook=self.runbook)
 
     def happened(self, event: Event, states: Mapping[str, HostState], now: float) -> None:
         """Take an event in."""
         match event:
             case RunResumed():
+                self._causes.take_up(states.values())
                 for state in states.values():
                     self._take_up(state)
-            case RunStarted() | RunInterrupted() | RunFinished():
+            case RunStarted() | RunInterrupted() | RunFinished() | UndoIntended() | UndoEnded():
                 pass
             case _:
-                self._on_host(event.host, event, states[event.host], now)
+                self._on_host(event, states[event.host], now)
 
     def working(self, hosts: tuple[str, ...], what: str, now: float) -> None:
         """Take note of what is being done on hosts."""
@@ -107,21 +124,21 @@ class Board:
         return counted
 
     def _take_up(self, state: HostState) -> None:
-        self._causes[state.host] = len(state.causes)
         lines = tell_visits(self.runbook, state)
-        lines += [tell_cause(self.runbook, found) for found in state.causes]
+        lines += [tell_cause(self.runbook, item.cause, item.evidence) for item in state.causes]
         self._put(state.host, tuple(lines), state.verdict)
 
-    def _on_host(self, host: str, event: Event, state: HostState, now: float) -> None:
+    def _on_host(self, event: HostEvent, state: HostState, now: float) -> None:
+        host = event.host
         lines = self._lines.get(host, ())
         told = None if isinstance(event, FixVerified) else tell(self.runbook, event, state)
         if told is not None:
             lines = _with(lines, told)
-        for found in state.causes[self._causes.get(host, 0) :]:
-            lines = (*lines, tell_cause(self.runbook, found))
-        self._causes[host] = len(state.causes)
+        lines = (*lines, *self._causes.found_by(event))
         self._put(host, lines, state.verdict)
-        if isinstance(event, Observed | FixDeclined | FixConcluded | HostFinished):
+        if isinstance(event, HostJoined) and self.note is not None:
+            self._activities.setdefault(host, self.note)
+        elif isinstance(event, Observed | FixDeclined | FixConcluded | HostFinished):
             self._activities.pop(host, None)
         if state.position is not None and host not in self._activities:
             step = self.runbook.steps.get(state.position)
@@ -131,17 +148,7 @@ class Board:
     def _put(self, host: str, lines: tuple[Told, ...], verdict: Verdict | None) -> None:
         """Move a host to the group of its lines."""
         self._order.setdefault(host, len(self._order))
-        old = self._lines.get(host)
-        if old is not None:
-            key = _way(old), self._verdicts.get(host)
-            left = self._groups[key]
-            del left.hosts[host]
-            for counter, line in zip(left.seen, old, strict=True):
-                counter[line.seen] -= 1
-                if not counter[line.seen]:
-                    del counter[line.seen]
-            if not left.hosts:
-                del self._groups[key]
+        self._leave(host)
         self._lines[host] = lines
         if verdict is None:
             self._verdicts.pop(host, None)
@@ -149,20 +156,46 @@ class Board:
             self._verdicts[host] = verdict
         group = self._groups.setdefault(
             (_way(lines), verdict),
-            Group(lines=lines, verdict=verdict, seen=tuple(Counter[str]() for _ in lines)),
+            Group(
+                lines=lines,
+                verdict=verdict,
+                seen=tuple(Counter[str]() for _ in lines),
+                titles=tuple(Counter[str]() for _ in lines),
+            ),
         )
         group.hosts[host] = None
-        for counter, line in zip(group.seen, lines, strict=True):
-            counter[line.seen] += 1
+        for index, line in enumerate(lines):
+            group.seen[index][line.seen] += 1
+            group.titles[index][line.title] += 1
+
+    def _leave(self, host: str) -> None:
+        old = self._lines.get(host)
+        if old is None:
+            return
+        key = _way(old), self._verdicts.get(host)
+        group = self._groups[key]
+        del group.hosts[host]
+        if not group.hosts:
+            del self._groups[key]
+        for index, line in enumerate(old):
+            _take(group.seen[index], line.seen)
+            _take(group.titles[index], line.title)
+
+
+def _take(counter: Counter[str], what: str) -> None:
+    """Count one less; what is not counted any more is not kept, either."""
+    counter[what] -= 1
+    if not counter[what]:
+        del counter[what]
 
 
 def _way(lines: tuple[Told, ...]) -> _Way:
-    return tuple((line.mark, line.title, line.result) for line in lines)
+    return tuple((line.mark, line.step, line.result) for line in lines)
 
 
 def _with(lines: tuple[Told, ...], told: Told) -> tuple[Told, ...]:
     """Add a line; the phases of a fix that follow one another make a single one."""
     last = lines[-1] if lines else None
-    if last is not None and told.mark is Mark.FIX is last.mark and told.title == last.title:
+    if last is not None and told.mark is Mark.FIX is last.mark and told.step == last.step:
         return (*lines[:-1], replace(last, result=f"{last.result} → {told.result}"))
     return (*lines, told)

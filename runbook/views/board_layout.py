@@ -105,7 +105,9 @@ def _section(board: Board, group: Group, width: int, now: float) -> _Section:
         row
         for index, line in enumerate(group.lines)
         if line is not end
-        for row in _line_rows(line, group.values_at(index), width)
+        for row in _line_rows(
+            line, group.title_at(index, board.runbook), group.values_at(index), width
+        )
     ]
     if verdict is not None and end is not None:
         ending = _end_text(verdict, group.values_at(group.lines.index(end)))
@@ -119,20 +121,20 @@ def _section(board: Board, group: Group, width: int, now: float) -> _Section:
     return _Section(head=head, way=way, now=doing, short=head, over=over)
 
 
-def _line_rows(line: Told, seen: str, width: int) -> list[Text]:
+def _line_rows(line: Told, title: str, seen: str, width: int) -> list[Text]:
     style = STYLES[line.mark]
     mark = f"{line.mark.value} "
     if line.mark is Mark.FIX:
-        return [Text(f"{mark}{line.title}", style=style), _chain(line.result, width)]
+        return [Text(f"{mark}{title}", style=style), _chain(line.result, width)]
     tail = Text(f": {line.result}" if line.result else "", style=style)
     if seen and line.mark is not Mark.CAUSE:
         tail.append(f", {seen}")
-    title = Text(line.title)
+    lead = Text(title)
     room = width - cell_len(mark)
     # Where both do not fit, each may have half.
-    tail.truncate(max(room - title.cell_len, room // 2), overflow="ellipsis")
-    title.truncate(room - tail.cell_len, overflow="ellipsis")
-    return [Text.assemble((mark, style), title, tail)]
+    tail.truncate(max(room - lead.cell_len, room // 2), overflow="ellipsis")
+    lead.truncate(room - tail.cell_len, overflow="ellipsis")
+    return [Text.assemble((mark, style), lead, tail)]
 
 
 def _chain(phases: str, width: int) -> Text:

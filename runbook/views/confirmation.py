@@ -15,7 +15,7 @@ from runbook.model.definition import AnsibleRole, Fix, Json, Runbook
 from runbook.model.observation import Observation, TaskChange
 from runbook.model.state import HostState
 from runbook.views.safe_text import printable, printable_lines
-from runbook.views.telling import STYLES, Told, tell_visits, title_of
+from runbook.views.telling import STYLES, Mark, Told, tell_visits, title_of
 from runbook.views.words import (
     FIX_RESULTS,
     RESULTS,
@@ -31,7 +31,6 @@ _MOST_GROUPS = 4
 _MOST_TASKS = 6
 _MOST_STEPS = 6
 _MOST_DIFF = 10
-_LONGEST_ACTION = 200
 
 _PREDICTED = {
     "changed": "would change",
@@ -55,7 +54,7 @@ def confirmation(request: ApprovalRequest, runbook: Runbook) -> RenderableType:
         ("Evidence", _evidence(request)),
         ("Led here", _led_here(request, runbook)),
         ("Before", _before(request, runbook)),
-        ("Runs", [Text(_action(request.fix))]),
+        ("Runs", [_row(_action(request.fix))]),
         ("Predicted", _predicted(request)),
     ):
         for number, row in enumerate(rows):
@@ -130,11 +129,9 @@ def _bounded(groups: Sequence[tuple[list[str], Key]]) -> Sequence[tuple[list[str
 def _others(groups: Sequence[tuple[list[str], object]], how: str) -> list[Text]:
     """Say how many hosts are not shown, and how to see them."""
     left_out = sum(len(hosts) for hosts, _ in groups[_MOST_GROUPS:])
-    return (
-        [Text(f"… others on {count(left_out, 'more host')} ({how})", style="dim")]
-        if left_out
-        else []
-    )
+    if not left_out:
+        return []
+    return [_row(f"… others on {count(left_out, 'more host')} ({how})", style="dim")]
 
 
 def _lead(request: ApprovalRequest, hosts: Sequence[str]) -> str:
@@ -155,20 +152,24 @@ def _undo(fix: Fix) -> str:
 
 
 def _action(fix: Fix) -> str:
-    """Return the action as written; what it comes to on the hosts is predicted."""
+    """Return the action as written; what it comes to on the hosts is predicted.
+
+    Variables that are templates are left out: their text tells less than the room it takes.
+    """
     if isinstance(fix.action, AnsibleRole):
-        given = ", ".join(f"{name}={value}" for name, value in fix.action.variables.items())
+        variables = fix.action.variables.items()
+        given = ", ".join(f"{name}={value}" for name, value in variables if "{" not in str(value))
         text = f"role {fix.action.name}" + (f" with {given}" if given else "")
     else:
         text = "; ".join(
             str(body.get("name") or next(iter(body), "")) for body in fix.action.bodies
         )
-    return shorten(printable(text), _LONGEST_ACTION)
+    return printable(text)
 
 
 def _evidence(request: ApprovalRequest) -> list[Text]:
     groups = _fold((host, _say(request.evidence.get(host))) for host in request.hosts)
-    rows = [Text(f"{_lead(request, hosts)}{said}") for hosts, said in _bounded(groups)]
+    rows = [_row(f"{_lead(request, hosts)}{said}") for hosts, said in _bounded(groups)]
     return rows + _others(groups, "e shows all")
 
 
@@ -181,34 +182,52 @@ def _say(seen: Observation | None) -> str:
 
 
 def _led_here(request: ApprovalRequest, runbook: Runbook) -> list[Text]:
-    """Return the steps of this epoch; hosts are told apart by results, not by the values seen."""
+    """Return the steps of this epoch: what was found wrong first of all, then what was not.
+
+    Hosts are told apart by steps and results, not by titles as rendered or by values seen.
+    """
     ways = {
         host: tell_visits(runbook, state, since=state.epoch)
         for host, state in request.states.items()
     }
     groups = _fold(
-        (host, [(told.mark, told.title, told.result) for told in way]) for host, way in ways.items()
+        (host, [(told.mark, told.step, told.result) for told in way]) for host, way in ways.items()
     )
     rows: list[Text] = []
     for hosts, _ in _bounded(groups):
         if lead := _lead(request, hosts):
-            rows.append(Text(lead))
-        way, *others = (ways[host] for host in hosts)
-        if len(way) > _MOST_STEPS:
-            rows.append(
-                Text(
-                    f"… {count(len(way) - _MOST_STEPS, 'earlier step')} (e shows all)", style="dim"
-                )
-            )
-        for index in range(max(len(way) - _MOST_STEPS, 0), len(way)):
-            same = all(other[index].seen == way[index].seen for other in others)
-            rows.append(_step(way[index] if same else replace(way[index], seen="")))
+            rows.append(_row(lead))
+        way = [
+            _common(runbook, lines) for lines in zip(*(ways[host] for host in hosts), strict=True)
+        ]
+        telling = [told for told in way if told.mark is not Mark.PASSED]
+        if len(telling) > _MOST_STEPS:
+            earlier = count(len(telling) - _MOST_STEPS, "earlier step")
+            rows.append(_row(f"… {earlier} (e shows all)", style="dim"))
+        rows += [_step(told) for told in telling[-_MOST_STEPS:]]
+        passed = [told.title for told in way if told.mark is Mark.PASSED]
+        if passed:
+            rows.append(_row(f"✓ passed: {'; '.join(passed)}", style="dim"))
     return rows + _others(groups, "e shows all")
+
+
+def _common(runbook: Runbook, lines: Sequence[Told]) -> Told:
+    """Return what holds of a step on several hosts: no value where they differ."""
+    first = lines[0]
+    if any(line.title != first.title for line in lines):
+        first = replace(first, title=printable(runbook.steps[first.step].title))
+    same = all(line.seen == first.seen for line in lines)
+    return first if same else replace(first, seen="")
 
 
 def _step(told: Told) -> Text:
     text = f"{told.title}: {told.result}" + (f", {told.seen}" if told.seen else "")
-    return Text.assemble((f"{told.mark.value} ", STYLES[told.mark]), text)
+    return _row((f"{told.mark.value} ", STYLES[told.mark]), text)
+
+
+def _row(*parts: str | tuple[str, str], style: str = "") -> Text:
+    """Return text that stays on one row: what is too long for the window is cut off."""
+    return Text.assemble(*parts, style=style, no_wrap=True, overflow="ellipsis")
 
 
 def _before(request: ApprovalRequest, runbook: Runbook) -> list[Text]:
@@ -238,7 +257,7 @@ def _predicted(request: ApprovalRequest) -> list[Text]:
     rows = [Text("by Ansible's check mode; nothing has been done yet", style="italic")]
     for hosts, preview in _bounded(groups):
         if lead := _lead(request, hosts):
-            rows.append(Text(lead))
+            rows.append(_row(lead))
         rows += _tasks(preview, _MOST_DIFF // min(len(groups), _MOST_GROUPS))
     missing = [host for host in request.hosts if host not in request.previews]
     if missing:
@@ -264,8 +283,10 @@ def _tasks(preview: tuple[Sequence[TaskChange], str | None], most: int | None) -
     if most is not None and len(telling) < len(changes):
         rows.append(Text(f"no change: {count(len(changes) - len(telling), 'task')}"))
     diff = [line for change in changes for line in printable_lines(change.diff)]
-    rows += [_diff_line(line) for line in (diff if most is None else diff[:most])]
-    if most is not None and len(diff) > most:
+    if most is None:
+        return [*rows, *(Text(f"  {line}", style=_diff_style(line)) for line in diff)]
+    rows += [_row(f"  {line}", style=_diff_style(line)) for line in diff[:most]]
+    if len(diff) > most:
         rows.append(Text(f"… {count(len(diff) - most, 'more line')} (d shows all)", style="dim"))
     return rows
 
@@ -277,6 +298,5 @@ def _task(change: TaskChange) -> Text:
     return Text.assemble((f"{word}: ", style), f"{printable(change.name)}{message}")
 
 
-def _diff_line(line: str) -> Text:
-    styles = {"+": "green", "-": "red", "@": "cyan"}
-    return Text(f"  {line}", style=styles.get(line[:1], "dim"))
+def _diff_style(line: str) -> str:
+    return {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "dim")

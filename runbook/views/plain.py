@@ -10,15 +10,18 @@ from typing import Self, TextIO
 from runbook.model.definition import Runbook
 from runbook.model.event import (
     Event,
+    HostEvent,
     HostJoined,
     RunFinished,
     RunInterrupted,
     RunResumed,
     RunStarted,
+    UndoEnded,
+    UndoIntended,
 )
 from runbook.model.state import HostState
 from runbook.views.safe_text import printable, tolerate
-from runbook.views.telling import tell, tell_cause
+from runbook.views.telling import Causes, tell
 from runbook.views.words import VERDICTS, say_hosts
 
 
@@ -34,7 +37,6 @@ class PlainObserver:
     stream: TextIO
     timestamps: bool = False
     clock: Callable[[], float] = time.time
-    _causes: dict[str, int] = field(default_factory=dict)
     _notes: dict[tuple[str, ...], str] = field(default_factory=dict)
     _held_back: list[str] | None = None
     _joined: bool = False
@@ -42,6 +44,7 @@ class PlainObserver:
 
     def __post_init__(self) -> None:
         tolerate(self.stream)
+        self._causes = Causes(runbook=self.runbook)
 
     def __enter__(self) -> Self:
         self._write(f"{self.runbook.name}: {printable(self.runbook.title)}")
@@ -58,10 +61,10 @@ class PlainObserver:
     def happened(self, event: Event, states: Mapping[str, HostState]) -> None:
         """Write down an event."""
         match event:
-            case RunStarted():
-                pass  # The title has been written.
+            case RunStarted() | UndoIntended() | UndoEnded():
+                pass  # The title has been written; an undo is no part of the walk.
             case RunResumed():
-                self._causes = {host: len(state.causes) for host, state in states.items()}
+                self._causes.take_up(states.values())
                 self._write(f"the run goes on with {say_hosts(list(states), most=10)}")
             case RunInterrupted(reason=reason):
                 self._write(f"the run was interrupted: {printable(reason)}")
@@ -72,7 +75,7 @@ class PlainObserver:
                     self._write(f"looking at {say_hosts(list(states), most=10)}")
                 self._joined = True
             case _:
-                self._on_host(event.host, event, states[event.host])
+                self._on_host(event, states[event.host])
 
     def working(self, hosts: tuple[str, ...], what: str) -> None:
         """Write down what is being done, once until something else is."""
@@ -94,13 +97,10 @@ class PlainObserver:
             for line in lines:
                 self._put(line)
 
-    def _on_host(self, host: str, event: Event, state: HostState) -> None:
-        known = self._causes.get(host, 0)
-        self._causes[host] = len(state.causes)
+    def _on_host(self, event: HostEvent, state: HostState) -> None:
         told = tell(self.runbook, event, state)
-        causes = [tell_cause(self.runbook, found) for found in state.causes[known:]]
-        for line in ([told] if told is not None else []) + causes:
-            self._write(f"{printable(host)}: {line.mark.value} {line}")
+        for line in ([told] if told is not None else []) + self._causes.found_by(event):
+            self._write(f"{printable(event.host)}: {line.mark.value} {line}")
 
     def _write(self, line: str) -> None:
         if self.timestamps:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console
-from rich.segment import ControlType, Segment, Segments
+from rich.control import Control
+from rich.segment import ControlType
 from rich.text import Text
 
 
@@ -47,8 +48,6 @@ class Region:
         now = max(self.console.width, 1)
         widths = (min(row.cell_len, self._width) for row in self._drawn)
         height = sum(max(1, -(-width // now)) for width in widths)
-        # Up, and everything from there on away: rich knows no name for the latter.
-        codes = f"\x1b[{height}A\r\x1b[J"
-        self.console.print(
-            Segments([Segment(codes, None, [(ControlType.CARRIAGE_RETURN,)])]), end=""
-        )
+        # Row by row: clearing all at once makes some terminals keep it, to be scrolled back to.
+        up = ((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)) * height
+        self.console.control(Control(ControlType.CARRIAGE_RETURN, *up))

@@ -87,18 +87,17 @@ def _rows(finish: Finish) -> list[_Row]:
     """Return hosts with the same end together, the worst last, and a line for the whole."""
     groups: dict[tuple[object, ...], list[HostState]] = {}
     for state in finish.states.values():
-        groups.setdefault(_end(finish.runbook, state), []).append(state)
+        groups.setdefault(_end(state), []).append(state)
     rows: list[_Row] = []
     for states in sorted(groups.values(), key=lambda states: _ORDER.index(states[0].verdict)):
         rows += _group(finish, states)
     return [*rows, _whole(finish)]
 
 
-def _end(runbook: Runbook, state: HostState) -> tuple[object, ...]:
-    """Return what hosts are folded by: all but the values seen."""
+def _end(state: HostState) -> tuple[object, ...]:
+    """Return what hosts are folded by: all but titles as rendered, and the values seen."""
     causes = tuple(found.cause for found in state.causes)
-    fixes = tuple((title_of(runbook, state, record.step), record) for record in state.fixes)
-    return state.verdict, state.reason, causes, fixes
+    return state.verdict, state.reason, causes, state.fixes
 
 
 def _group(finish: Finish, states: Sequence[HostState]) -> Iterable[_Row]:
@@ -117,7 +116,7 @@ def _group(finish: Finish, states: Sequence[HostState]) -> Iterable[_Row]:
         seen = Counter(_seen(state.causes[index]) for state in states)
         yield _Row(label="cause", text=_cause(finish.runbook, found, seen))
     for record in first.fixes:
-        title = title_of(finish.runbook, first, record.step)
+        title = _title(finish.runbook, states, record.step)
         under_way = (
             first.verdict is None and record is first.fixes[-1] and first.fix.phase in _BEGUN
         )
@@ -127,6 +126,12 @@ def _group(finish: Finish, states: Sequence[HostState]) -> Iterable[_Row]:
         yield _Row(label="why", text=printable(first.reason))
     if not good:
         yield _Row(label="next", text=_next_step(finish, states))
+
+
+def _title(runbook: Runbook, states: Sequence[HostState], step: str) -> str:
+    """Return a step's title as rendered, or as written where hosts differ in it."""
+    titles = {title_of(runbook, state, step) for state in states}
+    return titles.pop() if len(titles) == 1 else printable(runbook.steps[step].title)
 
 
 def _seen(found: FoundCause) -> str:

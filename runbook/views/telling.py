@@ -1,23 +1,27 @@
 """Events in words: what a person watching a run is told, whatever it is drawn on."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from runbook.model.definition import (
     Ask,
     Branch,
+    Check,
     CheckResult,
     Collect,
+    End,
     Fix,
     FixResult,
     Manual,
     Runbook,
+    Step,
+    Watch,
 )
 from runbook.model.event import (
     Acted,
     Answered,
-    Event,
+    CauseFound,
     EvidenceExpired,
     FixApproved,
     FixConcluded,
@@ -25,10 +29,12 @@ from runbook.model.event import (
     FixEnded,
     FixIntended,
     FixVerified,
+    HostEvent,
     HostFinished,
     StepConcluded,
 )
-from runbook.model.state import FoundCause, HostState, Visit
+from runbook.model.observation import Observation
+from runbook.model.state import HostState, Visit
 from runbook.model.verdict import Verdict
 from runbook.views.safe_text import printable
 from runbook.views.words import (
@@ -80,12 +86,13 @@ _MARKS = {
 class Told:
     """One thing that happened on a host: what it is about, what came of it, what was seen.
 
-    `expected` is the condition that did not hold. Lines of a fix that follow one another have one
-    `title`: they are its phases. All of it is printable.
+    `step` is the one it is about, a cause's id, or "": what it is on all hosts, whose titles may
+    differ. `expected` is the condition that did not hold. All of it is printable.
     """
 
     mark: Mark
     title: str
+    step: str = ""
     result: str = ""
     seen: str = ""
     expected: str = ""
@@ -107,23 +114,62 @@ def title_of(runbook: Runbook, state: HostState, step: str) -> str:
     return printable(known.title if known is not None else step)
 
 
-def tell_cause(runbook: Runbook, found: FoundCause) -> Told:
+@dataclass(kw_only=True)
+class Causes:
+    """Remembers which causes have been told of each host: each is told once in an epoch."""
+
+    runbook: Runbook
+    _told: dict[str, set[str]] = field(default_factory=dict)
+
+    def take_up(self, states: Iterable[HostState]) -> None:
+        """Take those that states hold as told."""
+        for state in states:
+            now = {found.cause for found in state.causes if found.epoch == state.epoch}
+            self._told[state.host] = now
+
+    def found_by(self, event: HostEvent) -> list[Told]:
+        """Say which causes an event finds that have not been told."""
+        told = self._told.setdefault(event.host, set())
+        lines = []
+        for cause, evidence in _causes(event):
+            if cause not in told:
+                told.add(cause)
+                lines.append(tell_cause(self.runbook, cause, evidence))
+        if isinstance(event, FixConcluded | EvidenceExpired):
+            told.clear()  # They end the epoch: what is found after them is news.
+        return lines
+
+
+def _causes(event: HostEvent) -> Iterable[tuple[str, Observation | None]]:
+    match event:
+        case CauseFound(cause=cause, evidence=evidence):
+            yield cause, evidence
+        case StepConcluded(cause=cause, evidence=evidence, next=target):
+            if cause is not None:
+                yield cause, evidence
+            if isinstance(target, End) and target.cause is not None:
+                yield target.cause, evidence
+        case FixConcluded(next=End(cause=str() as cause)):
+            yield cause, None
+
+
+def tell_cause(runbook: Runbook, cause: str, evidence: Observation | None) -> Told:
     """Say that a cause was found."""
-    cause = runbook.causes.get(found.cause)
-    evidence = found.evidence
+    known = runbook.causes.get(cause)
     return Told(
         mark=Mark.CAUSE,
         title="cause",
-        result=printable(cause.title if cause is not None else found.cause),
+        step=cause,
+        result=printable(known.title if known is not None else cause),
         seen=say_observation(evidence) if evidence is not None else "",
     )
 
 
-def tell(runbook: Runbook, event: Event, state: HostState) -> Told | None:
+def tell(runbook: Runbook, event: HostEvent, state: HostState) -> Told | None:
     """Say what happened to a host, None where it is nothing to be told of.
 
-    What was looked at ahead of need is told only once the walk passes it. Causes are not told
-    here: events of several kinds find them, so see what a state has more of than before.
+    What was looked at ahead of need is told only once the walk passes it. Causes are told by
+    `Causes`, since events of several kinds find them.
     """
     match event:
         case StepConcluded():
@@ -135,14 +181,20 @@ def tell(runbook: Runbook, event: Event, state: HostState) -> Told | None:
             what = "no answer came in time" if answer == "expired" else _answer(runbook, event)
             by = "" if answer == "expired" else f" ({printable(by)})"
             title = title_of(runbook, state, event.step)
-            return Told(mark=Mark.NOTE, title=title, result=what + by, seen=printable(event.note))
+            return Told(
+                mark=Mark.NOTE,
+                title=title,
+                step=event.step,
+                result=what + by,
+                seen=printable(event.note),
+            )
         case HostFinished(verdict=verdict, reason=reason):
             return Told(mark=Mark.END, title=VERDICTS[verdict], seen=printable(reason or ""))
         case FixConcluded(result=FixResult.DECLINED):
             return None  # Who declined, and why, has been told.
         case FixApproved() | FixDeclined() | FixIntended() | FixEnded() | FixConcluded():
             title = title_of(runbook, state, event.step)
-            return Told(mark=Mark.FIX, title=title, result=_phase(event))
+            return Told(mark=Mark.FIX, title=title, step=event.step, result=_phase(event))
         case FixVerified(verification=verification):
             looks = [
                 f"{title_of(runbook, state, step)}: {RESULTS[seen.result.value]}"
@@ -150,7 +202,9 @@ def tell(runbook: Runbook, event: Event, state: HostState) -> Told | None:
             ]
             title = title_of(runbook, state, event.step)
             said = ", ".join(looks)
-            return Told(mark=Mark.FIX, title=title, result="looked again", seen=said)
+            return Told(
+                mark=Mark.FIX, title=title, step=event.step, result="looked again", seen=said
+            )
         case _:
             return None
 
@@ -161,50 +215,53 @@ def tell_visits(runbook: Runbook, state: HostState, *, since: int = 0) -> list[T
 
 
 def _tell_visit(runbook: Runbook, visit: Visit, state: HostState) -> Told:
-    title = title_of(runbook, state, visit.step)
-    if isinstance(runbook.steps.get(visit.step), Fix):
-        return Told(mark=Mark.FIX, title=title, result=FIX_RESULTS.get(visit.result, visit.result))
+    step = runbook.steps.get(visit.step)
     seen = state.known.get(visit.step) if visit.epoch == state.epoch else None
-    return Told(
-        mark=_MARKS.get(visit.result, Mark.NOTE),
-        title=title,
-        result=RESULTS.get(visit.result, printable(visit.result)),
-        seen=say_observation(seen, visit.step)
-        if seen is not None
-        else printable(visit.reason or ""),
-    )
+    if isinstance(step, Fix):
+        mark, result = Mark.FIX, FIX_RESULTS.get(visit.result, visit.result)
+    else:
+        mark, result = _mark(step, visit.result), _result(step, visit.result)
+    said = say_observation(seen, visit.step) if _is_judged(step) and seen is not None else ""
+    title = title_of(runbook, state, visit.step)
+    return Told(mark=mark, title=title, step=visit.step, result=result, seen=said)
 
 
 def _tell_step(runbook: Runbook, event: StepConcluded, state: HostState) -> Told | None:
     step = runbook.steps.get(event.step)
     if isinstance(step, Ask | Manual):
         return None  # The answer has been told.
-    title = title_of(runbook, state, event.step)
-    if isinstance(step, Branch):
-        return Told(mark=_branch_mark(event), title=title, result=_way(step, event))
-    if isinstance(step, Collect):
-        return Told(mark=Mark.NOTE, title=title, result="collected")
-    seen = event.evidence
+    seen = event.evidence if _is_judged(step) else None
     failed = event.result == CheckResult.FAILED.value
     return Told(
-        mark=_MARKS.get(event.result, Mark.NOTE),
-        title=title,
-        result=RESULTS.get(event.result, printable(event.result)),
+        mark=_mark(step, event.result),
+        title=title_of(runbook, state, event.step),
+        step=event.step,
+        result=_result(step, event.result),
         seen=say_observation(seen, event.step) if seen is not None else "",
         expected=say_expected(seen) if seen is not None and failed else "",
     )
 
 
-def _branch_mark(event: StepConcluded) -> Mark:
-    return Mark.UNKNOWN if event.result == CheckResult.UNKNOWN.value else Mark.NOTE
+def _is_judged(step: Step | None) -> bool:
+    return isinstance(step, Check | Watch)
 
 
-def _way(step: Branch, event: StepConcluded) -> str:
-    """Say which way a branch went and why."""
-    number = event.result.removeprefix("case ")
-    if number.isdecimal() and 1 <= int(number) <= len(step.cases):
-        return shorten(printable(" ".join(step.cases[int(number) - 1].when.split())), LIMIT)
-    return RESULTS.get(event.result, printable(event.result))
+def _mark(step: Step | None, result: str) -> Mark:
+    if _is_judged(step) or result == CheckResult.UNKNOWN.value:
+        return _MARKS.get(result, Mark.NOTE)
+    return Mark.NOTE
+
+
+def _result(step: Step | None, result: str) -> str:
+    """Say a result in the words of its kind of step; of a branch, which case was taken."""
+    number = result.removeprefix("case ")
+    match step:
+        case Branch() if number.isdecimal() and 1 <= int(number) <= len(step.cases):
+            return shorten(printable(" ".join(step.cases[int(number) - 1].when.split())), LIMIT)
+        case Collect() if result == CheckResult.PASSED.value:
+            return "collected"
+        case _:
+            return RESULTS.get(result, printable(result))
 
 
 def _answer(runbook: Runbook, event: Answered) -> str:

@@ -45,7 +45,7 @@ _TELLING = ("status", "error", "state", "running", "listening", "rc", "stdout", 
 # What goes without saying where something else is said.
 _GRANTED = frozenset({"answered", "connected", "exists", "found", "resolved"})
 _SAYS_MORE = ("error", "state", "type", "message", "failures", "stderr")
-_MOST_FACTS = 4
+_MOST_FACTS = 3
 _LONGEST_VALUE = 40
 _MOST_ITEMS = 3
 # A number of seconds as large as this is a moment, not a length of time.
@@ -192,7 +192,7 @@ def _say_facts(seen: Observation, facts: Mapping[str, Json], step: str | None) -
             if name not in names and facts.get(name) not in (None, "", [], {})
         ]
     # What is missing, and what is to be expected, tells something only where nothing else does.
-    present = [(name, item) for name, item in chosen if item is not None] or chosen
+    present = [(name, item) for name, item in chosen if item not in (None, "", [], {})] or chosen
     told = [(name, item) for name, item in present if name not in _GRANTED or item is not True]
     present = told or present
     return [say_fact(name, item) for name, item in present[:_MOST_FACTS]]

@@ -1,6 +1,7 @@
 """The tree of a run under way, on screens of any size."""
 
 import time
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,6 +9,7 @@ from rich.cells import cell_len
 
 from runbook.model.definition import FixResult
 from runbook.model.event import HostEvent, RunResumed
+from runbook.model.observation import Texts
 from runbook.model.state import HostState
 from runbook.views.board import Board
 from tests.unit.views.pictures import Watched, under_way, watched
@@ -18,6 +20,7 @@ from tests.unit.views.scenes import (
     fixed,
     intended,
     looked,
+    site_book,
     stopped,
     unreachable,
     well,
@@ -61,6 +64,45 @@ def test_hosts_of_one_way_are_one_group() -> None:
     assert "├─ 3 hosts: web1, web2, web4" in rows
     assert "│  ✗ The site answers through nginx: failed, status 502 (2), status 504 (1)" in rows
     assert "└─ web3" in rows
+
+
+def test_hosts_whose_titles_differ_are_one_group() -> None:
+    """A title that is rendered differently for hosts is shown as written, and parts nobody."""
+    run = watched("web1", "web2")
+    for host in ("web1", "web2"):
+        seen = looked(host, broken())
+        run.on(replace(seen, texts={**seen.texts, "site": Texts(title=f"{host} answers")}))
+
+    assert run.rows()[1:3] == [
+        "└─ 2 hosts: web1, web2",
+        "   ✗ The site answers through nginx: failed, status 502",
+    ]
+
+
+def test_a_cause_stands_where_it_was_found() -> None:
+    """Events are told one by one while states are ahead of them; the order is the events'."""
+    play = Play()
+    play.joined("web1")
+    run = Watched(play=play, board=Board(runbook=play.runbook))
+
+    for event in list(play.on(looked("web1", broken()))):
+        run.board.happened(event, play.states, 0.0)
+
+    assert [row[3] for row in run.rows()[2:]] == ["✗", "✗", "!"]
+
+
+def test_a_cause_found_again_after_a_fix_is_told_again() -> None:
+    """Each epoch tells its causes, once."""
+    book = site_book()
+    again = replace(book.steps["restart"], max_visits=2)
+    play = Play(runbook=replace(book, steps={**book.steps, "restart": again}))
+    run = Watched(play=play, board=Board(runbook=play.runbook))
+    play.joined("web1")
+    run.on(looked("web1", broken()), *fixed("web1", FixResult.CAUSE_REMOVED))
+
+    run.on(looked("web1", broken()))
+
+    assert sum("cause:" in row for row in run.rows()) == 2
 
 
 def test_hosts_part_and_meet() -> None:

@@ -49,7 +49,7 @@ from tests.unit.views.scenes import SITE_PASSES, seen
         (
             None,
             seen("failed", "u.stdout == 'enabled'", rc=1, stdout="", stderr="no such unit"),
-            "no stdout, stderr “no such unit”",
+            "stderr “no such unit”",
         ),
         (None, seen("failed", "nothing to change", "Ansible would change it", changed=True),
          "Ansible would change it"),
