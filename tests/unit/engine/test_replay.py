@@ -7,6 +7,7 @@ from runbook.errors import RunbookError
 from runbook.model.decision import Done
 from runbook.model.definition import FixResult
 from runbook.model.event import (
+    Acted,
     Event,
     FixConcluded,
     FixVerified,
@@ -18,6 +19,8 @@ from runbook.model.event import (
     RunResumed,
     RunStarted,
     StepConcluded,
+    UndoEnded,
+    UndoIntended,
 )
 from runbook.model.observation import Texts, Verification
 from runbook.model.verdict import Verdict
@@ -39,7 +42,7 @@ RUNBOOK = book(check("site", failed="log"), check("log"))
 
 
 def test_replay_gives_every_host_its_state() -> None:
-    """Each host's state is the fold of its own events; those of the whole run change nothing."""
+    """Each host's state is the fold of its own events; those of the whole run, or after it, change none."""
     events: list[Event] = [
         RunStarted(runbook="example", closure="c", pattern="all", mode=Mode.RUN),
         HostJoined(host="b.example", params={"port": 80}),
@@ -49,6 +52,8 @@ def test_replay_gives_every_host_its_state() -> None:
         RunResumed(),
         StepConcluded(host="b.example", step="site", result="failed", next=to("log")),
         RunFinished(verdict=Verdict.HEALTHY),
+        UndoIntended(host="b.example", step="log", invocation="u", by="ann"),
+        UndoEnded(host="b.example", step="log", acted=Acted.CHANGED),
     ]
 
     states = replay(RUNBOOK, events)
