@@ -26,6 +26,8 @@ def host_variables(site: Deployment) -> dict[str, object]:
     return {
         "ansible_connection": "local",
         "ansible_python_interpreter": str(site.python),
+        # Each site is a host of its own; else all called web1 on this machine would share a lease.
+        "runbook_lease_path": str(site.folder / "lease"),
         "site_url": f"http://127.0.0.1:{site.web_port}",
         "server_name": SERVER_NAME,
         "health_path": "/health",
