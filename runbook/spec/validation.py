@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runbook.errors import Problem
 from runbook.model.definition import Json, StepKind
 from runbook.spec.document import Document, Path
+from runbook.spec.fitting import fits
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -30,6 +31,7 @@ VERDICTS = ("healthy", "resolved", "unresolved", "escalated", "declined", "unkno
 """The verdicts that a runbook may write; the others are for the engine to give."""
 
 
+@cache
 def load_schema(name: str) -> dict[str, Any]:
     """Return one of the shipped schemas by its file name."""
     content = resources.files("runbook.spec.schema").joinpath(name).read_text(encoding="utf-8")
@@ -50,6 +52,8 @@ def _validator() -> "Draft202012Validator":
 
 def shape_problems(document: Document) -> list[tuple[Path, Problem]]:
     """Return what is wrong with the shape of a document, each with the path it is wrong at."""
+    if fits(document.data, load_schema("runbook.schema.json"), _definition):
+        return []
     errors = list(_validator().iter_errors(document.data))
     # Of a step whose kind is unclear nothing more can be said than that.
     unclear = {tuple(error.absolute_path) for error in errors if _is_kind_error(error)}
@@ -64,6 +68,8 @@ def shape_problems(document: Document) -> list[tuple[Path, Problem]]:
 
 def value_problem(value: Json, schema: Json) -> str | None:
     """Say in words what is wrong with a value under a param's schema; None if it is sound."""
+    if fits(value, schema, _definition):
+        return None
     from jsonschema import Draft202012Validator  # noqa: PLC0415
 
     for error in Draft202012Validator(schema).iter_errors(value):
