@@ -77,6 +77,13 @@ class Flights:
         """Return how many observations are under way."""
         return sum(isinstance(item.request, ObserveRequest) for item in self._under_way.values())
 
+    def at_work(self) -> int:
+        """Return how many requests are under way that do more than look through a period."""
+        return sum(
+            not isinstance(item.request, ObserveRequest | WatchRequest)
+            for item in self._under_way.values()
+        )
+
     def cancel(self, *, fixes: bool) -> None:
         """Cancel what is under way; fixes only if told."""
         for flight in self._under_way.values():

@@ -24,6 +24,16 @@ def unfit(resolved: HostsResolved, pattern: str) -> RunbookError | None:
     return None
 
 
+def unusable(reason: str | None) -> RunbookError:
+    """Return the error of an Ansible that came to an end without naming any host."""
+    return RunbookError.of(
+        "ansible-unusable",
+        "Ansible could not read the inventory, or could not start",
+        context=reason,
+        hint="see what `ansible-inventory --list` says with the same -i",
+    )
+
+
 def _param_problems(problems: Sequence[ParamProblem]) -> list[Problem]:
     """Return one problem for each param and message, naming the hosts it concerns."""
     hosts: dict[tuple[str, str], list[str]] = {}
@@ -51,7 +61,7 @@ def held(claims: Sequence[Claim]) -> RunbookError:
                 f"held by run {run} ({claim.runbook}) since {_time(claim.since)}",
                 context=f"It is driven by process {claim.holder.pid} on {claim.holder.controller}.",
                 hint=f"wait for it to end, or see it with `runbook report {run}`; if it was "
-                f"interrupted, `runbook resume {run}` goes on with it",
+                f"interrupted, `runbook resume {run}` goes on with it, and with --abandon closes it",
             )
             for run, claim in runs.items()
         )

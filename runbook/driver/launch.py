@@ -1,25 +1,34 @@
-"""Beginning a run, and going on with one that stopped."""
+"""Beginning a run, going on with one that stopped, and closing one that nobody goes on with."""
 
 import secrets
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from runbook.driver.joining import held
-from runbook.driver.loop import Driver, InterruptedRunError, changed_meanwhile
+from runbook.driver.loop import (
+    CHANGED_MEANWHILE,
+    GATHER_S,
+    Driver,
+    InterruptedRunError,
+    changed_meanwhile,
+)
 from runbook.driver.observer import Observer
 from runbook.driver.operator import Operator
 from runbook.engine.evolve import replay
-from runbook.errors import RunbookError
+from runbook.errors import Problem, RunbookError
 from runbook.executor import Executor
 from runbook.journal import Entry, Journal, RunSummary
 from runbook.journal.holder import this_process
 from runbook.model.definition import Runbook
 from runbook.model.event import (
     Event,
+    FixEnded,
     FixIntended,
     HostFinished,
+    HostJoined,
     Mode,
     RunFinished,
     RunInterrupted,
@@ -31,7 +40,11 @@ from runbook.model.verdict import Verdict
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setting:
-    """What a run is driven with. `closure` computes the closure hash of what it would execute."""
+    """What a run is driven with.
+
+    `closure` computes the closure hash of what it would execute, `clock` gives POSIX seconds,
+    `gather_s` is how long hosts wait for others that need the same answer.
+    """
 
     runbook: Runbook
     executor: Executor
@@ -39,6 +52,8 @@ class Setting:
     operator: Operator
     observer: Observer
     closure: Callable[[], str]
+    clock: Callable[[], float] = time.time
+    gather_s: float = GATHER_S
 
 
 def new_run_id(now: float) -> str:
@@ -53,7 +68,7 @@ def begin_run(run: str, setting: Setting, started: RunStarted) -> Driver:
     Raises RunbookError, or InterruptedRunError; the journal says then that the run is over, as
     nothing was touched.
     """
-    now = time.time()
+    now = setting.clock()
     setting.journal.begin(
         RunSummary(
             id=run,
@@ -80,14 +95,17 @@ def _driver(run: str, setting: Setting, started: RunStarted) -> Driver:
         observer=setting.observer,
         closure=setting.closure,
         approved_closure=started.closure,
+        clock=setting.clock,
+        gather_s=setting.gather_s,
     )
 
 
 def drive(driver: Driver, pattern: str) -> Verdict:
     """Drive a run to its end; `pattern` is its target set, unless it has its hosts already.
 
-    However it ends, the journal says so: a run that raises RunbookError is aborted, one that raises
-    InterruptedRunError can be resumed.
+    However it ends, the journal says so, if it can be written. A run that raises RunbookError is
+    aborted where it has no hosts yet, or could not be gone on with as what it executes has changed;
+    any other one, and one that raises InterruptedRunError, can be resumed.
     """
     try:
         if not driver.states:
@@ -97,23 +115,40 @@ def drive(driver: Driver, pattern: str) -> Verdict:
         driver.note(RunInterrupted(reason=str(stopped)))
         raise
     except RunbookError as error:
-        if not any(state.acting for state in driver.states.values()):
-            abort(driver, error.problems[0].message)
-        raise
+        if _is_over(driver, error):
+            raise
+        raise RunbookError(*error.problems, stopped_here(driver.run)) from error
 
 
-def abort(driver: Driver, reason: str) -> None:
-    """Close a run without going on; a journal that cannot be written has said so already."""
+def _is_over(driver: Driver, error: RunbookError) -> bool:
+    """Write down what an error makes of a run; say whether that is its end."""
+    over = not driver.states or error.problems[0].reference == CHANGED_MEANWHILE
+    reason = error.problems[0].message
+    with suppress(RunbookError):  # A journal that cannot be written has said so already.
+        if over:
+            _abort(driver, reason)
+        else:
+            driver.note(RunInterrupted(reason=reason))
+    return over
+
+
+def _abort(driver: Driver, reason: str) -> None:
+    """Close a run without going on."""
     unfinished = [host for host, state in driver.states.items() if state.verdict is None]
-    events: list[Event] = [
-        *(HostFinished(host=host, verdict=Verdict.ABORTED, reason=reason) for host in unfinished),
-        RunFinished(verdict=Verdict.ABORTED),
-    ]
-    try:
-        driver.journal.append(driver.run, events, at=time.time(), who=driver.operator.name)
-        driver.journal.release(driver.run, driver.states)
-    except RunbookError:
-        return
+    driver.ledger.tell(
+        *(HostFinished(host=host, verdict=Verdict.ABORTED, reason=reason) for host in unfinished)
+    )
+    driver.note(RunFinished(verdict=Verdict.ABORTED))
+
+
+def stopped_here(run: str) -> Problem:
+    """Return what a person is to know of a run that stopped before its end."""
+    return Problem(
+        reference="run-stopped",
+        message=f"run {run} stopped before its end",
+        hint=f"once that is mended: runbook resume {run}; to close it as it stands: "
+        f"runbook resume {run} --abandon",
+    )
 
 
 def started_event(entries: Iterable[Entry]) -> RunStarted:
@@ -124,7 +159,7 @@ def started_event(entries: Iterable[Entry]) -> RunStarted:
     raise RunbookError.of(
         "nothing-to-resume",
         "the run was stopped before its beginning was written down",
-        hint="start it anew; nothing was touched",
+        hint="start it anew; nothing was touched (`runbook resume RUN --abandon` closes it)",
     )
 
 
@@ -132,31 +167,80 @@ def resume_run(summary: RunSummary, setting: Setting) -> Driver:
     """Take a stopped run up where it stands, after checking that it can be gone on with.
 
     Raises RunbookError: `run-finished`, `run-driven` (its process lives), `journal-broken`,
-    `changed-meanwhile` (what it would execute is not what it began with).
+    `changed-meanwhile` (what it would execute is not what it began with), `host-held`.
     """
-    if summary.verdict is not None:
-        raise RunbookError.of(
-            "run-finished",
-            f"run {summary.id} has ended: {summary.verdict}",
-            hint=f"see it with `runbook report {summary.id}`, or start a new run",
-        )
     journal = setting.journal
-    journal.verify(summary.id)
-    events = [entry.event for entry in journal.entries(summary.id)]
+    events = _take_over(summary, journal)
     started = next(event for event in events if isinstance(event, RunStarted))
     if setting.closure() != started.closure:
         raise changed_meanwhile(summary.id)
     states = replay(setting.runbook, events)
-    journal.take_over(summary.id, this_process())
     if started.mode is Mode.RUN:
         unfinished = [host for host, state in states.items() if state.verdict is None]
-        conflict = journal.claim(summary.id, unfinished, at=time.time())
+        conflict = journal.claim(summary.id, unfinished, at=setting.clock())
         if conflict is not None:
             raise held(conflict.claims)
     driver = _driver(summary.id, setting, started)
     driver.take_up(states, _last_invocations(events))
     driver.note(RunResumed(operator=setting.operator.name))
     return driver
+
+
+def abandon(
+    summary: RunSummary,
+    journal: Journal,
+    *,
+    who: str,
+    reason: str,
+    at_work: Callable[[str], bool],
+) -> tuple[str, ...]:
+    """Close a stopped run as it stands; return the hosts that had no verdict, now `aborted`.
+
+    Needs neither the runbook nor the hosts. `at_work` says whether an invocation still runs.
+    Raises RunbookError: `run-finished`, `run-driven` (its process lives), `journal-broken`,
+    `fix-at-work` (what the run left running is still changing a host).
+    """
+    events = _take_over(summary, journal)
+    acting: dict[str, str] = {}
+    for event in events:
+        if isinstance(event, FixIntended):
+            acting[event.host] = event.invocation
+        elif isinstance(event, FixEnded):
+            acting.pop(event.host, None)
+    working = sorted(host for host, invocation in acting.items() if at_work(invocation))
+    if working:
+        raise RunbookError.of(
+            "fix-at-work",
+            f"the fix that run {summary.id} began is still under way on {', '.join(working)}",
+            hint=f"wait for its end, or have it seen through: runbook resume {summary.id}",
+        )
+    finished = {event.host for event in events if isinstance(event, HostFinished)}
+    joined = [event.host for event in events if isinstance(event, HostJoined)]
+    hosts = tuple(host for host in joined if host not in finished)
+    why = f"abandoned by {who}" + (f": {reason}" if reason else "")
+    closing: list[Event] = [
+        RunInterrupted(reason=why),
+        *(HostFinished(host=host, verdict=Verdict.ABORTED, reason=why) for host in hosts),
+        RunFinished(verdict=Verdict.ABORTED),
+    ]
+    journal.append(summary.id, closing, at=time.time(), who=who)
+    journal.release(summary.id, joined)
+    return hosts
+
+
+def _take_over(summary: RunSummary, journal: Journal) -> list[Event]:
+    """Become the driver of a stopped run; return what happened in it, which nobody adds to now."""
+    journal.verify(summary.id)
+    if summary.verdict is None:
+        journal.take_over(summary.id, this_process())
+        summary = journal.find(summary.id)
+    if summary.verdict is not None:
+        raise RunbookError.of(
+            "run-finished",
+            f"run {summary.id} has ended: {summary.verdict}",
+            hint=f"see it with `runbook report {summary.id}`, or start a new run",
+        )
+    return [entry.event for entry in journal.entries(summary.id)]
 
 
 def _last_invocations(events: Iterable[Event]) -> dict[str, str]:

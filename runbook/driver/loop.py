@@ -2,12 +2,15 @@
 
 import queue
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from runbook.driver.desk import Desk, Replied
 from runbook.driver.flights import Flight, Flights, describe
-from runbook.driver.joining import held, unfit
+from runbook.driver.gathering import Gathering
+from runbook.driver.joining import held, unfit, unusable
+from runbook.driver.ledger import Ledger
 from runbook.driver.observer import Observer
 from runbook.driver.operator import Operator
 from runbook.engine.cohort import Cohort, cohorts
@@ -45,7 +48,7 @@ from runbook.model.decision import (
     VerifyFix,
     WatchCheck,
 )
-from runbook.model.definition import CheckResult, Json, Runbook
+from runbook.model.definition import CheckResult, Runbook
 from runbook.model.event import (
     Acted,
     EvidenceExpired,
@@ -53,7 +56,6 @@ from runbook.model.event import (
     FixIntended,
     FixVerified,
     HostEvent,
-    HostFinished,
     HostJoined,
     Mode,
     Observed,
@@ -64,12 +66,17 @@ from runbook.model.state import HostState
 from runbook.model.verdict import Verdict, worst
 
 GATHER_S = 0.3
-"""How long the first host of a cohort waits for others before the operator is asked."""
+"""How long hosts that need the same answer wait for another one before the operator is asked."""
 
 MAX_OBSERVATIONS = 4
 """How many observations run at once; hosts that come later wait and are batched together."""
 
+MAX_AT_WORK = 8
+"""How many fixes, verifications and previews run at once, each a process of some 60 MB."""
+
 ORPHAN_POLL_S = 0.2
+
+CHANGED_MEANWHILE = "changed-meanwhile"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,15 +113,26 @@ class Driver:
     closure: Callable[[], str]
     approved_closure: str
     clock: Callable[[], float] = time.time
-    states: dict[str, HostState] = field(default_factory=dict)
+    gather_s: float = GATHER_S
     _inbox: queue.SimpleQueue[Message] = field(default_factory=queue.SimpleQueue)
     _idle: set[str] = field(default_factory=set)
+    _unseen: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _queue: deque[Cohort] = field(default_factory=deque)
     _orphans: dict[str, str] = field(default_factory=dict)
-    _unfinished: int = 0
     _stopping: Stop | None = None
-    _news_at: float = 0.0
+    _failure: RunbookError | None = None
 
     def __post_init__(self) -> None:
+        self.ledger = Ledger(
+            run=self.run,
+            runbook=self.runbook,
+            journal=self.journal,
+            observer=self.observer,
+            who=self.operator.name,
+            clock=self.clock,
+        )
+        self._tell = self.ledger.tell
+        self._gathering = Gathering(quiet_s=self.gather_s)
         self._flights = Flights(run=self.run, executor=self.executor, deliver=self._inbox.put)
         self._desk = Desk(
             runbook=self.runbook,
@@ -122,6 +140,11 @@ class Driver:
             closure=self.approved_closure,
             deliver=self._inbox.put,
         )
+
+    @property
+    def states(self) -> Mapping[str, HostState]:
+        """Where each host's walk stands."""
+        return self.ledger.states
 
     def stop(self, stop: Stop) -> None:
         """Ask the loop to stop; safe from a signal handler."""
@@ -133,6 +156,13 @@ class Driver:
         Raises RunbookError where the pattern names nobody, a param is missing or of the wrong type,
         another run holds a host, or Ansible cannot be used; nothing has been touched then.
         """
+        try:
+            self._join(pattern)
+        except (RunbookError, InterruptedRunError):
+            self._flights.give_up()
+            raise
+
+    def _join(self, pattern: str) -> None:
         first = decide(self.runbook, start(self.runbook, ""), self.mode)
         steps = first.steps if isinstance(first, Observe) else ()
         request = ObserveRequest(
@@ -145,14 +175,8 @@ class Driver:
                 case HostsResolved():
                     self._welcome(message, flight, pattern)
                 case InvocationEnded(reason=reason):
-                    raise RunbookError.of(
-                        "ansible-unusable",
-                        "Ansible could not read the inventory, or could not start",
-                        context=reason,
-                        hint="see what `ansible-inventory --list` says with the same -i",
-                    )
+                    raise unusable(reason)
                 case Stop():
-                    self._flights.give_up()
                     raise InterruptedRunError(message.reason)
                 case _:
                     self._take(message)
@@ -164,12 +188,9 @@ class Driver:
             if conflict is not None:
                 problem = held(conflict.claims)
         if problem is not None:
-            self._flights.give_up()
             raise problem
         flight.hosts.update(resolved.hosts)
-        self._unfinished = len(resolved.hosts)
-        for host in resolved.hosts:
-            self.states[host] = start(self.runbook, host)
+        self.ledger.open({host: start(self.runbook, host) for host in resolved.hosts})
         self._tell(
             *(
                 HostJoined(host=host, params=resolved.params.get(host, {}))
@@ -178,11 +199,10 @@ class Driver:
         )
 
     def take_up(self, states: Mapping[str, HostState], orphans: Mapping[str, str]) -> None:
-        """Go on from these states; `orphans` names the invocation that may still act, by host."""
-        self.states.update(states)
+        """Go on from these states; `orphans` names the last invocation of each host's fixes."""
+        self.ledger.open(states)
         self._idle.update(host for host, state in states.items() if state.verdict is None)
-        self._unfinished = len(self._idle)
-        self._orphans.update(orphans)
+        self._orphans.update({host: orphans[host] for host in orphans if states[host].acting})
 
     def finish(self) -> Verdict:
         """Drive until every host has its verdict; return the run's.
@@ -192,20 +212,27 @@ class Driver:
         """
         try:
             self._loop()
-            self._flights.see_out()
+        except RunbookError:
+            self._let_fixes_end()
+            raise
         finally:
+            self._flights.see_out()
             self._flights.give_up()
         verdict = worst(state.verdict or Verdict.UNKNOWN for state in self.states.values())
         self.note(RunFinished(verdict=verdict))
         return verdict
 
+    def note(self, event: RunEvent) -> None:
+        """Write down something that concerns the run as a whole."""
+        self.ledger.note(event)
+
     def _loop(self) -> None:
         while True:
-            self._pump()
-            if not self._unfinished:
+            self._advance()
+            if not self.ledger.unfinished:
                 return
             if self._stopping is not None and not self._flights.fixing():
-                raise InterruptedRunError(self._stopping.reason)
+                raise self._failure or InterruptedRunError(self._stopping.reason)
             try:
                 self._take(self._inbox.get(timeout=self._patience_s()))
             except queue.Empty:
@@ -215,21 +242,49 @@ class Driver:
             while not self._inbox.empty():
                 self._take(self._inbox.get())
 
+    def _advance(self) -> None:
+        """Go on as far as possible; what stands in the way lets fixes under way come to an end."""
+        try:
+            self._pump()
+        except RunbookError as error:
+            if self.ledger.is_lost or self._failure is not None:
+                raise
+            self._failure = error
+            self._on_stop(Stop(reason=error.problems[0].message))
+
+    def _let_fixes_end(self) -> None:
+        """Wait for fixes under way, which nobody can write down: half of one is worse than all."""
+        self._flights.cancel(fixes=False)
+        while self._flights.fixing():
+            match self._inbox.get():
+                case Stop():
+                    self._flights.cancel(fixes=True)
+                case InvocationEnded(request=request):
+                    self._flights.landed(request)
+                case _:
+                    pass
+
     # Deciding and dispatching
 
     def _pump(self) -> None:
         """Take every idle host as far as it goes without doing anything, then do things."""
-        ready: dict[str, Decision] = {}
+        decided: dict[str, Decision] = {}
         for host in tuple(self._idle):
             decision = self._walk(host)
-            if isinstance(decision, Done):
+            if not isinstance(decision, AwaitFix):
                 self._idle.discard(host)
-            else:
-                ready[host] = decision
-        grouped = cohorts(self.runbook, ready, self.states)
-        self._observe({host: item for host, item in ready.items() if isinstance(item, Observe)})
-        for cohort in grouped:
-            self._dispatch(cohort)
+            if not isinstance(decision, Done):
+                decided[host] = decision
+        for cohort in cohorts(self.runbook, decided, self.states):
+            self._line_up(cohort)
+        if self._stopping is not None:
+            return
+        self._look()
+        # Nobody else comes while nobody is looked at.
+        due = self._gathering.due(all_of_them=not self._flights.observing())
+        self._queue.extend(cohorts(self.runbook, due, self.states))
+        while self._queue and self._flights.at_work() < MAX_AT_WORK:
+            self._act(self._queue.popleft())
 
     def _walk(self, host: str) -> Decision:
         """Write down what follows without doing anything; return what is to be done then."""
@@ -243,41 +298,45 @@ class Driver:
         self._tell(*events)
         return decision
 
-    def _observe(self, needs: Mapping[str, Observe]) -> None:
+    def _line_up(self, cohort: Cohort) -> None:
+        """Have hosts wait for what they need; each waits in one place."""
+        match cohort.decision:
+            case AwaitFix():
+                self._await_orphans(cohort)
+            case Observe(steps=steps):
+                self._unseen.update(dict.fromkeys(cohort.hosts, steps))
+            case RequestApproval() as decision:
+                self._gathering.add(decision, cohort.hosts)
+            case _:
+                self._queue.append(cohort)
+
+    def _look(self) -> None:
         """Look at all hosts that need it in one invocation, whatever each of them needs."""
-        if not needs or self._stopping is not None:
+        if not self._unseen or self._flights.observing() >= MAX_OBSERVATIONS:
             return
-        if self._flights.observing() >= MAX_OBSERVATIONS:
-            return
+        wants, self._unseen = self._unseen, {}
         request = ObserveRequest(
             id=self._flights.name(),
-            pattern=":".join(needs),
-            wants={host: need.steps for host, need in needs.items()},
-            known=self._known(needs),
+            pattern=",".join(wants),
+            wants=wants,
+            known=self.ledger.known(wants),
         )
-        self._launch(request, needs)
-
-    def _dispatch(self, cohort: Cohort) -> None:
-        if isinstance(cohort.decision, AwaitFix):
-            self._await_orphans(cohort)
-        elif self._stopping is None:
-            self._act(cohort)
+        self._launch(request, wants)
 
     def _act(self, cohort: Cohort) -> None:
         hosts = cohort.hosts
         match cohort.decision:
             case VerifyFix(fix=fix):
-                name, known = self._flights.name(), self._known(hosts)
+                name, known = self._flights.name(), self.ledger.known(hosts)
                 self._launch(VerifyRequest(id=name, fix=fix, hosts=hosts, known=known), hosts)
             case WatchCheck(step=step):
-                name, known = self._flights.name(), self._known(hosts)
+                name, known = self._flights.name(), self.ledger.known(hosts)
                 self._launch(WatchRequest(id=name, step=step, hosts=hosts, known=known), hosts)
             case StartFix() as decision:
                 self._start_fix(decision, hosts)
-            case RequestApproval():
-                self._request_approval(cohort)
+            case RequestApproval() as decision:
+                self._request_approval(cohort, decision.fix)
             case AskOperator():
-                self._idle.difference_update(hosts)
                 self._desk.ask_question(self._flights.name(), cohort, self.states)
 
     def _start_fix(self, decision: StartFix, hosts: tuple[str, ...]) -> None:
@@ -287,7 +346,7 @@ class Driver:
         if self.closure() != self.approved_closure:
             raise changed_meanwhile(self.run)
         request = FixRequest(
-            id=self._flights.name(), fix=decision.fix, hosts=fresh, known=self._known(fresh)
+            id=self._flights.name(), fix=decision.fix, hosts=fresh, known=self.ledger.known(fresh)
         )
         self._tell(
             *(
@@ -300,7 +359,17 @@ class Driver:
                 for host in fresh
             )
         )
-        self._launch(request, fresh)
+        try:
+            self._launch(request, fresh)
+        except RunbookError as error:
+            reason = error.problems[0].message
+            self._tell(
+                *(
+                    FixEnded(host=host, step=decision.fix, acted=Acted.WITHHELD, reason=reason)
+                    for host in fresh
+                )
+            )
+            raise
 
     def _evidence_is_fresh(self, host: str, fix: str) -> bool:
         """Say whether a host may be acted upon; if not, it is sent back to be observed again."""
@@ -309,24 +378,20 @@ class Driver:
         if age <= self.runbook.evidence_max_age_s:
             return True
         self._tell(EvidenceExpired(host=host, step=fix, age_s=round(age, 1)))
-        self._inbox.put(Nudge())
+        self._awake(host)
         return False
 
-    def _request_approval(self, cohort: Cohort) -> None:
-        if self._flights.observing() and time.monotonic() - self._news_at < GATHER_S:
-            return  # Others may need the same answer; ask once.
-        assert isinstance(cohort.decision, RequestApproval)  # noqa: S101 -- for the type checker
+    def _request_approval(self, cohort: Cohort, fix: str) -> None:
         ticket = self._flights.name()
-        self._idle.difference_update(cohort.hosts)
         self._desk.open(ticket, cohort)
         if not self.operator.wants_previews:
             self._desk.ask_approval(ticket, self.states)
             return
         request = PreviewRequest(
             id=self._flights.name(),
-            fix=cohort.decision.fix,
+            fix=fix,
             hosts=cohort.hosts,
-            known=self._known(cohort.hosts),
+            known=self.ledger.known(cohort.hosts),
         )
         self._launch(request, cohort.hosts, ticket)
 
@@ -346,7 +411,12 @@ class Driver:
                     interrupted=True,
                 )
             )
-            self._inbox.put(Nudge())
+            self._awake(host)
+
+    def _awake(self, host: str) -> None:
+        """Have a host decided anew, without news from outside."""
+        self._idle.add(host)
+        self._inbox.put(Nudge())
 
     # Taking in what comes
 
@@ -372,7 +442,6 @@ class Driver:
     def _on_observed(self, report: HostObserved) -> None:
         if not self._is_owed(report.request, report.host):
             return
-        self._news_at = time.monotonic()
         seen = report.observations
         cut_off = self._stopping is not None and all(
             item.result is CheckResult.UNKNOWN for item in seen.values()
@@ -447,7 +516,6 @@ class Driver:
 
     def _launch(self, request: Request, hosts: Iterable[str], ticket: str | None = None) -> Flight:
         flight = self._flights.launch(request, hosts, ticket)
-        self._idle.difference_update(flight.hosts)
         self.observer.working(tuple(sorted(flight.hosts)), describe(request))
         return flight
 
@@ -464,53 +532,20 @@ class Driver:
     def _position(self, host: str) -> str:
         return self.states[host].position or ""
 
-    def _tell(self, *events: HostEvent) -> None:
-        """Write events down, then let them count."""
-        if not events:
-            return
-        self.journal.append(self.run, events, at=self.clock(), who=self.operator.name)
-        for event in events:
-            self.states[event.host] = evolve(self.runbook, self.states[event.host], event)
-        finished = [event.host for event in events if isinstance(event, HostFinished)]
-        self._unfinished -= len(finished)
-        if finished:
-            self.journal.release(self.run, finished)
-        for event in events:
-            self.observer.happened(event, self.states)
-
-    def note(self, event: RunEvent) -> None:
-        """Write down something that concerns the run as a whole."""
-        self.journal.append(self.run, (event,), at=self.clock(), who=self.operator.name)
-        self.observer.happened(event, self.states)
-
-    def _known(self, hosts: Iterable[str]) -> dict[str, dict[str, Json]]:
-        """Return what a later invocation may use of what is known of hosts."""
-        return {host: _facts(self.states[host]) for host in hosts}
-
     def _patience_s(self) -> float | None:
         """Return how long to wait for news before looking at the clock."""
-        waits = [] if self._desk.next_expiry_s() is None else [self._desk.next_expiry_s() or 0.0]
+        waits = [self._desk.next_expiry_s(), self._gathering.next_due_s()]
         if self._orphans:
             waits.append(ORPHAN_POLL_S)
-        if self._idle:
-            waits.append(GATHER_S / 3)
-        return min(waits) if waits else None
-
-
-def _facts(state: HostState) -> dict[str, Json]:
-    seen = {
-        step: dict(item.facts)
-        for step, item in state.known.items()
-        if item.facts and item.result is not CheckResult.UNKNOWN
-    }
-    return {**seen, **{step: {"choice": answer} for step, answer in state.answers.items()}}
+        return min((wait for wait in waits if wait is not None), default=None)
 
 
 def changed_meanwhile(run: str) -> RunbookError:
     """Return the error of a closure that is no longer what the run began with."""
     return RunbookError.of(
-        "changed-meanwhile",
+        CHANGED_MEANWHILE,
         f"the runbook, a role or Ansible itself changed after run {run} began",
         context="What was looked at and approved is not what would be done now.",
-        hint="start a new run; nothing more is done in this one",
+        hint=f"start a new run; nothing more is done in this one (if it is not over yet, close it: "
+        f"runbook resume {run} --abandon)",
     )

@@ -223,7 +223,7 @@ class Undoing:
         steps = tuple(step for step in (fix.verify.cause, fix.verify.symptom) if step)
         wanted = tuple(dict.fromkeys(steps))
         request = ObserveRequest(
-            id=self._name(), pattern=":".join(hosts), wants=dict.fromkeys(hosts, wanted)
+            id=self._name(), pattern=",".join(hosts), wants=dict.fromkeys(hosts, wanted)
         )
         return {
             report.host: report.observations
