@@ -9,6 +9,7 @@ from rich.text import Text
 
 from runbook.model.verdict import Verdict
 from runbook.views.board import Activity, Board, Group
+from runbook.views.line import Line
 from runbook.views.safe_text import printable
 from runbook.views.telling import GOOD, STYLES, Mark, Told
 from runbook.views.words import VERDICTS, say_duration, say_hosts
@@ -122,19 +123,11 @@ def _section(board: Board, group: Group, width: int, now: float) -> _Section:
 
 
 def _line_rows(line: Told, title: str, seen: str, width: int) -> list[Text]:
-    style = STYLES[line.mark]
-    mark = f"{line.mark.value} "
     if line.mark is Mark.FIX:
-        return [Text(f"{mark}{title}", style=style), _chain(line.result, width)]
-    tail = Text(f": {line.result}" if line.result else "", style=style)
-    if seen and line.mark is not Mark.CAUSE:
-        tail.append(f", {seen}")
-    lead = Text(title)
-    room = width - cell_len(mark)
-    # Where both do not fit, each may have half.
-    tail.truncate(max(room - lead.cell_len, room // 2), overflow="ellipsis")
-    lead.truncate(room - tail.cell_len, overflow="ellipsis")
-    return [Text.assemble((mark, style), lead, tail)]
+        lead = Text(f"{line.mark.value} {title}", style=STYLES[line.mark])
+        return [lead, _chain(line.result, width)]
+    said = "" if line.mark is Mark.CAUSE else seen
+    return [Line(mark=line.mark, title=title, result=line.result, seen=said).fit(width)]
 
 
 def _chain(phases: str, width: int) -> Text:

@@ -14,8 +14,9 @@ from runbook.executor import HostPreviewed
 from runbook.model.definition import AnsibleRole, Fix, Json, Runbook
 from runbook.model.observation import Observation, TaskChange
 from runbook.model.state import HostState
+from runbook.views.line import Line
 from runbook.views.safe_text import printable, printable_lines
-from runbook.views.telling import STYLES, Mark, Told, tell_visits, title_of
+from runbook.views.telling import Mark, Told, tell_visits, title_of
 from runbook.views.words import (
     FIX_RESULTS,
     RESULTS,
@@ -47,7 +48,7 @@ def confirmation(request: ApprovalRequest, runbook: Runbook) -> RenderableType:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for label, rows in (
+    parts: tuple[tuple[str, Sequence[RenderableType]], ...] = (
         ("Cause", [_cause(request)]),
         ("Impact", [Text(printable(request.impact) or "not described")]),
         ("Undo", [Text(_undo(request.fix))]),
@@ -56,7 +57,8 @@ def confirmation(request: ApprovalRequest, runbook: Runbook) -> RenderableType:
         ("Before", _before(request, runbook)),
         ("Runs", [_row(_action(request.fix))]),
         ("Predicted", _predicted(request)),
-    ):
+    )
+    for label, rows in parts:
         for number, row in enumerate(rows):
             table.add_row(label if number == 0 else "", row)
     title = Text.assemble(
@@ -181,7 +183,7 @@ def _say(seen: Observation | None) -> str:
     return f"{said}; expected {expected}" if expected else said
 
 
-def _led_here(request: ApprovalRequest, runbook: Runbook) -> list[Text]:
+def _led_here(request: ApprovalRequest, runbook: Runbook) -> list[RenderableType]:
     """Return the steps of this epoch: what was found wrong first of all, then what was not.
 
     Hosts are told apart by steps and results, not by titles as rendered or by values seen.
@@ -193,7 +195,7 @@ def _led_here(request: ApprovalRequest, runbook: Runbook) -> list[Text]:
     groups = _fold(
         (host, [(told.mark, told.step, told.result) for told in way]) for host, way in ways.items()
     )
-    rows: list[Text] = []
+    rows: list[RenderableType] = []
     for hosts, _ in _bounded(groups):
         if lead := _lead(request, hosts):
             rows.append(_row(lead))
@@ -204,11 +206,14 @@ def _led_here(request: ApprovalRequest, runbook: Runbook) -> list[Text]:
         if len(telling) > _MOST_STEPS:
             earlier = count(len(telling) - _MOST_STEPS, "earlier step")
             rows.append(_row(f"… {earlier} (e shows all)", style="dim"))
-        rows += [_step(told) for told in telling[-_MOST_STEPS:]]
+        rows += [
+            Line(mark=told.mark, title=told.title, result=told.result, seen=told.seen)
+            for told in telling[-_MOST_STEPS:]
+        ]
         passed = [told.title for told in way if told.mark is Mark.PASSED]
         if passed:
             rows.append(_row(f"✓ passed: {'; '.join(passed)}", style="dim"))
-    return rows + _others(groups, "e shows all")
+    return [*rows, *_others(groups, "e shows all")]
 
 
 def _common(runbook: Runbook, lines: Sequence[Told]) -> Told:
@@ -218,11 +223,6 @@ def _common(runbook: Runbook, lines: Sequence[Told]) -> Told:
         first = replace(first, title=printable(runbook.steps[first.step].title))
     same = all(line.seen == first.seen for line in lines)
     return first if same else replace(first, seen="")
-
-
-def _step(told: Told) -> Text:
-    text = f"{told.title}: {told.result}" + (f", {told.seen}" if told.seen else "")
-    return _row((f"{told.mark.value} ", STYLES[told.mark]), text)
 
 
 def _row(*parts: str | tuple[str, str], style: str = "") -> Text:

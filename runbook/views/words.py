@@ -44,6 +44,8 @@ FIX_RESULTS: Mapping[str, str] = {
 _TELLING = ("status", "error", "state", "running", "listening", "rc", "stdout", "count")
 # What goes without saying where something else is said.
 _GRANTED = frozenset({"answered", "connected", "exists", "found", "resolved"})
+# What is too long to tell anything, cut off as it would be.
+_LONG = frozenset({"body", "json", "headers", "content", "text", "last_lines"})
 _SAYS_MORE = ("error", "state", "type", "message", "failures", "stderr")
 _MOST_FACTS = 3
 _LONGEST_VALUE = 40
@@ -193,8 +195,9 @@ def _say_facts(seen: Observation, facts: Mapping[str, Json], step: str | None) -
         ]
     # What is missing, and what is to be expected, tells something only where nothing else does.
     present = [(name, item) for name, item in chosen if item not in (None, "", [], {})] or chosen
-    told = [(name, item) for name, item in present if name not in _GRANTED or item is not True]
-    present = told or present
+    short = [(name, item) for name, item in present if name not in _LONG] or present
+    told = [(name, item) for name, item in short if name not in _GRANTED or item is not True]
+    present = told or short
     return [say_fact(name, item) for name, item in present[:_MOST_FACTS]]
 
 

@@ -135,9 +135,11 @@ def test_quitting_declines_all_that_comes_and_says_so() -> None:
         terminal.expect(ONE)
         terminal.send("q\n")
         terminal.expect("Declined, and so is every later fix of this run.")
-        assert replied(terminal).startswith("yes= ")
-        terminal.expect("Declined as you asked: Restart myapp on web1")
-        assert replied(terminal).startswith("yes= ")
+        shown = ""
+        for _ in range(2):
+            assert replied(terminal).startswith("yes= ")
+            shown += terminal.before
+        assert "Declined as you asked: Restart myapp on web1" in shown
 
 
 def test_what_was_typed_before_the_question_is_no_answer() -> None:
