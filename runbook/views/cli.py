@@ -29,7 +29,10 @@ COMMANDS = {
         "list": ("commands.list:list_command", "List the runbooks there are."),
         "show": ("commands.show:show_command", "Show what a runbook does."),
         "graph": ("commands.graph:graph_command", "Draw a runbook's decision tree."),
-        "history": ("commands.history:history_command", "List past runs."),
+        "history": (
+            "commands.history:history_command",
+            "List past runs, newest first, and those under way.",
+        ),
         "report": ("commands.report:report_command", "Report on one run."),
     },
     "Write runbooks": {
@@ -42,7 +45,7 @@ COMMANDS = {
     "Set up": {
         "settings": (
             "commands.settings:settings_command",
-            "Show all settings and where they are from.",
+            "Show all settings and where each is from.",
         ),
         "completion": (
             "commands.completion:completion_command",

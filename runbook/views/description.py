@@ -125,7 +125,7 @@ def _fix(fix: Fix, runbook: Runbook) -> Iterator[str]:
     if fix.affects:
         yield f"    affects           {printable(', '.join(fix.affects))}"
     yield f"    action            {_action(fix.action)}, at most {say_duration(fix.timeout_s)}"
-    looks = ", ".join(filter(None, (fix.verify.cause, fix.verify.symptom)))
+    looks = ", ".join(dict.fromkeys(filter(None, (fix.verify.cause, fix.verify.symptom))))
     holds = f", must hold {say_duration(fix.verify.hold_s)}" if fix.verify.hold_s else ""
     yield f"    verified by       {looks} within {say_duration(fix.verify.within_s)}{holds}"
     yield f"    undo              {_action(fix.undo) if fix.undo else 'none'}"

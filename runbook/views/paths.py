@@ -43,7 +43,12 @@ class Way:
 
 
 def ways(step: Step) -> list[Way]:
-    """Return where a step leads: results with the same target together, in a fixed order."""
+    """Return where a step leads, in a fixed order: results with the same target together.
+
+    Those of a branch stay apart, since the order of its cases decides.
+    """
+    if isinstance(step, Branch):
+        return [Way(results=(result,), target=target) for result, target in _edges(step)]
     merged: dict[Target, list[str]] = {}
     for result, target in _edges(step):
         merged.setdefault(target, []).append(result)
