@@ -51,6 +51,12 @@ class Group:
     seen: tuple[Counter[str], ...] = ()
     titles: tuple[Counter[str], ...] = ()
 
+    @property
+    def end(self) -> int | None:
+        """Return which line tells the end of the way, None where it goes on."""
+        ends = [index for index, line in enumerate(self.lines) if line.mark is Mark.END]
+        return ends[-1] if ends and self.verdict is not None else None
+
     def title_at(self, line: int, runbook: Runbook) -> str:
         """Return the title of a line: as rendered, or as written where hosts differ in it."""
         (title, _), *others = self.titles[line].most_common()
@@ -116,6 +122,11 @@ class Board:
         """Return what is being done on hosts of a group, and on how many of them each."""
         found = (self._activities.get(host) for host in group.hosts)
         return Counter(activity for activity in found if activity is not None)
+
+    def rest(self) -> None:
+        """Forget what is being done: nothing is, any more."""
+        self.note = None
+        self._activities.clear()
 
     def verdicts(self) -> Counter[Verdict | None]:
         """Count the hosts by verdict; None is for those that go on."""

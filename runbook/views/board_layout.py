@@ -1,8 +1,9 @@
 """Laying a board out on a screen of a given size: what goes on comes first, what is over shrinks."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -20,13 +21,15 @@ _LEAST_ROWS = 2
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Section:
-    """A group in rows. `now` is what is being done, or how it ended."""
+    """A group in rows.
+
+    `now` is what is being done, or how it ended; `short` all of it on one row, once it is over.
+    """
 
     head: Text
     way: list[Text]
     now: list[Text]
-    short: Text
-    over: bool
+    short: Text | None = None
 
     def rows(self, most: int | None = None) -> list[Text]:
         """Return the rows, the oldest of the way left out where there would be more than `most`."""
@@ -45,11 +48,11 @@ def lay_out(board: Board, *, title: str, width: int, height: int | None, now: fl
     `now` is the time by the clock that the board was told with.
     """
     groups = board.groups()
-    sections = [_section(board, group, width - 3, now) for group in groups]
     head = [_title_row(board, title, width)]
     if board.note is not None and not groups:
         head.append(_activity_row(Counter([board.note]), 0, now))
-    chosen = _choose(board, sections, None if height is None else height - len(head))
+    draw = partial(_section, board, width=width - 3, now=now)
+    chosen = _choose(board, groups, draw, None if height is None else height - len(head))
     rows = head
     for number, section in enumerate(chosen):
         last = number == len(chosen) - 1
@@ -61,18 +64,22 @@ def lay_out(board: Board, *, title: str, width: int, height: int | None, now: fl
     return rows if height is None else rows[:height]
 
 
-def _choose(board: Board, sections: list[_Section], height: int | None) -> list[list[Text]]:
-    """Give each section the rows it can have."""
-    whole = [section.rows() for section in sections]
-    if height is None or _count(whole) <= height:
-        return whole
-    shrunk = [[s.short] if s.over else s.rows() for s in sections]
-    if _count(shrunk) <= height:
-        return shrunk
-    going = [section for section in sections if not section.over]
-    over = [section for section in sections if section.over]
+def _choose(
+    board: Board, groups: Sequence[Group], draw: Callable[[Group], _Section], height: int | None
+) -> list[list[Text]]:
+    """Give each group the rows it can have. Only those that are shown are drawn."""
+    if height is None or len(groups) <= height:
+        sections = [draw(group) for group in groups]
+        whole = [section.rows() for section in sections]
+        if height is None or _count(whole) <= height:
+            return whole
+        shrunk = [[s.short] if s.short is not None else s.rows() for s in sections]
+        if _count(shrunk) <= height:
+            return shrunk
+    going = [group for group in groups if group.end is None]
+    over = [group for group in groups if group.end is not None]
     most_over = len(over) if len(over) <= max(height // 3, 1) else max(height // 3 - 1, 0)
-    shown = [[section.short] for section in over[:most_over]]
+    shown = [[draw(group).short or Text()] for group in over[:most_over]]
     if most_over < len(over):
         shown.append([_over_row(board)])
     room = height - len(shown)
@@ -80,7 +87,7 @@ def _choose(board: Board, sections: list[_Section], height: int | None) -> list[
     if fitting < len(going):
         shown.append([Text(f"and {len(going) - fitting} more groups under way", style="dim")])
         room -= 1
-    return [*_share(going[:fitting], room), *shown]
+    return [*_share([draw(group) for group in going[:fitting]], room), *shown]
 
 
 def _share(sections: Sequence[_Section], room: int) -> list[list[Text]]:
@@ -97,29 +104,24 @@ def _count(sections: Sequence[Sequence[Text]]) -> int:
     return sum(len(section) for section in sections)
 
 
-def _section(board: Board, group: Group, width: int, now: float) -> _Section:
+def _section(board: Board, group: Group, *, width: int, now: float) -> _Section:
     hosts = say_hosts(list(group.hosts))
-    end = next((line for line in reversed(group.lines) if line.mark is Mark.END), None)
-    verdict = group.verdict
-    over = verdict is not None and end is not None
+    head = Text(hosts, style="bold")
+    end = group.end
     way = [
         row
         for index, line in enumerate(group.lines)
-        if line is not end
+        if index != end
         for row in _line_rows(
             line, group.title_at(index, board.runbook), group.values_at(index), width
         )
     ]
-    if verdict is not None and end is not None:
-        ending = _end_text(verdict, group.values_at(group.lines.index(end)))
-        short = Text.assemble(f"{hosts}: ", ending)
-        return _Section(
-            head=Text(hosts, style="bold"), way=way, now=[ending], short=short, over=over
-        )
+    if group.verdict is not None and end is not None:
+        ending = _end_text(group.verdict, group.values_at(end))
+        return _Section(head=head, way=way, now=[ending], short=Text.assemble(f"{hosts}: ", ending))
     activities = board.activities(group)
     doing = [_activity_row(activities, len(group.hosts), now)] if activities else []
-    head = Text(hosts, style="bold")
-    return _Section(head=head, way=way, now=doing, short=head, over=over)
+    return _Section(head=head, way=way, now=doing)
 
 
 def _line_rows(line: Told, title: str, seen: str, width: int) -> list[Text]:

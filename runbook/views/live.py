@@ -18,6 +18,7 @@ from runbook.views.board_layout import lay_out
 from runbook.views.region import Region
 
 _EVERY_S = 0.25
+_MOST_GROUPS_LEFT = 40
 
 
 @dataclass(kw_only=True)
@@ -25,7 +26,8 @@ class LiveObserver:
     """Draws the hosts' ways while they go; between `with` and its end.
 
     It stays within the window. While it is paused nothing of it is to be seen, and events are only
-    taken in. At its end it leaves the whole tree, as long as it is. `clock` gives seconds.
+    taken in. At its end it leaves the whole tree, unless there would be no end to it. `clock` gives
+    seconds.
     """
 
     runbook: Runbook
@@ -57,7 +59,8 @@ class LiveObserver:
                 self.console.print()  # An unanswered prompt stands on this line.
             self._paused = False
             self._region.erase()
-            self._draw(whole=True)
+            self._board.rest()
+            self._draw(whole=len(self._board.groups()) <= _MOST_GROUPS_LEFT)
 
     def happened(self, event: Event, states: Mapping[str, HostState]) -> None:
         """Take an event in; it is seen at the next drawing."""

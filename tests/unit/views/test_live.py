@@ -13,7 +13,7 @@ from rich.text import Text
 from runbook.model.event import HostEvent
 from runbook.views.live import LiveObserver
 from runbook.views.region import Region
-from tests.unit.views.scenes import Play, approved, broken, intended, looked, well
+from tests.unit.views.scenes import Play, approved, broken, declined, intended, looked, well
 from tests.unit.views.terminals import at_terminal
 
 
@@ -108,6 +108,7 @@ def test_an_error_ends_the_drawing() -> None:
     def interrupted() -> None:
         with LiveObserver(runbook=play.runbook, console=on) as view:
             tell(view, play, looked("web1", broken()))
+            view.working(("web1",), "asking Ansible")
             view.pause()
             on.print("Do this? ", end="")
             raise KeyboardInterrupt
@@ -117,7 +118,7 @@ def test_an_error_ends_the_drawing() -> None:
 
     assert threading.active_count() == threads
     assert screen(on)[0] == "Do this? "
-    assert "   ! cause: The backend service is not running" in screen(on)
+    assert screen(on)[-1] == "   ! cause: The backend service is not running"
 
 
 def test_the_tree_stays_within_the_window() -> None:
@@ -132,6 +133,19 @@ def test_the_tree_stays_within_the_window() -> None:
         assert len(screen(on)) <= 5
 
     assert len(screen(on)) > 6
+
+
+def test_a_tree_without_end_is_left_as_it_was() -> None:
+    """Where every host went its own way, the end leaves no more of the tree than a window."""
+    on, play = console(), Play()
+    hosts = [f"web{number}" for number in range(60)]
+    play.joined(*hosts)
+
+    with LiveObserver(runbook=play.runbook, console=on) as view:
+        for host in hosts:
+            tell(view, play, looked(host, broken()), declined(host, reason=f"not {host}"))
+
+    assert 2 < len(screen(on)) < 24
 
 
 def test_rows_that_are_the_same_are_not_drawn_again() -> None:
