@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from runbook.executor.plan import Plan, Sampling, register_of
+from runbook.executor.staging import HERE, Phase, phases
 from runbook.model.definition import (
     Action,
     AnsibleRole,
@@ -32,6 +33,9 @@ LOOKED = "runbook_looked"
 WANTED = f"({LOOKED}.wants | default([]))"
 
 BEGUN = "runbook_begun"
+
+RETRY_S = 2
+"""How long an Ansible task waits before it looks again."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -60,24 +64,15 @@ def observation_play(runbook: Runbook, plan: Plan, plan_path: str, pattern: str)
     Probes come first and together; what they bring is judged in the same task where no Ansible
     task is wanted as a check, else after those tasks.
     """
-    wanted = set(plan.everyone).union(*plan.wants.values())
-    tasks = [
-        {
-            **_ours("runbook_observe", plan_path, phase="look", origin="host"),
-            "register": LOOKED,
-        }
-    ]
-    tasks += [
-        {
-            **_ours("runbook_observe", plan_path, phase="look", origin=origin),
-            "delegate_to": origin,
-            "when": f"{WANTED} | length > 0",
-            "register": LOOKED,
-        }
-        for origin in _other_origins(plan)
-    ]
-    checks = [_check_task(runbook.steps[step]) for step in plan.steps if step in wanted]
-    tasks += [task for task in checks if task is not None]
+    tasks: list[Task] = []
+    for phase in phases(plan.steps.values()):
+        if phase.origin is None:
+            tasks += [
+                _check_task(runbook, step, f"{LOOKED}.given", wanted=f"'{step}' in {WANTED}")
+                for step in phase.steps
+            ]
+        else:
+            tasks.append(_look_task(phase, plan_path, first=not tasks))
     if len(tasks) > 1:
         tasks.append(
             {
@@ -99,9 +94,9 @@ def fix_play(
     fix: Fix,
     action: Action,
     plan_path: str,
-    hosts: Iterable[str],
     *,
-    verify: bool,
+    hosts: Iterable[str],
+    sampling: Sampling | None,
 ) -> Play:
     """Return the play of one fix on a cohort (`strategy: linear`): lease, action, look again."""
     others = delegates(action)
@@ -112,8 +107,8 @@ def fix_play(
         {"name": "Flush handlers", "ansible.builtin.meta": "flush_handlers"},
         _ours("runbook_acted", plan_path),
     ]
-    if verify:
-        tasks += verification_tasks(runbook, fix, plan_path)
+    if sampling is not None:
+        tasks += _sampling_tasks(runbook, sampling, plan_path)
     ends = [
         _ours("runbook_end", plan_path),
         *[{**_ours("runbook_end", plan_path), "delegate_to": other} for other in others],
@@ -152,7 +147,7 @@ def _acting_play(runbook: Runbook, fix: Fix, hosts: Iterable[str]) -> Play:
         "hosts": list(hosts),
         "gather_facts": fix.facts,
         "strategy": "linear",
-        "vars": {name: f"{{{{ {BEGUN}.names.{name} }}}}" for name in sorted(names)},
+        "vars": {name: f"{{{{ {BEGUN}.given['{fix.scope}'].{name} }}}}" for name in sorted(names)},
     }
 
 
@@ -166,37 +161,27 @@ def sampling_play(
         "gather_facts": False,
         "strategy": "free",
         "tasks": [
-            *_sampled_task_checks(runbook, sampling),
-            _ours("runbook_observe", plan_path, phase="sample"),
+            {**_ours("runbook_begin", plan_path, lease="none"), "register": BEGUN},
+            *_sampling_tasks(runbook, sampling, plan_path),
         ],
     }
 
 
-def verification_tasks(runbook: Runbook, fix: Fix, plan_path: str) -> list[Task]:
-    """Return the tasks that judge a fix."""
-    wanted = tuple(step for step in (fix.verify.cause, fix.verify.symptom) if step)
-    repeated = [
-        _repeated(task, fix.verify.within_s)
-        for task in (_check_task(runbook.steps[step], always=True) for step in wanted)
-        if task is not None
-    ]
-    return [*repeated, _ours("runbook_observe", plan_path, phase="sample")]
-
-
-def _sampled_task_checks(runbook: Runbook, sampling: Sampling) -> list[Task]:
-    found = (_check_task(runbook.steps[step], always=True) for step in sampling.steps)
-    return [_repeated(task, sampling.within_s) for task in found if task is not None]
-
-
-def _repeated(task: Task, within_s: float) -> Task:
-    if "until" in task or within_s < 2:
-        return task
-    return {
-        **task,
-        "until": f"{task['register']} is not changed and {task['register']} is not failed",
-        "retries": max(1, int(within_s / 2)),
-        "delay": 2,
-    }
+def _sampling_tasks(runbook: Runbook, sampling: Sampling, plan_path: str) -> list[Task]:
+    """Return the tasks that look repeatedly: each Ansible task until it passes, then the probes."""
+    tasks: list[Task] = []
+    for id_ in sampling.steps:
+        step = runbook.steps[id_]
+        if not isinstance(step, Check) or not isinstance(step.look, AnsibleTask):
+            continue
+        task = _check_task(runbook, id_, f"{BEGUN}.given", wanted=None)
+        if "until" not in task and sampling.within_s >= RETRY_S:
+            register = task["register"]
+            task["until"] = step.passes or f"{register} is not changed and {register} is not failed"
+            task["retries"] = int(sampling.within_s / RETRY_S)
+            task["delay"] = RETRY_S
+        tasks.append(task)
+    return [*tasks, _ours("runbook_observe", plan_path, phase="sample")]
 
 
 def action_tasks(action: Action) -> list[Task]:
@@ -228,25 +213,34 @@ def delegates(action: Action) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _other_origins(plan: Plan) -> tuple[str, ...]:
-    return tuple(
-        dict.fromkeys(
-            probe.origin
-            for step in plan.steps.values()
-            for probe in step.probes
-            if probe.origin not in ("host", "controller")
-        )
+def _look_task(phase: Phase, plan_path: str, *, first: bool) -> Task:
+    task = _ours(
+        "runbook_observe", plan_path, phase="look", origin=phase.origin, steps=list(phase.steps)
     )
+    task["register"] = LOOKED
+    if phase.origin != HERE:
+        task["delegate_to"] = phase.origin
+    if not first:
+        task["when"] = f"{WANTED} | length > 0"
+    return task
 
 
-def _check_task(step: Any, *, always: bool = False) -> Task | None:
-    """Return a task check as a task: in check mode, registered, its failure our business."""
+def _check_task(runbook: Runbook, id_: str, given: str, *, wanted: str | None) -> Task:
+    """Return a task check as a task: in check mode, registered, its failure our business.
+
+    `given` is the expression of what is known by scope and name.
+    """
+    step = runbook.steps[id_]
     if not isinstance(step, Check) or not isinstance(step.look, AnsibleTask):
-        return None
+        raise TypeError(f"{id_} is not a task")
     body = dict(step.look.body)
     author = body.pop("when", None)
     conditions = [] if author is None else (author if isinstance(author, list) else [author])
-    wanted = [] if always else [f"'{step.id}' in {WANTED}"]
+    names = {need.rpartition("/")[2]: _known(runbook, need, given) for need in step.needs}
+    if step.scope:
+        params = runbook.scopes[step.scope].params
+        names |= {name: f"{{{{ {given}['{step.scope}'].{name} }}}}" for name in params}
+    names[id_.rpartition("/")[2]] = f"{{{{ {register_of(id_)} }}}}"
     task: Task = {
         **body,
         "name": body.get("name", step.id),
@@ -254,11 +248,22 @@ def _check_task(step: Any, *, always: bool = False) -> Task | None:
         "check_mode": not commands(body),
         "diff": True,
         "ignore_errors": True,
-        "vars": {**dict(body.get("vars", {})), "runbook_check": True},
+        "vars": {**names, **dict(body.get("vars", {})), "runbook_check": True},
     }
-    if wanted or conditions:
-        task["when"] = [*wanted, *conditions]
+    if wanted is not None:
+        conditions = [wanted, *conditions]
+    if conditions:
+        task["when"] = conditions
     return task
+
+
+def _known(runbook: Runbook, step: str, given: str) -> str:
+    """Return the expression of a step's result, by its place in the play."""
+    found = runbook.steps.get(step)
+    if isinstance(found, Check) and isinstance(found.look, AnsibleTask):
+        return f"{{{{ {register_of(step)} }}}}"
+    scope, _, name = step.rpartition("/")
+    return f"{{{{ {given}['{scope}'].{name} }}}}"
 
 
 def commands(body: Mapping[str, Json]) -> bool:
@@ -266,5 +271,5 @@ def commands(body: Mapping[str, Json]) -> bool:
     return any(key.rpartition(".")[2] in COMMAND_MODULES for key in body)
 
 
-def _ours(action: str, plan_path: str, **arguments: str) -> Task:
+def _ours(action: str, plan_path: str, **arguments: Json) -> Task:
     return {"name": action, action: {"plan": plan_path, **arguments}}

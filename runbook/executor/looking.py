@@ -5,12 +5,13 @@ the host; it imports neither. What a host answers is data: it is checked for sha
 it is only ever a value in a condition, never a template.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from runbook.executor.plain import MAX_WORDS, TooMuchError, plain
 from runbook.executor.plan import MAX_ANSWER_BYTES, Plan, PlannedProbe, PlannedStep
+from runbook.executor.staging import stages
 from runbook.model.definition import CheckResult, Json
 
 NO_FACTS = ("invocation", "ansible_facts", "exception", "warnings", "deprecations")
@@ -75,72 +76,63 @@ class Names:
     host: Mapping[str, Json]
     _scopes: dict[str, dict[str, Json]] = field(default_factory=dict)
     _given: dict[str, dict[str, Json]] = field(default_factory=dict)
+    _pending: dict[str, dict[str, tuple[Json, str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._add("", {})
+        self._add("")
         for prefix, scope in self.plan.scopes.items():
-            given: dict[str, Json] = dict(scope.defaults)
-            for name, value in scope.arguments.items():
-                try:
-                    given[name] = self.templating.render(value, self._scopes[scope.parent])
-                except CouldNotRenderError:
-                    given.pop(name, None)
-            self._add(prefix, given)
+            self._add(prefix)
+            self._pending[prefix] = {
+                **{name: (value, prefix) for name, value in scope.defaults.items()},
+                **{name: (value, scope.parent) for name, value in scope.arguments.items()},
+            }
+            for name in self._pending[prefix]:
+                self._scopes[prefix].pop(name, None)
 
-    def _add(self, scope: str, given: Mapping[str, Json]) -> None:
-        variables = {**self.host, **given}
+    def _add(self, scope: str) -> None:
+        variables = dict(self.host)
         for name in self.plan.names.get(scope, ()):
             # A step's name is what was seen of the step, never a fact that a host set or cached.
             variables.pop(name, None)
-        for name in self.plan.params.keys() & self._facts() - given.keys():
+        facts = self.host.get("ansible_facts")
+        for name in self.plan.params.keys() & (facts if isinstance(facts, Mapping) else {}).keys():
             # Facts win over the inventory, so that a host could choose what the controller reads.
             variables.pop(name, None)
         self._scopes[scope] = variables
-        self._given[scope] = dict(given)
-
-    def _facts(self) -> set[str]:
-        facts = self.host.get("ansible_facts")
-        return set(facts) if isinstance(facts, Mapping) else set()
-
-    def given(self, scope: str) -> Mapping[str, Json]:
-        """Return what the scope has beside the host's variables: its params, what was seen."""
-        return self._given[scope]
+        self._given[scope] = {}
 
     def of(self, scope: str) -> Mapping[str, Json]:
         """Return the variables of a scope."""
+        self._resolve(scope)
         return self._scopes[scope]
+
+    def given(self, scope: str) -> Mapping[str, Json]:
+        """Return what the scope has beside the host's variables: its params, what was seen."""
+        self._resolve(scope)
+        return self._given[scope]
+
+    def _resolve(self, scope: str) -> None:
+        """Render the params of a called runbook, as far as what they use has been seen by now."""
+        pending = self._pending.get(scope, {})
+        if scope and pending:
+            self._resolve(self.plan.scopes[scope].parent)
+        for name, (value, within) in list(pending.items()):
+            try:
+                rendered = self.templating.render(value, self._scopes[within])
+            except CouldNotRenderError:
+                continue
+            self._give(scope, name, rendered)
+            del pending[name]
+
+    def _give(self, scope: str, name: str, value: Json) -> None:
+        self._scopes[scope][name] = value
+        self._given[scope][name] = value
 
     def learn(self, step: str, facts: Mapping[str, Json]) -> None:
         """Make a step's facts visible under its name in its own scope."""
         scope, _, name = step.rpartition("/")
         if scope in self._scopes:
-            self._scopes[scope][name] = facts
-            self._given[scope][name] = facts
-
-
-def stages(steps: Iterable[PlannedStep]) -> list[list[PlannedStep]]:
-    """Group steps so that each comes after those whose results its probes use.
-
-    Conditions are judged when everything is in; only templates in arguments force an order.
-    """
-    waiting = {step.id: step for step in steps}
-    ordered: list[list[PlannedStep]] = []
-    while waiting:
-        ready = [
-            step
-            for step in waiting.values()
-            if not any(need in waiting and need != step.id for need in _argument_needs(step))
-        ]
-        # A circle of needs cannot be met; the templates will say what is undefined.
-        ready = ready or list(waiting.values())
-        ordered.append(ready)
-        for step in ready:
-            del waiting[step.id]
-    return ordered
-
-
-def _argument_needs(step: PlannedStep) -> tuple[str, ...]:
-    return step.needs if any("{{" in str(probe.arguments) for probe in step.probes) else ()
+            self._give(scope, name, facts)
 
 
 def look(names: Names, steps: Sequence[PlannedStep], run_probes: RunProbes) -> dict[str, Answer]:
@@ -217,6 +209,7 @@ def judge_task(names: Names, step: PlannedStep, registered: Json) -> dict[str, J
     if not isinstance(registered, Mapping):
         return _unknown("the task did not run", {}, step.passes, 0.0)
     seen, whole = _task_facts(registered)
+    names.learn(step.id, seen)
     facts: Mapping[str, Json] = {} if step.hidden else seen
     message = str(registered.get("msg") or registered.get("skip_reason") or "")[:MAX_WORDS]
     if step.hidden and message:

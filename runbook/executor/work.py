@@ -52,10 +52,15 @@ class Work:
                 return observation_play(self.runbook, self.plan, plan_path, pattern)
             case FixRequest(fix=step, hosts=hosts):
                 fix = _fix(self.runbook, step)
-                return fix_play(self.runbook, fix, fix.action, plan_path, hosts, verify=True)
+                sampling = _sampled(self.plan)
+                return fix_play(
+                    self.runbook, fix, fix.action, plan_path, hosts=hosts, sampling=sampling
+                )
             case UndoRequest(fix=step, hosts=hosts):
                 fix = _fix(self.runbook, step)
-                return fix_play(self.runbook, fix, _undo(fix), plan_path, hosts, verify=False)
+                return fix_play(
+                    self.runbook, fix, _undo(fix), plan_path, hosts=hosts, sampling=None
+                )
             case PreviewRequest(fix=step, hosts=hosts):
                 return preview_play(self.runbook, _fix(self.runbook, step), plan_path, hosts)
             case VerifyRequest(hosts=hosts) | WatchRequest(hosts=hosts):
@@ -77,7 +82,7 @@ def compile_request(runbook: Runbook, run: str, operator: str, request: Request)
             watch = runbook.steps[step]
             if not isinstance(watch, Watch):
                 raise TypeError(f"{step} is not a watch step")
-            sampling = watched(watch, runbook)
+            sampling, step_of = watched(watch, runbook), step
         case FixRequest(fix=step) | VerifyRequest(fix=step):
             fix, step_of = _fix(runbook, step), step
             sampling = verified(fix, runbook)

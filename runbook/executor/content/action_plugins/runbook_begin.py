@@ -16,8 +16,9 @@ from runbook.executor.plan import Plan
 class ActionModule(ActionBase):  # type: ignore[misc]
     """The action of the task `runbook_begin`; it fails where another run holds the host.
 
-    `lease: none` (a preview) only hands over names. They come as `names` of the result, which the
-    play registers: facts would be within reach of modules, and of a cache that outlives the run.
+    `lease: none` (a preview) only hands over names. They come under their scope in `given` of the
+    result, which the play registers: facts would be within reach of modules, and of a cache that
+    outlives the run.
     """
 
     _requires_connection = True
@@ -42,4 +43,4 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         for step, facts in plan.known.get(host, {}).items():
             names.learn(step, facts)
         # Values of a JSON file bear no trust: Ansible never renders them as templates.
-        return {"changed": False, "names": names.given(plan.scope)}
+        return {"changed": False, "given": {plan.scope: names.given(plan.scope)}}

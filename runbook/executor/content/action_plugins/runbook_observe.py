@@ -34,9 +34,9 @@ from runbook.executor.looking import (
 )
 from runbook.executor.plan import Plan, PlannedStep, Sampling
 from runbook.executor.sampling import sample
+from runbook.executor.staging import HERE
 from runbook.model.masking import Masker
 
-LOCAL_ORIGINS = ("host", "controller")
 TOO_LONG = "the host's answer is too long to be taken in"
 
 
@@ -65,7 +65,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             self._names.learn(step, facts)
         match str(arguments["phase"]):
             case "look":
-                return self._look(str(arguments.get("origin", "host")))
+                return self._look(str(arguments["origin"]), frozenset(arguments["steps"]))
             case "judge":
                 return self._finish(self._looked())
             case _:
@@ -88,14 +88,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     self._names.learn(step.id, facts)
         return answers
 
-    def _look(self, origin: str) -> dict[str, Any]:
-        origins = LOCAL_ORIGINS if origin == "host" else (origin,)
+    def _look(self, origin: str, steps: frozenset[str]) -> dict[str, Any]:
         wanted = self._wanted()
-        here = [step for step in wanted if _origin(step) in origins and step.probes]
         answers = self._looked()
+        for step in wanted:
+            if step.register in self._vars:
+                judge_task(self._names, step, self._vars[step.register])
+        here = [step for step in wanted if step.id in steps]
         answers.update(look(self._names, here, self._run_probes))
-        elsewhere = [step for step in wanted if step.register or _origin(step) not in LOCAL_ORIGINS]
-        if self._unreachable or not elsewhere:
+        if origin != HERE:
+            self._unreachable = None  # That was the other host's.
+        if self._unreachable or all(step.cases or step.id in steps for step in wanted):
             return {**self._finish(answers), "wants": []}
         return {
             "changed": False,
@@ -104,6 +107,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 key: {"facts": answer.facts, "reason": answer.reason, "took_s": answer.took_s}
                 for key, answer in answers.items()
             },
+            "given": {scope: self._names.given(scope) for scope in ("", *self._plan.scopes)},
         }
 
     def _finish(self, answers: Mapping[str, Answer]) -> dict[str, Any]:
@@ -234,7 +238,3 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if "title" in rendered and "impact" in rendered:
                 texts[step] = rendered
         return texts
-
-
-def _origin(step: PlannedStep) -> str:
-    return step.probes[0].origin if step.probes else "host"

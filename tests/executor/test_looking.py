@@ -1,0 +1,279 @@
+"""Looking at real hosts: what each kind of step comes to."""
+
+import pytest
+
+from runbook.executor import Ending, ObserveRequest
+from runbook.model.definition import CheckResult
+from tests.executor_harness import (
+    Stage,
+    Told,
+    black_hole,
+    carry_out,
+    local,
+    request_id,
+    unreachable,
+)
+
+CALLED = """
+runbook: called
+title: Called by another
+params:
+  marker: {type: string}
+  depth: {type: integer, default: 7}
+steps:
+  - check: seen
+    title: The marker {{ marker }} is there
+    probe: {file: {path: "{{ marker }}"}}
+    passes: seen.exists and depth == 7
+    next: {passed: end(healthy), failed: end(unresolved)}
+"""
+
+RUNBOOK = """
+runbook: looking
+title: One of each kind
+params:
+  place: {type: string}
+  marker: {type: string, default: the caller's}
+steps:
+  - check: pointer
+    title: The pointer of {{ inventory_hostname }}
+    probe: {file: {path: "{{ place }}/pointer", content: true}}
+    next: pointed
+  - check: pointed
+    title: What it points to
+    probe: {file: {path: "{{ pointer.content }}", content: true}}
+    passes: pointed.content == inventory_hostname
+    next: neighbour
+  - check: neighbour
+    title: What the other host sees
+    probe: {command: {shell: echo seen}}
+    read_only: true
+    from: other
+    passes: neighbour.stdout == "seen"
+    next: as_deployed
+  - check: as_deployed
+    title: The pointer is as deployed
+    task:
+      ansible.builtin.copy: {content: "{{ pointer.content }}", dest: "{{ place }}/pointer"}
+    next: drifted
+  - check: drifted
+    title: The configuration is as deployed
+    task:
+      ansible.builtin.copy: {content: "new\\n", dest: "{{ place }}/configuration"}
+    next: left_out
+  - check: left_out
+    title: Never looked at
+    task:
+      ansible.builtin.copy: {content: "new\\n", dest: "{{ place }}/configuration"}
+      when: place == "nowhere"
+    next: broken
+  - check: broken
+    title: The task fails
+    task:
+      ansible.builtin.assert: {that: place == "nowhere", fail_msg: this is not nowhere}
+    next: reading
+  - check: reading
+    title: A command that reads
+    task:
+      ansible.builtin.command: {argv: [cat, "{{ place }}/configuration"]}
+    read_only: true
+    passes: reading.rc == 0 and "/further" in reading.stdout
+    next: kept_quiet
+  - check: kept_quiet
+    title: A command whose output nobody may see
+    task:
+      ansible.builtin.command: {argv: [echo, quiet-words]}
+      no_log: true
+    read_only: true
+    passes: kept_quiet.stdout == "quiet-words"
+    next: further
+  - check: further
+    title: What the command's output points to
+    probe: {file: {path: "{{ reading.stdout | trim }}", content: true}}
+    passes: further.exists
+    next: furthest
+  - check: furthest
+    title: A task that uses a probe that uses a task
+    task:
+      ansible.builtin.command: {argv: [echo, "{{ further.content }}"]}
+    read_only: true
+    passes: furthest.stdout == "reached"
+    next: no_answer
+  - check: no_answer
+    title: The condition is no yes or no
+    probe: {file: {path: "{{ place }}/pointer", content: true}}
+    passes: no_answer.content
+    next: lacking
+  - check: lacking
+    title: The condition needs what is not there
+    probe: {file: {path: "{{ place }}/pointer"}}
+    passes: lacking.never_heard_of
+    next: question
+  - ask: question
+    title: Which way
+    choices:
+      left: {title: Left, next: which}
+      right: {title: Right, next: which}
+    expires: {after: 10m, next: which}
+  - branch: which
+    title: Which way
+    cases:
+      - {when: pointer.exists, next: inner}
+      - {when: pointer.exists and not drifted.changed, next: inner}
+      - {when: lacking.never_heard_of, next: inner}
+      - {when: question.choice == "left", next: inner}
+    next: {otherwise: inner}
+  - call: inner
+    title: Look deeper
+    runbook: called
+    params: {marker: "{{ pointer.content }}"}
+    next: {healthy: evidence, unresolved: evidence}
+  - collect: evidence
+    title: For whoever comes next
+    probes:
+      pointer: {file: {path: "{{ place }}/pointer"}}
+      nothing: {file: {path: "{{ hostvars[inventory_hostname].never_defined }}"}}
+    next: end(escalated)
+"""
+
+STEPS = (
+    "pointer",
+    "pointed",
+    "neighbour",
+    "as_deployed",
+    "drifted",
+    "left_out",
+    "broken",
+    "reading",
+    "kept_quiet",
+    "further",
+    "furthest",
+    "no_answer",
+    "lacking",
+    "which",
+    "inner/seen",
+    "evidence",
+)
+
+
+@pytest.fixture(scope="module")
+def looked(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """Look at one host, with another beside it that never answers; the whole in one invocation."""
+    stage = Stage(folder=tmp_path_factory.mktemp("looking"))
+    place = stage.folder / "here"
+    place.mkdir()
+    (place / "pointer").write_text(str(place / "target"))
+    (place / "target").write_text("here")
+    (place / "configuration").write_text(f"{place}/further\n")
+    (place / "further").write_text("reached")
+    (stage.folder / "called.yml").write_text(CALLED)
+    with black_hole() as port:
+        inventory = stage.inventory(
+            {
+                "hole": unreachable(port, place=str(place)),
+                "here": local(place=str(place)),
+                "other": local(place=str(place)),
+            }
+        )
+        executor = stage.executor(stage.runbook(RUNBOOK), inventory)
+        request = ObserveRequest(
+            id=request_id(),
+            pattern="here:hole",
+            wants={"here": STEPS, "hole": ("pointer", "drifted", "which")},
+            known={"here": {"question": {"choice": "left"}}},
+        )
+        told = carry_out(executor, request)
+    assert "further" in (place / "configuration").read_text(), "a check changed something"
+    return told
+
+
+def test_one_black_hole_does_not_hold_the_others(looked: Told) -> None:
+    """The host that answers is reported long before the other one's connection is given up."""
+    assert looked.at_s(looked.observed("here")) < looked.at_s(looked.observed("hole")) - 1
+    assert looked.result("hole", "pointer") is CheckResult.UNKNOWN
+    assert looked.result("hole", "drifted") is CheckResult.UNKNOWN
+    assert set(looked.seen("hole", "which").facts["cases"]) == {"unknown"}
+    assert "unreachable" in (looked.seen("hole", "drifted").reason or "")
+    assert looked.ended.ending is Ending.COMPLETED
+
+
+def test_a_probe_that_uses_an_earlier_result_comes_after_it(looked: Told) -> None:
+    """All are looked at in one go, each with what came before it, probes and tasks in turn."""
+    assert looked.result("here", "pointed") is CheckResult.PASSED
+    assert looked.result("here", "further") is CheckResult.PASSED
+    assert looked.result("here", "furthest") is CheckResult.PASSED
+
+
+def test_a_probe_looks_from_where_it_is_told(looked: Told) -> None:
+    """With `from` another host of the inventory looks, on behalf of this one."""
+    assert looked.result("here", "neighbour") is CheckResult.PASSED
+
+
+@pytest.mark.parametrize(
+    ("step", "result", "reason"),
+    [
+        ("as_deployed", CheckResult.PASSED, None),
+        ("drifted", CheckResult.FAILED, "would change"),
+        ("left_out", CheckResult.UNKNOWN, "skipped"),
+        ("broken", CheckResult.UNKNOWN, "this is not nowhere"),
+        ("reading", CheckResult.PASSED, None),
+    ],
+)
+def test_a_task_is_judged_by_what_check_mode_says(
+    looked: Told, step: str, result: CheckResult, reason: str | None
+) -> None:
+    """Nothing to change passes, something fails, a task skipped or failed could not look."""
+    seen = looked.seen("here", step)
+
+    assert seen.result is result
+    assert (reason or "") in (seen.reason or "")
+
+
+def test_a_task_that_would_change_something_shows_what(looked: Told) -> None:
+    """The diff of the task is among its facts."""
+    (diff,) = looked.seen("here", "drifted").facts["diff"]
+
+    assert diff["before"].endswith("/further\n")
+    assert diff["after"] == "new\n"
+
+
+def test_what_no_log_hides_is_judged_and_not_shown(looked: Told) -> None:
+    """The condition sees the output; neither facts nor reasons do."""
+    assert looked.result("here", "kept_quiet") is CheckResult.PASSED
+    assert looked.seen("here", "kept_quiet").facts == {}
+    told = repr([each for each in looked.reports if each is not looked.request])
+    assert "'quiet-words'" not in told
+
+
+@pytest.mark.parametrize("step", ["no_answer", "lacking"])
+def test_a_condition_without_a_truth_value_is_unknown(looked: Told, step: str) -> None:
+    """Text is neither yes nor no, and neither is what does not exist."""
+    seen = looked.seen("here", step)
+
+    assert seen.result is CheckResult.UNKNOWN
+    assert seen.reason
+    assert seen.expected
+
+
+def test_the_conditions_of_a_branch_are_each_true_false_or_unknown(looked: Told) -> None:
+    """They see probes, tasks and the operator's answers; why one is unknown is said."""
+    seen = looked.seen("here", "which")
+
+    assert seen.facts["cases"] == ["true", "false", "unknown", "true"]
+    assert "never_heard_of" in (seen.reason or "")
+
+
+def test_a_called_runbook_has_names_of_its_own(looked: Told) -> None:
+    """Its params are the arguments, rendered in the caller's scope, even over equal names."""
+    assert looked.result("here", "inner/seen") is CheckResult.PASSED
+    assert "/pointer" not in looked.observed("here").texts["inner/seen"].title
+    assert looked.observed("here").texts["inner/seen"].title.endswith("target is there")
+    assert looked.observed("here").texts["pointer"].title == "The pointer of here"
+
+
+def test_evidence_is_collected_without_judging(looked: Told) -> None:
+    """Each probe of a bundle answers for itself; the one that could not look says why."""
+    facts = looked.seen("here", "evidence").facts
+
+    assert facts["pointer"]["exists"] is True
+    assert "never_defined" in facts["nothing"]["could_not_look"]
