@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from rich.console import Console, RenderableType
 
 from runbook.driver.operator import ApprovalRequest
-from runbook.model.definition import FixResult
+from runbook.model.definition import AnsibleRole, Fix, FixResult, Runbook
 from runbook.model.event import (
     Acted,
     HostEvent,
@@ -218,6 +218,23 @@ def cannot_predict() -> ApprovalRequest:
     return asked(play, EVIL, previews={EVIL: failed})
 
 
+def again() -> tuple[ApprovalRequest, Runbook]:
+    """Return a request for a fix that was done before, has an undo, and nothing predicted."""
+    book = site_book()
+    restart = book.steps["restart"]
+    assert isinstance(restart, Fix)
+    role = AnsibleRole(name="service", variables={"state": "started", "name": "{{ service }}"})
+    restart = replace(restart, max_visits=2, action=role, undo=role, cause=None, impact="")
+    book = replace(book, steps={**book.steps, "restart": restart})
+    play = Play(runbook=book)
+    play.joined("web1", "web2")
+    for host, status in (("web1", 502), ("web2", 504)):
+        events = fixed(host, FixResult.CAUSE_REMOVED)
+        list(play.on(looked(host, broken()), *events, looked(host, broken(status))))
+    request = asked(play, "web1", "web2", previews={})
+    return replace(request, evidence={"web2": request.evidence["web2"]}), book
+
+
 PICTURES: Mapping[str, Callable[[], str]] = {
     "lines": lines,
     "lines-ascii": lambda: lines("ascii"),
@@ -228,6 +245,7 @@ PICTURES: Mapping[str, Callable[[], str]] = {
     "confirmation-colour": lambda: drawn(confirmation(one_host(), site_book()), colour=True),
     "confirmation-hosts-differ": lambda: drawn(confirmation(hosts_differ(), site_book())),
     "confirmation-cannot-predict": lambda: drawn(confirmation(cannot_predict(), site_book())),
+    "confirmation-again": lambda: drawn(confirmation(*again())),
     "whole-diff": lambda: drawn(whole_diff(hosts_differ())),
     "whole-evidence": lambda: whole_evidence(hosts_differ()) + "\n",
     "summary": lambda: drawn(summary(finish())),

@@ -1,11 +1,12 @@
 """Lines from whoever types."""
 
+import io
 import os
 from collections.abc import Iterator
 
 import pytest
 
-from runbook.views.keyboard import Keyboard
+from runbook.views.keyboard import Keyboard, find_keyboard
 
 
 @pytest.fixture
@@ -79,3 +80,15 @@ def test_a_terminal_that_is_gone_is_the_end() -> None:
     assert Keyboard(descriptor=theirs).line() is None
 
     os.close(theirs)
+
+
+def test_nobody_is_asked_where_nobody_would_see_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where standard error is no terminal there is no keyboard, whatever standard input is."""
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs) as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        monkeypatch.setattr("sys.stderr", io.StringIO())
+
+        assert find_keyboard() is None
+
+    os.close(ours)
