@@ -1,6 +1,7 @@
 """Values of `--set KEY=VALUE`, by the types that a runbook's params declare."""
 
 from collections.abc import Iterable, Mapping
+from math import isfinite
 
 from runbook.errors import Problem, RunbookError
 from runbook.model.definition import Json, Param
@@ -85,6 +86,8 @@ def _value(text: str, kind: str) -> Json:
 
 def _number(text: str, kind: type[int] | type[float]) -> Json:
     try:
-        return kind(text)
-    except ValueError:
+        number = kind(text)
+        # JSON, in which values reach Ansible, has no word for nan and inf.
+        return number if isfinite(number) else text
+    except (ValueError, OverflowError):
         return text

@@ -17,6 +17,8 @@ _MAX_FILES = 50
 _MAX_RANGE = 1000
 _IGNORED = (".cfg", ".orig", ".retry", ".pyc", ".swp", ".bak", "~", ".md", ".txt", ".rst", ".toml")
 _VARIABLES = ("group_vars", "host_vars")
+_SECTION = re.compile(r"\s*\[([^\]:]+)(?::(\w+))?\]")
+_BRACKETS = re.compile(r"\[[^\]]*\]")
 _RANGE = re.compile(r"\[(\w+):(\w+)(?::(\d+))?\]")
 
 
@@ -59,16 +61,17 @@ def _files(source: Path) -> Iterator[Path]:
 def _ini_names(text: str) -> Iterator[str]:
     section = "hosts"
     for line in text.splitlines():
-        words = line.split("#", 1)[0].split(";", 1)[0].split()
-        if not words:
+        words = line.split()
+        if not words or words[0].startswith(("#", ";")):
             continue
-        if words[0].startswith("["):
-            group, _, section = line.strip().strip("[]").partition(":")
-            section = section or "hosts"
-            yield group
+        header = _SECTION.match(line)
+        if header:
+            section = header[2] or "hosts"
+            yield header[1]
         elif section in ("hosts", "children"):
-            # `name:22` has a port; `name[1:3]` is a range.
-            yield re.sub(r"(?<=[^:\]]):\d+$", "", words[0])
+            # `name:22` has a port; colons within brackets, or several, are something else.
+            has_port = _BRACKETS.sub("", words[0]).count(":") == 1
+            yield words[0].rpartition(":")[0] if has_port else words[0]
 
 
 def _yaml_names(text: str) -> Iterator[str]:
