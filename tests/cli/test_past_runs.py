@@ -1,0 +1,134 @@
+"""`history` and `report` on a journal with runs in it."""
+
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from runbook.journal import RunSummary
+from runbook.journal.sqlite import open_journal
+from runbook.model.event import (
+    Event,
+    HostFinished,
+    HostJoined,
+    Mode,
+    RunFinished,
+    RunInterrupted,
+    RunStarted,
+)
+from runbook.model.verdict import Verdict
+from runbook.settings import load_settings
+from tests.acceptance.program import Program
+
+BEGAN = 1769900000.0  # 2026-01-31 22:53:20 UTC
+
+
+def record(program: Program, run: str, host: str, at: float, last: Sequence[Event]) -> None:
+    """Write a run of one host into the program's journal."""
+    settings = load_settings(environ={"RUNBOOK_HOME": str(program.home)}, cwd=program.folder)
+    journal = open_journal(settings.journal)
+    journal.begin(
+        RunSummary(
+            id=run,
+            runbook="loop" if host == "web1" else "other",
+            mode=Mode.RUN,
+            pattern=host,
+            operator="someone",
+            started_at=at,
+        )
+    )
+    started = RunStarted(
+        runbook="loop", closure="0", pattern=host, mode=Mode.RUN, title="A title of then"
+    )
+    journal.append(run, [started, HostJoined(host=host)], at=at, who="engine")
+    journal.append(run, last, at=at + 2, who="engine")
+    journal.close()
+
+
+@pytest.fixture
+def past(program: Program) -> Program:
+    """Give the program with three runs: healthy, escalated, interrupted."""
+    record(
+        program,
+        "aaa1",
+        "web1",
+        BEGAN,
+        [HostFinished(host="web1", verdict=Verdict.HEALTHY), RunFinished(verdict=Verdict.HEALTHY)],
+    )
+    record(
+        program,
+        "aaa2",
+        "web2",
+        BEGAN + 86400,
+        [
+            HostFinished(host="web2", verdict=Verdict.ESCALATED, reason="nobody knows"),
+            RunFinished(verdict=Verdict.ESCALATED),
+        ],
+    )
+    record(program, "bbb3", "web1", BEGAN + 2 * 86400, [RunInterrupted(reason="SIGINT")])
+    return program
+
+
+def listed(program: Program, *arguments: str) -> list[str]:
+    """Return the ids of the runs that history lists."""
+    done = program("history", "--json", *arguments)
+    assert done.code == 0, done.stderr
+    return [run["run_id"] for run in done.document["runs"]]
+
+
+def test_history_is_newest_first_and_chooses(past: Program) -> None:
+    """Each filter keeps the runs it names; together they all hold."""
+    assert listed(past) == ["bbb3", "aaa2", "aaa1"]
+    assert listed(past, "--limit", "1") == ["bbb3"]
+    assert listed(past, "--limit", "0") == ["bbb3", "aaa2", "aaa1"]
+    assert listed(past, "--host", "web1") == ["bbb3", "aaa1"]
+    assert listed(past, "--runbook", "other") == ["aaa2"]
+    assert listed(past, "--verdict", "healthy") == ["aaa1"]
+    assert listed(past, "--since", "2026-02-02T00:00+00:00") == ["bbb3"]
+    assert listed(past, "--since", "100000h", "--host", "web2") == ["aaa2"]
+    assert listed(past, "--host", "web9") == []
+
+
+def test_history_as_a_table(past: Program) -> None:
+    """A line for each run, with how it stands."""
+    lines = past("history").stdout.splitlines()
+
+    assert [line.split()[0] for line in lines] == ["RUN", "bbb3", "aaa2", "aaa1"]
+    assert "interrupted" in lines[1]
+    assert "escalated" in lines[2]
+
+
+def test_a_run_is_found_by_its_beginning_or_as_the_last(past: Program) -> None:
+    """An id, the beginning of only one, or `last` name a run; anything else is told."""
+    assert past("report", "last", "--json").document["run_id"] == "bbb3"
+    assert past("report", "b", "--json").document["run_id"] == "bbb3"
+    assert past("report", "aaa2", "--json").document["run_id"] == "aaa2"
+    several = past("report", "aaa")
+    assert several.code == 2
+    assert "aaa1, aaa2" in several.stderr
+
+
+def test_a_report_has_three_forms(past: Program) -> None:
+    """Text and Markdown tell the same; JSON is the document that `run --json` writes."""
+    text = past("report", "aaa2").stdout
+    markdown = past("report", "aaa2", "--format", "markdown").stdout
+    document = past("report", "aaa2", "--format", "json").stdout
+
+    assert "A title of then" in text
+    assert "nobody knows" in text
+    assert markdown.startswith("# Run ")
+    assert "nobody knows" in markdown
+    assert json.loads(document)["hosts"]["web2"]["verdict"] == "escalated"
+    assert past("report", "aaa2", "--json").stdout == document
+
+
+def test_a_journal_that_cannot_be_read_is_told(program: Program) -> None:
+    """What is not a journal is an error with a hint, exit code 2."""
+    program.home.mkdir()
+    (program.home / "journal.sqlite").write_text("not a journal at all, not by far")
+
+    for call in ("history", "report last"):
+        done = program(*call.split())
+        assert done.code == 2
+        assert "error: journal-unusable" in done.stderr
+        assert "hint: " in done.stderr
