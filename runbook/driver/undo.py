@@ -204,7 +204,7 @@ class Undoing:
         replies: queue.SimpleQueue[ApprovalReply] = queue.SimpleQueue()
         self.setting.operator.approve(
             ApprovalRequest(
-                fix=replace(fix, title=title),
+                fix=replace(fix, title=title, action=fix.undo or fix.action, undo=None),
                 hosts=step.hosts,
                 title=title,
                 impact="The host is as it was before the fix, fault included",

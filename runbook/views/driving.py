@@ -142,13 +142,30 @@ def _say(result: Result, order: Order, journal: Journal, wish: Wish) -> int:
                 states=result.states,
                 took_s=time.time() - told.started_at,
                 interrupted=result.interrupted,
+                options=_options(wish),
             ),
             wish,
         )
     if result.verdict is None:
-        output.tell(f"Interrupted. Go on with: runbook resume {result.run}")
+        if wish.output.json:
+            output.tell(f"Interrupted. Go on with: runbook resume {result.run}")
         return EXIT_INTERRUPTED
     return exit_code(result.verdict)
+
+
+def _options(wish: Wish) -> tuple[str, ...]:
+    """Return the options that a command like this one has to be given again."""
+    aim = wish.aim
+    return tuple(
+        word
+        for option, values in (
+            ("-i", aim.inventories),
+            ("--vault-id", aim.vault_ids),
+            ("--vault-password-file", aim.vault_password_files),
+        )
+        for value in values
+        for word in (option, value)
+    )
 
 
 def _write_summary(finish: Finish, wish: Wish) -> None:

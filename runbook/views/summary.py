@@ -35,7 +35,8 @@ class Finish:
     """A run as driving it left it.
 
     `took_s` is how long the whole took, `host_took_s` each host, in seconds, as far as known.
-    `interrupted` says why it stopped before its end.
+    `interrupted` says why it stopped before its end. `options` are those of its command line that
+    the next command needs as well.
     """
 
     runbook: Runbook
@@ -46,6 +47,7 @@ class Finish:
     took_s: float | None = None
     host_took_s: Mapping[str, float] = field(default_factory=dict)
     interrupted: str | None = None
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,7 +177,8 @@ def _next_step(finish: Finish, states: Sequence[HostState]) -> str:
 def _command(finish: Finish, states: Sequence[HostState], mode: Mode) -> str:
     named = len(states) <= _MOST_NAMED
     hosts = ",".join(state.host for state in states) if named else finish.pattern
-    return f"runbook {mode.value} {finish.runbook.name} --host {shlex.quote(printable(hosts))}"
+    words = ("--host", printable(hosts), *map(printable, finish.options))
+    return f"runbook {mode.value} {finish.runbook.name} {shlex.join(words)}"
 
 
 def _can_undo(finish: Finish, states: Sequence[HostState]) -> bool:
