@@ -15,6 +15,7 @@ from typing import Any
 
 from runbook.errors import RunbookError
 from runbook.executor import Deliver, Ending, InvocationEnded, PreviewRequest, Request
+from runbook.executor.bounds import Bounds
 from runbook.executor.compile import dump
 from runbook.executor.plain import words
 from runbook.executor.runner import Process
@@ -39,7 +40,7 @@ class AnsibleExecutor:
 
     def start(self, request: Request, deliver: Deliver) -> "AnsibleInvocation":
         """Compile the request and begin; raise RunbookError where there is no place to work in."""
-        work = compile_request(self.runbook, self.run, self.operator, request)
+        work = compile_request(self.runbook, self.target, self.run, self.operator, request)
         workspace = Workspace.create(request.id)
         try:
             workspace.fill(
@@ -52,7 +53,11 @@ class AnsibleExecutor:
                     for name, param in self.runbook.params.items()
                     if not param.required
                 },
-                extra=self.target.given,
+                extra={
+                    name: value
+                    for name, value in self.target.given.items()
+                    if name not in work.plan.shadowed
+                },
             )
         except RunbookError:
             workspace.remove()
@@ -63,8 +68,8 @@ class AnsibleExecutor:
                 workspace=workspace,
                 target=self.target,
                 check_mode=isinstance(request, PreviewRequest),
-                limit_s=work.limit_s,
             ),
+            bounds=work.bounds,
             translator=Translator(request=request, sampling=work.plan.sampling),
             deliver=deliver,
         )
@@ -84,6 +89,7 @@ class AnsibleInvocation:
 
     request: Request
     process: Process
+    bounds: Bounds
     translator: Translator
     deliver: Deliver
     _ended: threading.Event = field(default_factory=threading.Event)
@@ -116,21 +122,26 @@ class AnsibleInvocation:
 
     def _carry_out(self) -> tuple[Ending, str | None]:
         process = self.process
-        process.start()
         came_to_its_end = False
-        for record in _records(process):
-            match record:
-                case {"kind": "process", "pid": int(pid)}:
-                    process.known_as(pid)
-                case {"kind": "end"}:
-                    came_to_its_end = True
-            for report in self.translator.feed(record):
-                self.deliver(report)
-        process.close()
+        try:
+            process.start(self.bounds.at_start())
+            for record in _records(process):
+                match record:
+                    case {"kind": "process", "pid": int(pid)}:
+                        process.known_as(pid)
+                    case {"kind": "end"}:
+                        came_to_its_end = True
+                allowed_s = self.bounds.after(record)
+                if allowed_s is not None:
+                    process.allow(allowed_s)
+                for report in self.translator.feed(record):
+                    self.deliver(report)
+        finally:
+            process.close()
         if came_to_its_end:
             return Ending.COMPLETED, None
         if process.timed_out:
-            return Ending.TIMED_OUT, f"more than {process.limit_s:.0f} s"
+            return Ending.TIMED_OUT, f"more than {process.allowed_s:.0f} s"
         if process.cancelled:
             return Ending.CANCELLED, None
         return Ending.BROKEN, words(process.last_words())

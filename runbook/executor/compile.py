@@ -44,6 +44,10 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 -- PyYAML's signature
         return True
 
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+        """Indent lists within mappings, as ansible-lint wants it."""
+        super().increase_indent(flow, indentless=False)
+
 
 def _represent_tagged(dumper: yaml.SafeDumper, node: Tagged) -> yaml.Node:
     style = "|" if "\n" in node.value else '"'

@@ -90,7 +90,7 @@ class Names:
                 self._scopes[prefix].pop(name, None)
 
     def _add(self, scope: str) -> None:
-        variables = dict(self.host)
+        variables = {**self.host, **self.plan.shadowed}
         for name in self.plan.names.get(scope, ()):
             # A step's name is what was seen of the step, never a fact that a host set or cached.
             variables.pop(name, None)
@@ -116,13 +116,16 @@ class Names:
         pending = self._pending.get(scope, {})
         if scope and pending:
             self._resolve(self.plan.scopes[scope].parent)
-        for name, (value, within) in list(pending.items()):
-            try:
-                rendered = self.templating.render(value, self._scopes[within])
-            except CouldNotRenderError:
-                continue
-            self._give(scope, name, rendered)
-            del pending[name]
+        left = len(pending) + 1
+        while len(pending) < left:  # A default may use another param, in whatever order.
+            left = len(pending)
+            for name, (value, within) in list(pending.items()):
+                try:
+                    rendered = self.templating.render(value, self._scopes[within])
+                except CouldNotRenderError:
+                    continue
+                self._give(scope, name, rendered)
+                del pending[name]
 
     def _give(self, scope: str, name: str, value: Json) -> None:
         self._scopes[scope][name] = value

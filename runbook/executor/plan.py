@@ -105,7 +105,8 @@ class Sampling:
 class Plan:
     """Everything the plugins of one invocation need to know.
 
-    `scope` is that of the fix; `names` are those of all steps, by scope.
+    `scope` is that of the fix or watch; `names` are those of all steps, by scope. `shadowed` are
+    variables of the callers that Ansible itself is not told, as `scope` uses their names otherwise.
     """
 
     run: str
@@ -123,6 +124,7 @@ class Plan:
     operator: str = ""
     scope: str = ""
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    shadowed: Mapping[str, Json] = field(default_factory=dict)
 
     def wanted(self, host: str) -> tuple[str, ...]:
         """Return the ids of the steps to look at on a host."""
@@ -164,6 +166,7 @@ class Plan:
             operator=data["operator"],
             scope=data["scope"],
             names={scope: tuple(names) for scope, names in data["names"].items()},
+            shadowed=data["shadowed"],
         )
 
 

@@ -32,6 +32,8 @@ GRACE_S = 3.0
 KEPT_BYTES = 16 * 1024
 """How much of the end of the output is kept."""
 
+WAIT_S = 0.02
+
 OUTPUT_PIPE = "output"
 
 _TAKEN_BACK = (
@@ -43,15 +45,16 @@ _TAKEN_BACK = (
 
 @dataclass(kw_only=True)
 class Process:
-    """An ansible-playbook process; `limit_s` bounds it in seconds.
+    """An ansible-playbook process.
 
-    `timed_out` says that it was ended for that; `exit_code` is None if it is not known.
+    It may take `allowed_s` seconds from the last time that was said; `timed_out` says that it was
+    ended for taking longer. `exit_code` is None if it is not known.
     """
 
     workspace: Workspace
     target: Target
     check_mode: bool
-    limit_s: float
+    allowed_s: float = 0.0
     timed_out: bool = False
     exit_code: int | None = None
     trouble: str | None = None
@@ -63,20 +66,26 @@ class Process:
     _reader: int = -1
     _printed: bytes = b""
 
-    def start(self) -> None:
-        """Start it, in a thread of its own."""
+    def start(self, allowed_s: float) -> None:
+        """Start it, in a thread of its own; raise OSError."""
         pipe = self.workspace.folder / OUTPUT_PIPE
         os.mkfifo(pipe, 0o600)
         self._reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        self._deadline = time.monotonic() + self.limit_s
+        self.allow(allowed_s)
         self._thread = threading.Thread(target=self._supervise, daemon=True)
         self._thread.start()
 
     def is_running(self) -> bool:
         """Say whether it has not ended; take what it has printed meanwhile."""
         running = self._thread is not None and self._thread.is_alive()
-        self._drain()
+        if self._reader >= 0:
+            self._drain()
         return running
+
+    def allow(self, seconds: float) -> None:
+        """Let it take so long from now on."""
+        self.allowed_s = seconds
+        self._deadline = time.monotonic() + seconds
 
     def known_as(self, pid: int) -> None:
         """Learn the process id, by which it can be asked to stop."""
@@ -92,8 +101,13 @@ class Process:
         return self._cancelled.is_set()
 
     def close(self) -> None:
-        """Close the pipe."""
-        os.close(self._reader)
+        """End it if it still runs, and close the pipe."""
+        while self.is_running():
+            self.cancel()
+            time.sleep(WAIT_S)
+        if self._reader >= 0:
+            os.close(self._reader)
+            self._reader = -1
 
     def last_words(self) -> str:
         """Return what it printed last that tells something, on one line."""

@@ -1,4 +1,4 @@
-"""What a request comes to: a plan for the plugins, a play for Ansible, a bound in time."""
+"""What a request comes to: a plan for the plugins, a play for Ansible, bounds in time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from runbook.executor import (
     VerifyRequest,
     WatchRequest,
 )
+from runbook.executor.bounds import Bounds
 from runbook.executor.compile import (
     Play,
     fix_play,
@@ -30,18 +31,16 @@ from runbook.executor.plan import (
     verified,
     watched,
 )
-from runbook.model.definition import Action, Check, Fix, Runbook, Watch
-
-START_S = 60.0
-"""What Ansible may take beyond the work itself: start, inventory, connections that hang."""
+from runbook.executor.target import Target
+from runbook.model.definition import Action, Check, Fix, Json, Runbook, Watch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
-    """A compiled request."""
+    """A compiled request: what the plugins are told, what Ansible is, how long it may take."""
 
     plan: Plan
-    limit_s: float
+    bounds: Bounds
     runbook: Runbook
     request: Request
 
@@ -67,36 +66,37 @@ class Work:
                 return sampling_play(self.runbook, _sampled(self.plan), plan_path, hosts)
 
 
-def compile_request(runbook: Runbook, run: str, operator: str, request: Request) -> Work:
-    """Turn a request into a plan for the plugins and a bound in seconds."""
+def compile_request(
+    runbook: Runbook, target: Target, run: str, operator: str, request: Request
+) -> Work:
+    """Turn a request into a plan for the plugins, and bounds in time."""
     everyone: tuple[str, ...] = ()
     wants: Mapping[str, tuple[str, ...]] = {}
     sampling: Sampling | None = None
-    lease_s = 0.0
-    limit_s = START_S
-    step_of: str | None = None
+    hosts: tuple[str, ...] = ()
+    scope = ""
+    act_s: float | None = None
     match request:
         case ObserveRequest():
-            everyone, wants = request.steps, request.wants
+            everyone, wants, hosts = request.steps, request.wants, tuple(request.wants)
         case WatchRequest(step=step):
-            watch = runbook.steps[step]
-            if not isinstance(watch, Watch):
-                raise TypeError(f"{step} is not a watch step")
-            sampling, step_of = watched(watch, runbook), step
-        case FixRequest(fix=step) | VerifyRequest(fix=step):
-            fix, step_of = _fix(runbook, step), step
-            sampling = verified(fix, runbook)
-            if isinstance(request, FixRequest):
-                limit_s += fix.timeout_s
+            watch = _watch(runbook, step)
+            sampling, hosts, scope = watched(watch, runbook), request.hosts, watch.scope
+        case VerifyRequest(fix=step):
+            fix = _fix(runbook, step)
+            sampling, hosts, scope = verified(fix, runbook), request.hosts, fix.scope
+        case FixRequest(fix=step):
+            fix = _fix(runbook, step)
+            sampling, hosts, scope = verified(fix, runbook), request.hosts, fix.scope
+            act_s = fix.timeout_s
         case UndoRequest(fix=step) | PreviewRequest(fix=step):
-            step_of = step
-            limit_s += _fix(runbook, step).timeout_s
-    if sampling is not None:
-        limit_s += sampling.within_s + sampling.hold_s
+            fix = _fix(runbook, step)
+            hosts, scope, act_s = request.hosts, fix.scope, fix.timeout_s
     steps = set(everyone).union(*wants.values(), sampling.steps if sampling else ())
-    limit_s += _longest_look(runbook, steps)
-    if isinstance(request, FixRequest | UndoRequest):
-        lease_s = limit_s + START_S
+    look_s = _longest_look(runbook, steps)
+    if sampling is not None:
+        look_s += sampling.within_s + sampling.hold_s
+    bounds = Bounds(hosts=len(hosts), forks=target.forks, act_s=act_s, look_s=look_s)
     plan = Plan(
         run=run,
         request=request.id,
@@ -109,12 +109,22 @@ def compile_request(runbook: Runbook, run: str, operator: str, request: Request)
         wants=wants,
         known=request.known,
         sampling=sampling,
-        lease_s=lease_s,
+        lease_s=bounds.longest(),
         operator=operator,
-        scope="" if step_of is None else runbook.steps[step_of].scope,
+        scope=scope,
         names=step_names(runbook),
+        shadowed=_shadowed(runbook, scope, target.given),
     )
-    return Work(plan=plan, limit_s=limit_s, runbook=runbook, request=request)
+    return Work(plan=plan, bounds=bounds, runbook=runbook, request=request)
+
+
+def _shadowed(runbook: Runbook, scope: str, given: Mapping[str, Json]) -> dict[str, Json]:
+    """Return what was given for the caller's params that share their names with those of a scope.
+
+    Ansible's extra variables win over everything, so these must not be among them.
+    """
+    names = runbook.scopes[scope].params if scope else {}
+    return {name: value for name, value in given.items() if name in names}
 
 
 def _longest_look(runbook: Runbook, steps: set[str]) -> float:
@@ -131,6 +141,13 @@ def _fix(runbook: Runbook, step: str) -> Fix:
     if not isinstance(fix, Fix):
         raise TypeError(f"{step} is not a fix")
     return fix
+
+
+def _watch(runbook: Runbook, step: str) -> Watch:
+    watch = runbook.steps[step]
+    if not isinstance(watch, Watch):
+        raise TypeError(f"{step} is not a watch step")
+    return watch
 
 
 def _undo(fix: Fix) -> Action:
