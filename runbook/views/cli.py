@@ -75,6 +75,8 @@ class LazyGroup(FramedGroup):
             return None
         module, _, attribute = _FOUND[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(f"runbook.views.{module}"), attribute)
+        # Click's mark of a paragraph that keeps its lines; docstrings, being raw, spell it out.
+        command.help = (command.help or "").replace("\\b\n", "\b\n")
         return command
 
     def resolve_command(

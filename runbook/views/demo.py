@@ -39,10 +39,15 @@ def _host_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def demo() -> None:
-    """Bring up a sandbox site, break it, mend it.
+    r"""Bring up a sandbox site, break it, mend it.
 
     A sandbox is a small web server host in a folder: nginx, a Python backend and supervisor. It
     needs no root and listens on 127.0.0.1 only.
+
+    \b
+    Examples:
+      runbook demo up
+      runbook demo break backend-stopped
     """
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import stat
 import subprocess
 import sys
@@ -71,7 +72,8 @@ def test_every_command_explains_itself(command: str, program: Program) -> None:
 
     assert done.code == 0, done.stderr
     assert " ".join(said.split()) in " ".join(done.stdout.split())
-    assert f"runbook {command}" in done.stdout.split("\n\n", 1)[1]
+    assert re.search(rf"^ +runbook {command}\b", done.stdout, re.MULTILINE)
+    assert "\\b" not in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ from runbook.views.output import write, write_json
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
+    metavar="N",
     default=20,
     show_default=True,
     help="How many at most, newest first; 0 for all.",
