@@ -31,6 +31,7 @@ def main(hosts: str, *scene: str) -> None:
     """Ask what the scene says, all at once, and write the replies as they come."""
     names = hosts.split(",")
     play = stopped(*names)
+    request = asked(play, *names)  # Before the first prompt, which an answer may follow at once.
     keyboard = find_keyboard()
     assert keyboard is not None
     replies: SimpleQueue[ApprovalReply | Answer] = SimpleQueue()
@@ -45,7 +46,7 @@ def main(hosts: str, *scene: str) -> None:
         for what in scene:
             match what:
                 case "approve":
-                    operator.approve(asked(play, *names), replies.put)
+                    operator.approve(request, replies.put)
                 case "ask":
                     operator.answer(_question(WHICH, names), replies.put)
                 case "manual":
