@@ -61,17 +61,15 @@ steps:
     cause: fault
     tasks:
       - name: Write what was sealed in the runbook
-        become: false
-        ansible.builtin.copy:
-          content: SEALED
-          dest: "{{ here }}/sealed"
-          mode: "0600"
+        ansible.builtin.command:
+          argv: [tee, "{{ here }}/sealed"]
+          stdin_add_newline: false
+          stdin: SEALED
       - name: Write what is no template
-        become: false
-        ansible.builtin.copy:
-          content: !unsafe "{{ not a template }}"
-          dest: "{{ here }}/unsafe"
-          mode: "0600"
+        ansible.builtin.command:
+          argv: [tee, "{{ here }}/unsafe"]
+          stdin_add_newline: false
+          stdin: !unsafe "{{ not a template }}"
     verify: {symptom: who, within: 0s}
 """
 
