@@ -30,7 +30,7 @@ from runbook.executor.scripted import (
 )
 from runbook.journal import Journal
 from runbook.journal.memory import MemoryJournal
-from runbook.model.definition import Runbook
+from runbook.model.definition import Ask, Runbook
 from runbook.model.event import Event, Mode, RunStarted
 from runbook.model.observation import Observation
 from runbook.model.state import HostState
@@ -103,8 +103,15 @@ class Late(Person):
         yes = ApprovalReply(approved=frozenset(request.hosts), by=self.name)
         self._open.append(lambda: reply(yes))
 
+    def answer(self, question: Question, reply: Callable[[Answer], None]) -> None:
+        """Keep a question for later."""
+        super().answer(question, reply)
+        assert isinstance(question.step, Ask)
+        first = Answer(answer=question.step.choices[0].id, by=self.name)
+        self._open.append(lambda: reply(first))
+
     def answer_now(self) -> None:
-        """Say yes to all that was asked."""
+        """Say yes to all that was asked, and the first choice to all questions."""
         for reply in self._open:
             reply()
 
@@ -174,7 +181,11 @@ class Stage:
     def begin(self) -> Driver:
         """Begin the run, and look at no host yet."""
         started = RunStarted(
-            runbook=self.runbook.name, closure=self.closure, pattern="all", mode=self.mode
+            runbook=self.runbook.name,
+            closure=self.closure,
+            pattern="all",
+            mode=self.mode,
+            operator=self.operator.name,
         )
         self.driver = begin_run(RUN, self.setting, started)
         return self.driver
