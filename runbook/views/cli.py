@@ -116,6 +116,7 @@ class LazyGroup(FramedGroup):
     cls=LazyGroup,
     name=PROGRAM,
     invoke_without_command=True,
+    subcommand_metavar="[COMMAND] [ARGS]...",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: runbook run fix-502 --host prod",
 )

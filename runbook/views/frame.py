@@ -14,7 +14,6 @@ import click
 from runbook.errors import Problem, RunbookError
 from runbook.views.options import Manner
 from runbook.views.output import tell, wants_colour, write_json
-from runbook.views.problems import document, render
 from runbook.views.safe_text import tolerate
 
 PROGRAM = "runbook"
@@ -87,6 +86,8 @@ def _unseen() -> Iterator[None]:
 
 
 def _report(problems: Sequence[Problem], code: int, manner: Manner) -> int:
+    from runbook.views.problems import document, render  # noqa: PLC0415  # where there are any
+
     colour = manner.colour and wants_colour(sys.stderr)
     tell("\n\n".join(render(problem, colour=colour) for problem in problems))
     if manner.json:
