@@ -8,11 +8,11 @@ import pytest
 
 from runbook.driver import loop
 from runbook.engine.decide import decide
-from runbook.executor import Deliver, FixRequest, HostObserved, Report, Request
+from runbook.executor import Deliver, HostObserved, ObserveRequest, Report, Request
 from runbook.executor.scripted import ScriptedHost, ScriptedInvocation
 from runbook.model.decision import Decision
 from runbook.model.definition import Runbook
-from runbook.model.event import Event, FixEnded, FixIntended, Mode
+from runbook.model.event import Event, FixIntended, Mode
 from runbook.model.observation import Texts
 from runbook.model.state import HostState
 from runbook.model.verdict import Verdict
@@ -60,7 +60,10 @@ def test_steady_arrivals_do_not_put_the_question_off_for_ever() -> None:
 
 @dataclass(kw_only=True)
 class Slow(Cancellable):
-    """Lets fixes take a while and gives each host a title of its own; counts what is under way."""
+    """Lets fixes and looks after them take a while, and gives each host a title of its own.
+
+    `most` is how many of them were under way at once.
+    """
 
     most: int = 0
 
@@ -74,7 +77,7 @@ class Slow(Cancellable):
             deliver(report)
 
         invocation = super().start(request, with_titles)
-        if isinstance(request, FixRequest):
+        if not isinstance(request, ObserveRequest):
             self.most = max(self.most, sum(not one.wait(0) for one in self.invocations))
             threading.Timer(0.05, invocation.cancel).start()
         return invocation
@@ -88,8 +91,6 @@ def test_only_so_many_processes_act_at_once() -> None:
     }
     executor = Slow(hosts=hosts)
     stage = Stage(runbook=ONE_FIX, hosts=hosts, executor=executor)
-    stage.on_event = lambda event: executor.cancel_all() if isinstance(event, FixEnded) else None
-
     stage.play()
 
     assert len(stage.of(FixIntended)) == len(hosts)
