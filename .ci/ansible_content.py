@@ -41,7 +41,12 @@ def main(folder: Path) -> None:
         runbook = load(str(path), [LIBRARY])
         tasks = [task for step in runbook.steps.values() for task in tasks_of(step)]
         if tasks:
-            play = {"name": runbook.title, "hosts": "all", "gather_facts": False, "tasks": tasks}
+            play = {
+                "name": f"Tasks of {runbook.name}",
+                "hosts": "all",
+                "gather_facts": False,
+                "tasks": tasks,
+            }
             (folder / path.name).write_text("---\n" + dump([play]), encoding="utf-8")
 
 
