@@ -1,0 +1,82 @@
+"""Apply a role to this machine with the real ansible-playbook."""
+
+import os
+import pwd
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PREVIEW = ("--check", "--diff")
+# Whom a service runs as: somebody who may do less than us, where we are root.
+SERVICE_USER = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Played:
+    """What a play did: whether it failed, how many tasks changed something, its words."""
+
+    failed: bool
+    changed: int
+    output: str
+
+    @property
+    def words(self) -> str:
+        """Its words on one line, however Ansible wrapped them."""
+        return " ".join(self.output.split())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Player:
+    """Applies roles from a folder of its own; `within` runs ansible-playbook elsewhere."""
+
+    folder: Path
+    within: Sequence[str] = ()
+
+    def __call__(
+        self, role: str, variables: dict[str, Any], *options: str, entry: str = "main"
+    ) -> Played:
+        """Apply an entry point of a role; `options` are ansible-playbook's."""
+        task = {
+            "name": "Apply the role",
+            "ansible.builtin.import_role": {"name": role, "tasks_from": entry},
+            "vars": variables,
+        }
+        playbook = self.folder / "play.yml"
+        playbook.write_text(
+            yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [task]}])
+        )
+        done = subprocess.run(
+            [
+                *self.within,
+                *(sys.executable, "-m", "ansible.cli.playbook"),
+                *("-i", "here,", "-c", "local", str(playbook), *options),
+            ],
+            env={
+                **os.environ,
+                "ANSIBLE_ROLES_PATH": str(ROOT / "roles"),
+                "ANSIBLE_NOCOLOR": "true",
+                "ANSIBLE_PIPELINING": "true",
+                "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3" if self.within else sys.executable,
+                "ANSIBLE_HOME": str(self.folder / "ansible"),
+            },
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        output = done.stdout + done.stderr
+        recap = re.search(r"^here +: ok=.* changed=(\d+) .* failed=(\d+)", output, re.MULTILINE)
+        assert recap, output
+        return Played(failed=recap[2] != "0", changed=int(recap[1]), output=output)
+
+    def undo(self, role: str, variables: dict[str, Any], *options: str) -> Played:
+        """Apply a role's undo."""
+        return self(role, variables, *options, entry="undo")
