@@ -219,14 +219,15 @@ def local(**variables: Json) -> dict[str, Json]:
     }
 
 
-def unreachable(port: int, **variables: Json) -> dict[str, Json]:
+def unreachable(port: int, *, patience_s: int = 6, **variables: Json) -> dict[str, Json]:
     """Return the variables of a host behind a port of this machine where nobody answers."""
     return {
         "ansible_connection": "ssh",
         "ansible_host": "127.0.0.1",
         "ansible_port": port,
         "ansible_python_interpreter": sys.executable,
-        "ansible_ssh_common_args": "-F none -o ConnectTimeout=6 -o BatchMode=yes "
+        "ansible_timeout": patience_s,
+        "ansible_ssh_common_args": f"-F none -o ConnectTimeout={patience_s} -o BatchMode=yes "
         "-o ControlMaster=no -o ControlPath=none",
         **variables,
     }

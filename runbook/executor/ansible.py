@@ -5,7 +5,6 @@ callback plugin writes (see `content/callback_plugins`).
 """
 
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -17,12 +16,13 @@ from runbook.errors import RunbookError
 from runbook.executor import Deliver, Ending, InvocationEnded, PreviewRequest, Request
 from runbook.executor.bounds import Bounds
 from runbook.executor.compile import dump
+from runbook.executor.leftovers import is_at_work
 from runbook.executor.plain import words
 from runbook.executor.runner import Process
 from runbook.executor.target import Target
 from runbook.executor.translate import Translator
 from runbook.executor.work import compile_request
-from runbook.executor.workspace import RESULTS_FILE, Workspace, base_folder
+from runbook.executor.workspace import Workspace
 from runbook.model.definition import Runbook
 
 POLL_S = 0.02
@@ -78,9 +78,7 @@ class AnsibleExecutor:
 
     def orphan(self, invocation: str) -> bool:
         """Say whether Ansible is still at work on an invocation whose driver died."""
-        folder = base_folder() / invocation
-        pid = _process_of(folder / RESULTS_FILE)
-        return pid is not None and _runs_playbook(pid, folder)
+        return is_at_work(invocation)
 
 
 @dataclass(kw_only=True)
@@ -179,21 +177,3 @@ def _record(line: bytes) -> Mapping[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
-
-
-def _process_of(results: Path) -> int | None:
-    try:
-        with results.open("rb") as file:
-            return int(json.loads(file.readline())["pid"])
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-def _runs_playbook(pid: int, folder: Path) -> bool:
-    """Say whether a process is the ansible-playbook of this workspace, not one that got its pid."""
-    try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
-        return False
-    return os.fsencode(folder.name) in command and state != "Z"

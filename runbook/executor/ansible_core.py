@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
-from ansible.parsing.vault import VaultHelper
+from ansible.parsing.vault import EncryptedString, VaultHelper
 from ansible.template import Templar, trust_as_template
 
 from runbook.executor.looking import CouldNotRenderError
+from runbook.executor.plan import Plan
 from runbook.model.definition import Json
 
 SECRET_NAME = re.compile(
@@ -20,8 +21,6 @@ SECRET_NAME = re.compile(
 )
 """Variables with such names are masked even if they came from a file vaulted as a whole, whose
 values Ansible does not mark."""
-
-MIN_SECRET_LENGTH = 4
 
 
 class AnsibleTemplating:
@@ -37,6 +36,13 @@ class AnsibleTemplating:
             return templar.template(trusted(value))
         except AnsibleError as error:
             raise CouldNotRenderError(plain_reason(error)) from error
+
+    def value_of(self, name: str, variables: Mapping[str, Json]) -> Json:
+        """Return a variable's value; what it holds is rendered only if its own source is trusted.
+
+        Raises CouldNotRenderError.
+        """
+        return self.render(f"{{{{ {name} }}}}", variables)
 
     def holds(self, condition: str, variables: Mapping[str, Json]) -> bool:
         """Evaluate a condition of the runbook; see `looking.Templating`."""
@@ -79,7 +85,36 @@ def secrets_in(variables: Mapping[str, Any], named: Iterable[str]) -> frozenset[
         if name in ("hostvars", "vars", "groups", "omit", "environment"):
             continue
         _collect(value, secret=secret, found=found, depth=0)
-    return frozenset(item for item in found if len(item) >= MIN_SECRET_LENGTH)
+    return frozenset(found)
+
+
+def secrets_of(
+    plan: Plan, variables: Mapping[str, Any], templating: AnsibleTemplating
+) -> frozenset[str]:
+    """Return all secret strings that may come up in the results of a host with these variables.
+
+    To those among the variables come what secret params are rendered to, and what is sealed in the
+    runbook itself.
+    """
+    named = [name for name, param in plan.params.items() if param.secret and name in variables]
+    found = set(secrets_in(variables, named))
+    for name in named:
+        try:
+            _collect(templating.value_of(name, variables), secret=True, found=found, depth=0)
+        except CouldNotRenderError:
+            continue
+    for ciphertext in plan.sealed:
+        _collect(EncryptedString(ciphertext=ciphertext), secret=True, found=found, depth=0)
+    return frozenset(found)
+
+
+def secrets_given(plan: Plan, given: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    """Return the secret params among what scopes were given."""
+    found: set[str] = set()
+    for prefix, scope in plan.scopes.items():
+        for name in scope.secret:
+            _collect(given.get(prefix, {}).get(name), secret=True, found=found, depth=0)
+    return frozenset(found)
 
 
 def _collect(value: Any, *, secret: bool, found: set[str], depth: int) -> None:
@@ -92,14 +127,16 @@ def _collect(value: Any, *, secret: bool, found: set[str], depth: int) -> None:
     elif isinstance(value, list | tuple):
         for item in value:
             _collect(item, secret=secret, found=found, depth=depth + 1)
-    elif (secret and isinstance(value, str)) or VaultHelper.get_ciphertext(value, with_tags=False):
-        text = _decrypted(value)
-        if text and "{{" not in text:
+    elif VaultHelper.get_ciphertext(value, with_tags=False):
+        found.add(_decrypted(value))
+    elif secret and isinstance(value, str | int | float) and not isinstance(value, bool):
+        text = str(value)
+        if "{{" not in text:
             found.add(text)
 
 
-def _decrypted(value: Any) -> str | None:
+def _decrypted(value: Any) -> str:
     try:
         return str(value)
     except AnsibleError:
-        return None  # No key for it here: then Ansible cannot show it either.
+        return ""  # No key for it here: then Ansible cannot show it either.

@@ -13,6 +13,7 @@ from runbook.executor.plain import MAX_WORDS, TooMuchError, plain
 from runbook.executor.plan import MAX_ANSWER_BYTES, Plan, PlannedProbe, PlannedStep
 from runbook.executor.staging import stages
 from runbook.model.definition import CheckResult, Json
+from runbook.model.masking import MASK
 
 NO_FACTS = ("invocation", "ansible_facts", "exception", "warnings", "deprecations")
 """What a task's result holds beside what it found out."""
@@ -131,11 +132,35 @@ class Names:
         self._scopes[scope][name] = value
         self._given[scope][name] = value
 
+    def recall(self, step: str, facts: Mapping[str, Json]) -> None:
+        """Make facts of an earlier invocation visible, but for what was masked in them.
+
+        A mask is not what was seen: a fix must not write it anywhere.
+        """
+        self.learn(step, without_masks(facts))
+
     def learn(self, step: str, facts: Mapping[str, Json]) -> None:
         """Make a step's facts visible under its name in its own scope."""
         scope, _, name = step.rpartition("/")
         if scope in self._scopes:
             self._give(scope, name, facts)
+
+
+def without_masks(facts: Mapping[str, Json]) -> dict[str, Json]:
+    """Return facts without the entries that hold, at any depth, a text with a mask in it."""
+    return {
+        key: without_masks(value) if isinstance(value, Mapping) else value
+        for key, value in facts.items()
+        if isinstance(value, Mapping) or not _is_masked(value)
+    }
+
+
+def _is_masked(value: Json) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_is_masked, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_is_masked, value))
+    return isinstance(value, str) and MASK in value
 
 
 def look(names: Names, steps: Sequence[PlannedStep], run_probes: RunProbes) -> dict[str, Answer]:

@@ -6,8 +6,9 @@ operators and never is.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from runbook.model.definition import (
     AnsibleTask,
@@ -21,6 +22,7 @@ from runbook.model.definition import (
     Step,
     Watch,
 )
+from runbook.model.yaml_nodes import VAULT, Tagged
 
 MAX_ANSWER_BYTES = 64 * 1024
 """How much one probe may bring back; the rest is cut and marked."""
@@ -73,11 +75,15 @@ class PlannedParam:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedScope:
-    """A called runbook's names: arguments rendered in the scope `parent`, defaults for the rest."""
+    """A called runbook's names: arguments rendered in the scope `parent`, defaults for the rest.
+
+    `secret` are the names of params nobody may be shown.
+    """
 
     parent: str
     arguments: Mapping[str, Json]
     defaults: Mapping[str, Json]
+    secret: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +113,7 @@ class Plan:
 
     `scope` is that of the fix or watch; `names` are those of all steps, by scope. `shadowed` are
     variables of the callers that Ansible itself is not told, as `scope` uses their names otherwise.
+    `sealed` are the vaulted texts of the runbook.
     """
 
     run: str
@@ -125,6 +132,7 @@ class Plan:
     scope: str = ""
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     shadowed: Mapping[str, Json] = field(default_factory=dict)
+    sealed: tuple[str, ...] = ()
 
     def wanted(self, host: str) -> tuple[str, ...]:
         """Return the ids of the steps to look at on a host."""
@@ -143,7 +151,10 @@ class Plan:
             request=data["request"],
             joining=data["joining"],
             params={name: PlannedParam(**value) for name, value in data["params"].items()},
-            scopes={name: PlannedScope(**value) for name, value in data["scopes"].items()},
+            scopes={
+                name: PlannedScope(**{**value, "secret": tuple(value["secret"])})
+                for name, value in data["scopes"].items()
+            },
             steps={
                 id_: PlannedStep(
                     **{
@@ -167,6 +178,7 @@ class Plan:
             scope=data["scope"],
             names={scope: tuple(names) for scope, names in data["names"].items()},
             shadowed=data["shadowed"],
+            sealed=tuple(data["sealed"]),
         )
 
 
@@ -241,8 +253,25 @@ def planned_scopes(runbook: Runbook) -> dict[str, PlannedScope]:
             defaults={
                 name: param.default for name, param in scope.params.items() if not param.required
             },
+            secret=tuple(name for name, param in scope.params.items() if param.secret),
         )
     return scopes
+
+
+def sealed_texts(value: Any) -> Iterator[str]:
+    """Yield the vaulted texts anywhere within a part of the model."""
+    if isinstance(value, Tagged):
+        if value.tag == VAULT:
+            yield value.value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from sealed_texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from sealed_texts(item)
+    elif dataclasses.is_dataclass(value):
+        for each in dataclasses.fields(value):
+            yield from sealed_texts(getattr(value, each.name))
 
 
 def step_names(runbook: Runbook) -> dict[str, tuple[str, ...]]:

@@ -27,6 +27,7 @@ from runbook.executor.plan import (
     planned_scopes,
     planned_step,
     planned_texts,
+    sealed_texts,
     step_names,
     verified,
     watched,
@@ -114,6 +115,7 @@ def compile_request(
         scope=scope,
         names=step_names(runbook),
         shadowed=_shadowed(runbook, scope, target.given),
+        sealed=tuple(dict.fromkeys(sealed_texts(runbook.steps))),
     )
     return Work(plan=plan, bounds=bounds, runbook=runbook, request=request)
 

@@ -4,6 +4,7 @@
 vars, …), so that relative names mean what the author means, together with our plugins and all roles.
 """
 
+import fcntl
 import json
 import os
 import shutil
@@ -24,16 +25,18 @@ PLUGIN_FOLDERS = {
     "library": CONTENT / "modules",
     "module_utils": CONTENT / "module_utils",
 }
+OWNER_FILE = "owner"
 RESULTS_FILE = "results.jsonl"
 DEFAULTS_FILE = "defaults.json"
 EXTRA_FILE = "extra.json"
+NO_ROOM_HINT = "free some space there, or set XDG_RUNTIME_DIR to a folder of yours"
 
 
 def base_folder() -> Path:
     """Return the folder that holds this user's workspaces, in memory if possible.
 
-    A kill leaves workspaces behind; those in memory do not outlive the machine. Raises RunbookError
-    `workspace-unsafe` where somebody else owns the place.
+    A kill leaves workspaces behind (`leftovers` removes them); those in memory do not outlive the
+    machine. Raises RunbookError `workspace-unusable`, or `workspace-unsafe` where somebody else owns the place.
     """
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     shared_memory = Path("/dev/shm")  # noqa: S108 -- our folder in it is 0700 and checked below
@@ -50,7 +53,7 @@ def base_folder() -> Path:
         raise RunbookError.of(
             "workspace-unusable",
             f"cannot make the working folder {base}: {error.strerror}",
-            hint="free some space there, or set XDG_RUNTIME_DIR to a folder of yours",
+            hint=NO_ROOM_HINT,
         ) from error
     if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077:
         raise RunbookError.of(
@@ -63,9 +66,10 @@ def base_folder() -> Path:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Workspace:
-    """One invocation's folder."""
+    """One invocation's folder; `lock` is the open file by which others see that we live."""
 
     folder: Path
+    lock: int
 
     @classmethod
     def create(cls, name: str) -> "Workspace":
@@ -73,11 +77,18 @@ class Workspace:
         folder = base_folder() / name
         try:
             folder.mkdir(mode=0o700)
+            # Locked before it has its name, so that nobody finds it unlocked while we live.
+            nameless = folder / f"{OWNER_FILE}.new"
+            lock = os.open(nameless, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            nameless.rename(folder / OWNER_FILE)
         except OSError as error:
             raise RunbookError.of(
-                "workspace-unusable", f"cannot make {folder}: {error.strerror}"
+                "workspace-unusable",
+                f"cannot make {folder}: {error.strerror}",
+                hint=NO_ROOM_HINT,
             ) from error
-        return cls(folder=folder)
+        return cls(folder=folder, lock=lock)
 
     @property
     def project(self) -> Path:
@@ -130,7 +141,9 @@ class Workspace:
             self._write(self.extra, json.dumps(dict(extra)))
         except OSError as error:
             raise RunbookError.of(
-                "workspace-unusable", f"cannot fill {self.folder}: {error.strerror}"
+                "workspace-unusable",
+                f"cannot fill {self.folder}: {error.strerror}",
+                hint=NO_ROOM_HINT,
             ) from error
 
     def _merge(self, name: str, folders: Iterable[Path]) -> None:
@@ -153,6 +166,7 @@ class Workspace:
     def remove(self) -> None:
         """Remove the folder with all that is in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        os.close(self.lock)
 
 
 def _listing(folder: Path) -> list[Path]:

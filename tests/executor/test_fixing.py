@@ -266,6 +266,21 @@ def test_a_fix_of_a_called_runbook_has_its_own_names(stage: Stage) -> None:
     assert told.verified("worker").verification.result is FixResult.RESOLVED
 
 
+def test_what_was_masked_is_not_written_anywhere(stage: Stage) -> None:
+    """A fix that needs a secret it saw earlier fails, before it writes asterisks in its place."""
+    told = fix(
+        stage,
+        "thorough",
+        hosts(stage, "worker"),
+        known={"worker": {"seen": {"content": "password=********", "exists": True}}},
+    )
+
+    assert told.acted("worker").acted is Acted.FAILED
+    assert "content" in (told.acted("worker").reason or "")
+    assert not (stage.folder / "worker" / "copied").exists()
+    assert leases(stage) == []
+
+
 def test_what_cannot_be_seen_afterwards_is_unknown(stage: Stage) -> None:
     """An action without error proves nothing where nobody can look."""
     told = fix(stage, "dim", hosts(stage, "worker"))

@@ -55,22 +55,53 @@ steps:
     probe: {command: {shell: "echo $BECAME"}}
     read_only: true
     passes: who.stdout == "deploy"
-    next: {passed: end(healthy), failed: write}
+    next: {passed: kept, failed: write}
+  - check: kept
+    title: A file that keeps what was sealed
+    task:
+      ansible.builtin.copy:
+        dest: "{{ here }}/kept"
+        content: SEALED
+    next: {passed: end(healthy), failed: inner}
+  - call: inner
+    title: Somebody else's secrets
+    runbook: called
+    params: {code: "{{ from_extra }} code"}
+    next: {healthy: write, unresolved: write}
   - fix: write
     title: Write it down
     cause: fault
     tasks:
-      - name: Write what was sealed in the runbook
+      - name: Write it
         ansible.builtin.command:
           argv: [tee, "{{ here }}/sealed"]
           stdin_add_newline: false
           stdin: SEALED
+      - name: Tell it
+        ansible.builtin.fail: {msg: "the word is {{ word }}"}
+        vars:
+          word: SEALED
+        ignore_errors: true
       - name: Write what is no template
         ansible.builtin.command:
           argv: [tee, "{{ here }}/unsafe"]
           stdin_add_newline: false
           stdin: !unsafe "{{ not a template }}"
     verify: {symptom: who, within: 0s}
+"""
+
+CALLED = """
+runbook: called
+title: Takes a secret
+params:
+  code: {type: string, secret: true}
+steps:
+  - check: says
+    title: It says {{ code }}
+    probe: {command: {argv: [echo, "{{ code }}"]}}
+    read_only: true
+    passes: says.stdout == "typed code"
+    next: {passed: end(healthy), failed: end(unresolved)}
 """
 
 SUDO = """#!/bin/sh
@@ -136,6 +167,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     )
     executable(folder / "password", f"#!/bin/sh\necho '{PASSWORD}'\n")
     (folder / "more.yml").write_text("from_file: 5\n")
+    (folder / "called.yml").write_text(CALLED)
     return Stage(folder=folder)
 
 
@@ -206,6 +238,21 @@ def test_a_sealed_value_is_used_and_not_shown(looked: Told) -> None:
         assert secret not in repr(looked.reports)
 
 
+def test_what_only_the_runbook_keeps_secret_is_not_shown(stage: Stage) -> None:
+    """Neither what a task of its own seals nor what it gives another runbook as a secret."""
+    request = ObserveRequest(
+        id=request_id(), pattern="web3", wants={"web3": ("kept", "inner/says")}
+    )
+
+    told = carried_out(stage, request, password=str(stage.folder / "password"))
+
+    (diff,) = told.seen("web3", "kept").facts["diff"]
+    assert diff["after"] == "********"
+    assert told.result("web3", "inner/says") is CheckResult.PASSED
+    assert told.seen("web3", "inner/says").facts["stdout"] == "********"
+    assert told.observed("web3").texts["inner/says"].title == "It says ********"
+
+
 def test_becoming_another_user_is_the_inventory_s_to_say(looked: Told) -> None:
     """The probes of a host run as the user that `ansible_become` names."""
     assert looked.result("web1", "who") is CheckResult.PASSED
@@ -229,6 +276,7 @@ def test_a_value_sealed_in_the_runbook_is_opened_on_the_host(stage: Stage) -> No
     assert told.acted("web1").acted is Acted.CHANGED
     assert (stage.folder / "sealed").read_text() == "sealed in the runbook"
     assert (stage.folder / "unsafe").read_text() == "{{ not a template }}"
+    assert "the word is ********" in told.acted("web1").changes[1].message
     assert "sealed in the runbook" not in repr(told.reports)
 
 

@@ -1,8 +1,10 @@
 """Looking at real hosts: what each kind of step comes to."""
 
+from pathlib import Path
+
 import pytest
 
-from runbook.executor import Ending, ObserveRequest
+from runbook.executor import Ending, HostObserved, Invocation, ObserveRequest
 from runbook.model.definition import CheckResult
 from tests.executor_harness import (
     Stage,
@@ -10,8 +12,11 @@ from tests.executor_harness import (
     black_hole,
     carry_out,
     local,
+    observe,
+    refusing_port,
     request_id,
     unreachable,
+    until,
 )
 
 CALLED = """
@@ -158,7 +163,7 @@ STEPS = (
 
 @pytest.fixture(scope="module")
 def looked(tmp_path_factory: pytest.TempPathFactory) -> Told:
-    """Look at one host, with another beside it that never answers; the whole in one invocation."""
+    """Look at one host, with another beside it that does not answer, all in one invocation."""
     stage = Stage(folder=tmp_path_factory.mktemp("looking"))
     place = stage.folder / "here"
     place.mkdir()
@@ -167,33 +172,55 @@ def looked(tmp_path_factory: pytest.TempPathFactory) -> Told:
     (place / "configuration").write_text(f"{place}/further\n")
     (place / "further").write_text("reached")
     (stage.folder / "called.yml").write_text(CALLED)
-    with black_hole() as port:
-        inventory = stage.inventory(
-            {
-                "hole": unreachable(port, place=str(place)),
-                "here": local(place=str(place)),
-                "other": local(place=str(place)),
-            }
-        )
-        executor = stage.executor(stage.runbook(RUNBOOK), inventory)
-        request = ObserveRequest(
-            id=request_id(),
-            pattern="here:hole",
-            wants={"here": STEPS, "hole": ("pointer", "drifted", "which")},
-            known={"here": {"question": {"choice": "left"}}},
-        )
-        told = carry_out(executor, request)
+    inventory = stage.inventory(
+        {
+            "gone": unreachable(refusing_port(), place=str(place)),
+            "here": local(place=str(place)),
+            "other": local(place=str(place)),
+        }
+    )
+    executor = stage.executor(stage.runbook(RUNBOOK), inventory)
+    request = ObserveRequest(
+        id=request_id(),
+        pattern="here:gone",
+        wants={"here": STEPS, "gone": ("pointer", "drifted", "which")},
+        known={"here": {"question": {"choice": "left"}}},
+    )
+    told = carry_out(executor, request)
     assert "further" in (place / "configuration").read_text(), "a check changed something"
     return told
 
 
-def test_one_black_hole_does_not_hold_the_others(looked: Told) -> None:
-    """The host that answers is reported long before the other one's connection is given up."""
-    assert looked.at_s(looked.observed("here")) < looked.at_s(looked.observed("hole")) - 1
-    assert looked.result("hole", "pointer") is CheckResult.UNKNOWN
-    assert looked.result("hole", "drifted") is CheckResult.UNKNOWN
-    assert set(looked.seen("hole", "which").facts["cases"]) == {"unknown"}
-    assert "unreachable" in (looked.seen("hole", "drifted").reason or "")
+def test_one_black_hole_does_not_hold_the_others(tmp_path: Path) -> None:
+    """The host that answers is reported while the other one's connection is still waited for."""
+    stage = Stage(folder=tmp_path)
+
+    def cancel_when_seen(invocation: Invocation, told: Told) -> None:
+        until(lambda: any(isinstance(item, HostObserved) for item in told.reports))
+        assert told.result("here", "pointer") is CheckResult.FAILED
+        invocation.cancel()
+
+    with black_hole() as port:
+        (tmp_path / "called.yml").write_text(CALLED)
+        inventory = stage.inventory(
+            {
+                "hole": unreachable(port, patience_s=100, place=str(tmp_path)),
+                "here": local(place=str(tmp_path)),
+            }
+        )
+        executor = stage.executor(stage.runbook(RUNBOOK), inventory)
+        told = carry_out(executor, observe("pointer"), meanwhile=cancel_when_seen)
+
+    assert told.result("hole", "pointer") is CheckResult.UNKNOWN
+    assert told.ended.ending is Ending.CANCELLED
+
+
+def test_a_host_that_cannot_be_reached_is_unknown_in_all(looked: Told) -> None:
+    """Probes, tasks and conditions of it are unknown, and the invocation is none the worse."""
+    assert looked.result("gone", "pointer") is CheckResult.UNKNOWN
+    assert looked.result("gone", "drifted") is CheckResult.UNKNOWN
+    assert "unreachable" in (looked.seen("gone", "drifted").reason or "")
+    assert set(looked.seen("gone", "which").facts["cases"]) == {"unknown"}
     assert looked.ended.ending is Ending.COMPLETED
 
 

@@ -41,6 +41,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 return {"failed": True, "msg": str(told.get("msg") or "no answer")[:2000]}
         names = Names(plan=plan, templating=AnsibleTemplating(self._templar), host=variables)
         for step, facts in plan.known.get(host, {}).items():
-            names.learn(step, facts)
+            names.recall(step, facts)
         # Values of a JSON file bear no trust: Ansible never renders them as templates.
         return {"changed": False, "given": {plan.scope: names.given(plan.scope)}}

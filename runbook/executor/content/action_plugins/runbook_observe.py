@@ -15,7 +15,12 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 from runbook.executor import probing
-from runbook.executor.ansible_core import AnsibleTemplating, plain_reason, secrets_in
+from runbook.executor.ansible_core import (
+    AnsibleTemplating,
+    plain_reason,
+    secrets_given,
+    secrets_of,
+)
 from runbook.executor.compile import LOOKED
 from runbook.executor.guard import (
     MAX_GROWTH_BYTES,
@@ -52,17 +57,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         self._host = str(self._vars["inventory_hostname"])
         arguments = self._task.args
         self._plan = Plan.from_data(json.loads(Path(str(arguments["plan"])).read_text("utf-8")))
-        self._mask = Masker(
-            secrets_in(
-                self._vars, (name for name, param in self._plan.params.items() if param.secret)
-            )
-        )
         self._unreachable: str | None = None
         self._longest = 0
-        templating = AnsibleTemplating(self._templar)
-        self._names = Names(plan=self._plan, templating=templating, host=self._vars)
+        self._templating = AnsibleTemplating(self._templar)
+        self._names = Names(plan=self._plan, templating=self._templating, host=self._vars)
         for step, facts in self._plan.known.get(self._host, {}).items():
-            self._names.learn(step, facts)
+            self._names.recall(step, facts)
         match str(arguments["phase"]):
             case "look":
                 return self._look(str(arguments["origin"]), frozenset(arguments["steps"]))
@@ -220,9 +220,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return told
 
     def _result(self, **told: Any) -> dict[str, Any]:
+        given = {scope: self._names.given(scope) for scope in self._plan.scopes}
+        secrets = secrets_of(self._plan, self._vars, self._templating)
+        mask = Masker(secrets | secrets_given(self._plan, given))
         return {
             "changed": False,
-            "runbook": self._mask.value({**told, "texts": self._texts()}),
+            "runbook": mask.value({**told, "texts": self._texts()}),
         }
 
     def _texts(self) -> dict[str, dict[str, str]]:

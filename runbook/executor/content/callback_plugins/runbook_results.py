@@ -7,19 +7,25 @@ host and task Ansible attributes them to. They are read by `runbook.executor.tra
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
 from ansible.template import Templar
 
-from runbook.executor.ansible_core import AnsibleTemplating, secrets_in
+from runbook.executor.ansible_core import (
+    AnsibleTemplating,
+    secrets_given,
+    secrets_in,
+    secrets_of,
+)
 from runbook.executor.differences import difference
 from runbook.executor.looking import CouldNotRenderError
 from runbook.executor.params import problem_with
 from runbook.executor.plan import Plan
 from runbook.model.definition import Json
-from runbook.model.masking import Masker
+from runbook.model.masking import MASK, Masker
 
 DOCUMENTATION = """
     name: runbook_results
@@ -48,6 +54,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._plan: Plan | None = None
         self._descriptor = -1
         self._masks: dict[str, Masker] = {}
+        self._secrets: dict[str, frozenset[str]] = {}
         self._play: Any = None
 
     def _tell(self, kind: str, **told: Json) -> None:
@@ -85,35 +92,57 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self, variables: dict[str, Any], host: str, problems: list[dict[str, str]]
     ) -> dict[str, Json]:
         assert self._plan is not None  # noqa: S101 -- for the type checker
-        templating = AnsibleTemplating(Templar(loader=self._play.get_loader(), variables=variables))
+        templating = self._templating(variables)
         mask = self._mask_for(host, variables)
+        facts = variables.get("ansible_facts")
         rendered: dict[str, Json] = {}
         for name, param in self._plan.params.items():
-            if name not in variables:
-                if param.required:
-                    problems.append({"host": host, "param": name, "message": "it has no value"})
-                continue
-            try:
-                value = templating.render(variables[name], variables)
-            except CouldNotRenderError as error:
-                problems.append({"host": host, "param": name, "message": mask.text(str(error))})
-                continue
-            problem = problem_with(value, param.schema, secret=param.secret)
+            problem: str | None = None
+            if isinstance(facts, Mapping) and name in facts:
+                problem = "a fact that the host told has its name, and would replace it"
+            elif name not in variables:
+                problem = "it has no value" if param.required else None
+            else:
+                try:
+                    value = templating.value_of(name, variables)
+                    problem = problem_with(value, param.schema, secret=param.secret)
+                    rendered[name] = MASK if param.secret else mask.value(value)
+                except CouldNotRenderError as error:
+                    problem = str(error)
             if problem is not None:
                 problems.append({"host": host, "param": name, "message": mask.text(problem)})
-            rendered[name] = "********" if param.secret else mask.value(value)
         return rendered
 
+    def _templating(self, variables: dict[str, Any]) -> AnsibleTemplating:
+        return AnsibleTemplating(Templar(loader=self._play.get_loader(), variables=variables))
+
     def _mask_for(self, host: str, variables: dict[str, Any] | None = None) -> Masker:
+        assert self._plan is not None  # noqa: S101 -- for the type checker
         if host not in self._masks:
             if variables is None:
                 manager = self._play.get_variable_manager()
                 found = manager._inventory.get_host(host)  # noqa: SLF001 -- as Ansible's own callbacks
                 variables = manager.get_vars(play=self._play, host=found) if found else {}
-            params = self._plan.params.items() if self._plan else ()
-            named = (name for name, param in params if param.secret)
-            self._masks[host] = Masker(secrets_in(variables or {}, named))
+            self._hide(host, secrets_of(self._plan, variables, self._templating(variables)))
         return self._masks[host]
+
+    def _hide(self, host: str, secrets: frozenset[str]) -> None:
+        known = self._secrets.get(host, frozenset())
+        if host not in self._masks or not secrets <= known:
+            self._secrets[host] = known | secrets
+            self._masks[host] = Masker(self._secrets[host])
+
+    def _learn_secrets(self, host: str, result: Any) -> None:
+        """Hide also what the role of a task keeps sealed, and what a called runbook was given."""
+        assert self._plan is not None  # noqa: S101 -- for the type checker
+        self._mask_for(host)
+        role = result.task._role  # noqa: SLF001 -- no public name
+        if role is not None:
+            kept = {**role.get_default_vars(), **role.get_vars(include_params=False)}
+            self._hide(host, secrets_in(kept, ()))
+        given = result.result.get("given")
+        if result.task.action == "runbook_begin" and isinstance(given, Mapping):
+            self._hide(host, secrets_given(self._plan, given))
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
         """Tell which task a host begins."""
@@ -145,6 +174,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         host = result.host.get_name()
         action = result.task.action
         data = result.result
+        self._learn_secrets(host, result)
         if action == "runbook_observe" and "runbook" in data:
             self._tell("observed", host=host, **data["runbook"])
             return

@@ -1,0 +1,77 @@
+"""What killed runs leave behind: Ansible that works on, and the folders of Ansible that has ended.
+
+Sources: proc(5) for `/proc/PID/cmdline` and `/proc/PID/stat`, flock(2) for the lock that the
+process which made a workspace holds on it for as long as it lives.
+"""
+
+import fcntl
+import os
+import shutil
+import time
+from pathlib import Path
+
+from runbook.executor.workspace import OWNER_FILE, base_folder
+
+DAY_S = 86_400.0
+"""How old a folder that nobody ever locked has to be: it may be just about to be locked."""
+
+
+def is_at_work(invocation: str) -> bool:
+    """Say whether a process of Ansible is at work on an invocation; False without `/proc`.
+
+    It is known by its arguments, which name the workspace: from its first moment to its last, its
+    workers included.
+    """
+    name = os.fsencode(invocation)
+    return any(_is_ansible_on(process, name) for process in Path("/proc").glob("[0-9]*"))
+
+
+def _is_ansible_on(process: Path, name: bytes) -> bool:
+    try:
+        command = (process / "cmdline").read_bytes()
+        if name not in command or b"ansible" not in command:
+            return False
+        state = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state not in "ZXx"
+
+
+def sweep() -> tuple[str, ...]:
+    """Remove the workspaces of dead processes in which nothing is at work; return their names.
+
+    Whatever cannot be told, or removed, stays. Raises RunbookError where there is no place to work
+    in (see `base_folder`).
+    """
+    return tuple(folder.name for folder in sorted(base_folder().iterdir()) if _removed(folder))
+
+
+def _removed(folder: Path) -> bool:
+    try:
+        lock = os.open(folder / OWNER_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return _is_old(folder) and _cleared(folder)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    else:
+        return _cleared(folder)
+    finally:
+        os.close(lock)
+
+
+def _is_old(folder: Path) -> bool:
+    try:
+        return time.time() - folder.lstat().st_mtime > DAY_S
+    except OSError:
+        return False
+
+
+def _cleared(folder: Path) -> bool:
+    if folder.is_symlink() or not folder.is_dir() or is_at_work(folder.name):
+        return False
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
