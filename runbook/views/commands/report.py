@@ -36,6 +36,7 @@ def report_command(run: str, form: str, output: options.Output) -> None:
     """
     with closing(journal_to_read(settings_for())) as journal:
         summary = find_run(journal, run)
+        journal.verify(summary.id)
         entries = list(journal.entries(summary.id))
     if output.json or form == "json":
         write_json(run_document(summary, entries))

@@ -1,0 +1,23 @@
+"""`runbook resume RUN --abandon`: closing a run that nobody goes on with."""
+
+from runbook.driver.launch import abandon
+from runbook.executor.leftovers import is_at_work
+from runbook.journal import Journal, RunSummary
+from runbook.views import output
+from runbook.views.options import Output
+from runbook.views.report import run_document
+from runbook.views.running import operator_name
+from runbook.views.words import say_hosts
+
+
+def close(stopped: RunSummary, reason: str, wanted: Output, journal: Journal) -> None:
+    """Close a run as it stands, and say so; raise RunbookError."""
+    hosts = abandon(stopped, journal, who=operator_name(), reason=reason, at_work=is_at_work)
+    if wanted.json:
+        told = journal.find(stopped.id)
+        output.write_json(run_document(told, journal.entries(stopped.id)))
+        return
+    freed = (
+        f"aborted and free again: {say_hosts(list(hosts), most=10)}" if hosts else "no host open"
+    )
+    output.write(f"Run {stopped.id} is closed; {freed}.")
