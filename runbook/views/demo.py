@@ -11,15 +11,12 @@ from runbook.demo import fleet
 from runbook.demo.faults import FAULTS, mend
 from runbook.demo.site import Site, SiteStatus
 from runbook.errors import RunbookError
+from runbook.settings import state_folder
 
 
 def default_folder() -> Path:
     """Return where the demo lives unless `--folder` says otherwise."""
-    home = os.environ.get("RUNBOOK_HOME")
-    if home:
-        return Path(home) / "demo"
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
-    return Path(state) / "runbook/demo"
+    return state_folder(os.environ) / "demo"
 
 
 def _folder_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from runbook.driver.operator import AbsentOperator, ApprovingOperator, Operator
@@ -10,7 +9,6 @@ from runbook.errors import RunbookError
 from runbook.executor.target import Target
 from runbook.journal import Journal, RunSummary
 from runbook.model.definition import Runbook
-from runbook.model.event import Mode
 from runbook.model.verdict import EXIT_INTERRUPTED, exit_code
 from runbook.settings import Settings
 from runbook.spec.library import load
@@ -18,7 +16,6 @@ from runbook.views import output
 from runbook.views.console import View, is_live, observer_for
 from runbook.views.given import parse_settings
 from runbook.views.keyboard import find_keyboard
-from runbook.views.options import Aim, Output
 from runbook.views.report import run_document
 from runbook.views.running import (
     Order,
@@ -32,16 +29,7 @@ from runbook.views.running import (
 )
 from runbook.views.summary import Finish, summary, summary_text
 from runbook.views.undoing import undo_document, undo_exit_code, undo_text
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wish:
-    """What was asked for on the command line."""
-
-    mode: Mode
-    aim: Aim
-    output: Output
-    yes: bool = False
+from runbook.views.wish import Wish
 
 
 def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal) -> int:

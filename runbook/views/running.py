@@ -26,6 +26,7 @@ from runbook.driver.requirements import require_ansible
 from runbook.driver.undo import Undoing
 from runbook.errors import RunbookError
 from runbook.executor.ansible import AnsibleExecutor
+from runbook.executor.leftovers import sweep
 from runbook.executor.target import Target
 from runbook.journal import Journal, RunSummary
 from runbook.model.definition import Json, Runbook
@@ -67,6 +68,7 @@ def operator_name() -> str:
 def carry_out(order: Order, journal: Journal, operator: Operator, observer: Observer) -> Result:
     """Begin a run and drive it as far as it goes; raise RunbookError."""
     require_ansible()
+    sweep()
     run = new_run_id(time.time())
     setting = _setting(order, run, journal, operator, observer)
     started = RunStarted(

@@ -1,4 +1,7 @@
-"""`runbook run`, `runbook diagnose` and `runbook resume`: the commands that reach hosts."""
+"""`runbook run`, `diagnose`, `resume` and `undo`: the commands that reach hosts.
+
+What they need is imported when they are carried out, so that help and completion are quick.
+"""
 
 from contextlib import closing
 
@@ -6,12 +9,11 @@ import click
 
 from runbook.errors import RunbookError
 from runbook.journal import Journal, RunFilter, RunSummary
-from runbook.journal.sqlite import open_journal
 from runbook.model.event import Mode
-from runbook.settings import load_settings
-from runbook.views import driving, options
+from runbook.views import options
 from runbook.views.archive import find_run
-from runbook.views.driving import Wish
+from runbook.views.configured import settings_for
+from runbook.views.wish import Wish
 
 
 @click.command("run")
@@ -63,11 +65,20 @@ def diagnose_command(
 
 @click.command("resume")
 @click.argument("which", metavar="RUN", shell_complete=options.complete_runs)
+@click.option(
+    "--abandon",
+    is_flag=False,
+    flag_value="",
+    default=None,
+    metavar="[REASON]",
+    help="Close the run as it stands instead: nothing is done, and its hosts are free again.",
+)
 @options.yes
 @options.target
 @options.output
 def resume_command(
     which: str,
+    abandon: str | None,
     yes: bool,
     target: options.Aim,
     output: options.Output,
@@ -78,14 +89,24 @@ def resume_command(
     looked at; it is not repeated unless that is approved again. Values of --set that are secret
     have to be given again.
 
+    A run that cannot be gone on with, since its runbook has changed or a host is gone, is closed
+    with --abandon. What a fix did that it left half done stays unknown.
+
     \b
-    Example:
+    Examples:
       runbook resume last
+      runbook resume last --abandon 'web3 is gone for good'
     """
-    settings = load_settings(target.flags)
+    from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- see above
+    from runbook.views import abandoning, driving  # noqa: PLC0415
+
+    settings = settings_for(target.flags)
     with closing(open_journal(settings.journal)) as journal:
-        wish = Wish(mode=Mode.RUN, aim=target, output=output, yes=yes)
         stopped = _last_stopped(journal) if which == "last" else journal.find(which)
+        if abandon is not None:
+            abandoning.close(stopped, abandon, output, journal)
+            return 0
+        wish = Wish(mode=Mode.RUN, aim=target, output=output, yes=yes)
         return driving.resume(stopped, wish, settings, journal)
 
 
@@ -116,7 +137,10 @@ def undo_command(which: str, yes: bool, target: options.Aim, output: options.Out
     Example:
       runbook undo last
     """
-    settings = load_settings(target.flags)
+    from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- see above
+    from runbook.views import driving  # noqa: PLC0415
+
+    settings = settings_for(target.flags)
     with closing(open_journal(settings.journal)) as journal:
         wish = Wish(mode=Mode.RUN, aim=target, output=output, yes=yes)
         return driving.undo(find_run(journal, which), wish, settings, journal)
@@ -130,6 +154,9 @@ def _start(name: str, host: str | None, wish: Wish) -> int:
             hint=f"runbook {wish.mode} {name} --host PATTERN; to aim at every host of the "
             "inventory: --host all; at this machine: --host localhost",
         )
-    settings = load_settings(wish.aim.flags)
+    from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- see above
+    from runbook.views import driving  # noqa: PLC0415
+
+    settings = settings_for(wish.aim.flags)
     with closing(open_journal(settings.journal)) as journal:
         return driving.start(name, host, wish, settings, journal)
