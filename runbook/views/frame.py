@@ -60,8 +60,8 @@ class FramedGroup(click.Group):
         except click.exceptions.Exit as stop:
             return stop.exit_code
         except (KeyboardInterrupt, click.Abort):
-            tell("interrupted")
-            return EXIT_INTERRUPTED
+            problem = Problem(reference="interrupted", message="interrupted")
+            return _report((problem,), EXIT_INTERRUPTED, manner)
         except click.ClickException as error:
             return _report((_usage(error),), EXIT_USAGE, manner)
         except RunbookError as error:

@@ -82,8 +82,9 @@ def carry_out(order: Order, journal: Journal, operator: Operator, observer: Obse
         settings=recorded(order),
         operator=operator.name,
     )
-    driver = begin_run(run, setting, started)
-    return _driven(driver, order.pattern)
+    with _signals() as drivers:
+        drivers.append(begin_run(run, setting, started))
+        return _driven(drivers[0], order.pattern)
 
 
 def go_on(
@@ -91,9 +92,11 @@ def go_on(
 ) -> Result:
     """Resume a run and drive it as far as it goes; raise RunbookError."""
     require_ansible()
+    sweep()
     setting = _setting(order, summary.id, journal, operator, observer)
-    driver = resume_run(summary, setting)
-    return _driven(driver, order.pattern)
+    with _signals() as drivers:
+        drivers.append(resume_run(summary, setting))
+        return _driven(drivers[0], order.pattern)
 
 
 def take_back(
@@ -126,31 +129,36 @@ def _setting(
 
 
 def _driven(driver: Driver, pattern: str) -> Result:
-    with _signals(driver):
-        try:
-            verdict = drive(driver, pattern)
-        except InterruptedRunError as stopped:
-            return Result(
-                run=driver.run, verdict=None, states=driver.states, interrupted=str(stopped)
-            )
+    try:
+        verdict = drive(driver, pattern)
+    except InterruptedRunError as stopped:
+        return Result(run=driver.run, verdict=None, states=driver.states, interrupted=str(stopped))
     return Result(run=driver.run, verdict=verdict, states=driver.states)
 
 
 @contextmanager
-def _signals(driver: Driver) -> Iterator[None]:
-    """Turn signals into orders to stop: the first gently, the next ones at once."""
+def _signals() -> Iterator[list[Driver]]:
+    """Turn signals into orders to stop: the first gently, the next ones at once.
+
+    They go to the driver in the list; before there is one nothing is under way, and they raise
+    KeyboardInterrupt.
+    """
     received = 0
+    drivers: list[Driver] = []
 
     def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- as signal calls
         nonlocal received
         received += 1
-        driver.stop(Stop(reason=f"interrupted by {signal.Signals(number).name}", now=received > 1))
+        if not drivers:
+            raise KeyboardInterrupt
+        reason = f"interrupted by {signal.Signals(number).name}"
+        drivers[0].stop(Stop(reason=reason, now=received > 1))
 
     previous: dict[signal.Signals, Callable[[int, FrameType | None], object] | int | None] = {}
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         previous[number] = signal.signal(number, on_signal)
     try:
-        yield
+        yield drivers
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
