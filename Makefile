@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check unit demo bench docs clean
+.PHONY: help setup test check unit demo bench docs clean lab lab-down lab-tools
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ check: $(READY) ## Ruff, mypy --strict, import contracts, ansible-lint, runbook 
 	PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_HOME="$(CURDIR)/.ansible" \
 	  $(BIN)/ansible-lint --offline --strict --profile production roles build/ansible-content
 
-unit: $(READY) ## Run all tests
+unit: $(READY) lab-tools ## Run all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 demo: $(READY) ## Start a sandbox site, break it, and let runbook repair it
@@ -44,6 +44,16 @@ bench: $(READY) ## Measure the engine and the journal
 
 docs: $(READY) ## Generate the reference pages again
 	@for page in docs/generate_*.py; do echo "$$page"; $(BIN)/python "$$page"; done
+
+lab: $(READY) lab-tools ## As root on Linux: bring up three real hosts for hands-on use
+	@$(BIN)/python -m tests.lab up build/lab
+
+lab-down: $(READY) ## Take them away, and what crashed tests left
+	@$(BIN)/python -m tests.lab down
+
+lab-tools:
+	@if [ "$$(id -u)" != 0 ]; then echo "not root: there can be no lab, its tests are left out"; \
+	  else sh tests/lab/setup.sh || echo "the tests of the lab are left out"; fi
 
 clean: ## Remove what was built
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible

@@ -1,0 +1,11 @@
+"""People who may log in."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class AdminUser:
+    """An administrator."""
+
+    id: int
+    email: str
