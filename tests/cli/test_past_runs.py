@@ -27,10 +27,11 @@ def record(program: Program, run: str, host: str, at: float, last: Sequence[Even
     """Write a run of one host into the program's journal."""
     settings = load_settings(environ={"RUNBOOK_HOME": str(program.home)}, cwd=program.folder)
     journal = open_journal(settings.journal)
+    runbook = "loop" if host == "web1" else "other"
     journal.begin(
         RunSummary(
             id=run,
-            runbook="loop" if host == "web1" else "other",
+            runbook=runbook,
             mode=Mode.RUN,
             pattern=host,
             operator="someone",
@@ -38,7 +39,12 @@ def record(program: Program, run: str, host: str, at: float, last: Sequence[Even
         )
     )
     started = RunStarted(
-        runbook="loop", closure="0", pattern=host, mode=Mode.RUN, title="A title of then"
+        runbook=runbook,
+        closure="0",
+        pattern=host,
+        mode=Mode.RUN,
+        title="A title of then",
+        operator="someone",
     )
     journal.append(run, [started, HostJoined(host=host)], at=at, who="engine")
     journal.append(run, last, at=at + 2, who="engine")
