@@ -1,6 +1,6 @@
 """From a request to a playbook: pure, and the only place that writes Ansible content."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -62,7 +62,9 @@ def dump(plays: list[Play]) -> str:
     return yaml.dump(plays, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
 
 
-def observation_play(runbook: Runbook, plan: Plan, plan_path: str, pattern: str) -> Play:
+def observation_play(
+    runbook: Runbook, plan: Plan, plan_path: str, pattern: str | list[str]
+) -> Play:
     """Return the one play that looks at all hosts, each at its own pace (`strategy: free`).
 
     Probes come first and together; what they bring is judged in the same task where no Ansible
@@ -136,15 +138,13 @@ def preview_play(runbook: Runbook, fix: Fix, plan_path: str, hosts: Iterable[str
 
 
 def _acting_play(runbook: Runbook, fix: Fix, hosts: Iterable[str]) -> Play:
-    """Return the frame of a fix's play, with the names its scope has beside the host's own.
+    """Return the frame of a fix's play, with the names its text uses beside the host's own.
 
     They are play variables, so that handlers have them too, and each is looked up in what the begin
-    task registered: a name nothing is known of stays undefined.
+    task registered: a name nothing is known of stays undefined. Other names stay free for roles.
     """
-    names = {
-        step.id.rpartition("/")[2] for step in runbook.steps.values() if step.scope == fix.scope
-    }
-    if fix.scope in runbook.scopes and fix.scope:
+    names = {need.rpartition("/")[2] for need in fix.needs}
+    if fix.scope:
         names |= runbook.scopes[fix.scope].params.keys()
     return {
         "name": fix.id,
@@ -206,15 +206,17 @@ def delegates(action: Action) -> tuple[str, ...]:
 
     A delegate that depends on a loop's item cannot be named ahead, nor can one inside a role.
     """
-    if isinstance(action, AnsibleRole):
-        return ()
-    found: dict[str, None] = {}
-    for body in action.bodies:
+    return () if isinstance(action, AnsibleRole) else tuple(dict.fromkeys(_named(action.bodies)))
+
+
+def _named(bodies: Iterable[Json]) -> Iterator[str]:
+    for body in bodies:
         delegate = body.get("delegate_to")
         looping = any(key == "loop" or key.startswith("with_") for key in body)
         if isinstance(delegate, str) and not (looping and "{{" in delegate):
-            found[delegate] = None
-    return tuple(found)
+            yield delegate
+        for part in ("block", "rescue", "always"):
+            yield from _named(body.get(part) or ())
 
 
 def _look_task(phase: Phase, plan_path: str, *, first: bool) -> Task:

@@ -195,8 +195,12 @@ def planned_probe(key: str, probe: Probe) -> PlannedProbe:
 
 
 def register_of(step: str) -> str:
-    """Return the Ansible variable that holds the registered result of a task check."""
-    return "runbook_task_" + "".join(c if c.isalnum() else "_" for c in step)
+    """Return the Ansible variable that holds the registered result of a task check.
+
+    No two steps share one: `deploy/unit` and `deploy_unit` are two steps.
+    """
+    escaped = (c if c.isalnum() else "__" if c == "_" else f"_{ord(c):x}_" for c in step)
+    return "runbook_task_" + "".join(escaped)
 
 
 def planned_step(step: Step) -> PlannedStep:

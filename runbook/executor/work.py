@@ -48,8 +48,10 @@ class Work:
     def play(self, plan_path: str) -> Play:
         """Return the play, whose tasks read the plan at this path."""
         match self.request:
-            case ObserveRequest(pattern=pattern):
-                return observation_play(self.runbook, self.plan, plan_path, pattern)
+            case ObserveRequest(joining=joining, pattern=pattern, wants=wants):
+                # Named one by one, a host whose name is an address with colons is one host.
+                hosts = pattern if joining else list(wants)
+                return observation_play(self.runbook, self.plan, plan_path, hosts)
             case FixRequest(fix=step, hosts=hosts):
                 fix = _fix(self.runbook, step)
                 sampling = _sampled(self.plan)

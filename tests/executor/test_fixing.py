@@ -20,7 +20,7 @@ ROLE_TASKS = """
   rescue:
     - name: Take the other way
       ansible.builtin.copy:
-        content: "{{ seen.content }}"
+        content: "{{ words }}"
         dest: "{{ place }}/copied"
         mode: "0600"
       notify: Finish
@@ -38,7 +38,7 @@ ROLE_TASKS = """
 ROLE_HANDLERS = """
 - name: Finish
   ansible.builtin.copy:
-    content: "finished by {{ seen.content }}"
+    content: "finished by {{ words }}"
     dest: "{{ place }}/finished"
     mode: "0600"
 """
@@ -105,7 +105,7 @@ steps:
   - fix: thorough
     title: Everything at once
     cause: fault
-    role: {name: thorough}
+    role: {name: thorough, vars: {words: "{{ seen.content }}"}}
     verify: {cause: deployed, symptom: finished, within: 0s}
     next: {resolved: delegating}
   - fix: dim
