@@ -63,7 +63,7 @@ def program(tmp_path: Path, black_hole: int) -> Program:
     library = tmp_path / "runbooks"
     library.mkdir()
     (library / "counted-fix.yml").write_text(COUNTED_FIX)
-    hosts = {
+    hosts: dict[str, dict[str, object]] = {
         "alive": {"ansible_connection": "local"},
         "hole": {
             "ansible_host": "127.0.0.1",
@@ -71,6 +71,9 @@ def program(tmp_path: Path, black_hole: int) -> Program:
             "ansible_ssh_common_args": "-o ConnectTimeout=3 -o StrictHostKeyChecking=no",
         },
     }
+    for name, host in hosts.items():
+        # A machine has one lease by default, which would be shared by all that is tested here.
+        host["runbook_lease_path"] = str(tmp_path / f"{name}.lease")
     variables = {
         "ansible_python_interpreter": sys.executable,
         "flag": str(tmp_path / "{{ inventory_hostname }}.flag"),

@@ -10,9 +10,22 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
 
 PROGRAM = (sys.executable, "-W", "error", "-m", "runbook")
+
+ON_A_SMALL_DISK = (
+    "unshare",
+    "--map-root-user",
+    "--mount",
+    "sh",
+    "-c",
+    'mount -t tmpfs -o size="$1" small "$2" && shift 2 && exec "$@"',
+    "sh",
+)
+"""Followed by a size and a folder: what comes after sees a disk of that size there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +51,7 @@ class Program:
     home: Path
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    before: tuple[str, ...] = ()
 
     def _environment(self) -> dict[str, str]:
         kept = {
@@ -50,7 +64,7 @@ class Program:
     def __call__(self, *arguments: str, timeout_s: float = 120.0) -> Finished:
         """Run to the end, without a terminal."""
         done = subprocess.run(
-            [*PROGRAM, *arguments],
+            [*self.before, *PROGRAM, *arguments],
             cwd=self.folder,
             env=self._environment(),
             stdin=subprocess.DEVNULL,
@@ -65,7 +79,7 @@ class Program:
     def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """Start without a terminal; whatever happens, it is over in the end."""
         process = subprocess.Popen(
-            [*PROGRAM, *arguments],
+            [*self.before, *PROGRAM, *arguments],
             cwd=self.folder,
             env=self._environment(),
             stdin=subprocess.DEVNULL,
@@ -82,10 +96,16 @@ class Program:
 
 def wait_until(true: Callable[[], object], *, within_s: float = 90.0) -> None:
     """Wait for something to become true; fail if it does not."""
+    first_of(lambda: true() or None, within_s=within_s)
+
+
+def first_of(get: Callable[[], _T | None], *, within_s: float = 90.0) -> _T:
+    """Wait for something to be there and return it; fail if it never is."""
     deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not become true in time"
+    while (found := get()) is None:
+        assert time.monotonic() < deadline, "it did not come about in time"
         time.sleep(0.02)
+    return found
 
 
 def kill(process: subprocess.Popen[str]) -> None:
