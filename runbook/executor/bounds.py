@@ -47,7 +47,7 @@ class Bounds:
                 return self.at_start()
             case {"kind": "ours", "task": "runbook_begin"} if not self._begun:
                 self._begun = True
-                return self._waves * CONNECT_S + self.longest()
+                return self.longest()
             case {"kind": "began"} if self._begun and not self._acting and self.act_s is not None:
                 self._acting = True
                 return self._waves * self.act_s

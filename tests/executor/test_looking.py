@@ -141,6 +141,11 @@ steps:
     next: end(escalated)
 """
 
+SSH = """#!/bin/sh
+echo "$@" "askpass=$SSH_ASKPASS_REQUIRE:$SSH_ASKPASS" >> {log}
+exec ssh "$@"
+"""
+
 STEPS = (
     "pointer",
     "pointed",
@@ -172,9 +177,13 @@ def looked(tmp_path_factory: pytest.TempPathFactory) -> Told:
     (place / "configuration").write_text(f"{place}/further\n")
     (place / "further").write_text("reached")
     (stage.folder / "called.yml").write_text(CALLED)
+    ssh = place / "ssh"
+    ssh.write_text(SSH.format(log=place / "ssh-log"))
+    ssh.chmod(0o700)
+    gone = unreachable(refusing_port(), place=str(place), ansible_ssh_executable=str(ssh))
     inventory = stage.inventory(
         {
-            "gone": unreachable(refusing_port(), place=str(place)),
+            "gone": gone,
             "here": local(place=str(place)),
             "other": local(place=str(place)),
         }
@@ -189,6 +198,17 @@ def looked(tmp_path_factory: pytest.TempPathFactory) -> Told:
     told = carry_out(executor, request)
     assert "further" in (place / "configuration").read_text(), "a check changed something"
     return told
+
+
+def test_ssh_checks_host_keys_and_asks_nobody(looked: Told) -> None:
+    """Nothing turns off what Ansible does by default; a question fails instead of waiting."""
+    log = Path(str(looked.seen("here", "reading").facts["stdout"])).parent / "ssh-log"
+
+    calls = log.read_text().splitlines()
+
+    assert calls
+    assert not any("StrictHostKeyChecking=no" in call for call in calls)
+    assert all("askpass=force:" in call and call.endswith("/false") for call in calls)
 
 
 def test_one_black_hole_does_not_hold_the_others(tmp_path: Path) -> None:

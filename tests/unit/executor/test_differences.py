@@ -52,6 +52,7 @@ def test_only_the_beginning_of_a_long_diff_is_compared() -> None:
 junk = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=5,
 )
 keys = st.sampled_from(
     ["before", "after", "before_header", "after_header", "prepared", "src_binary"]

@@ -375,7 +375,7 @@ likely = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from(REQUESTS),
     st.lists(likely | wild, max_size=12),
@@ -391,7 +391,7 @@ def test_no_sequence_of_records_breaks_a_promise(
     assert all(isinstance(item, (*known, Progress, InvocationEnded)) for item in result.reports)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(likely, max_size=12))
 def test_nobody_is_said_to_have_acted_without_our_word_for_it(records: list[Record]) -> None:
     """Changed or unchanged needs the mark of the end, or the look that only comes after it."""
