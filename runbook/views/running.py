@@ -67,22 +67,22 @@ def operator_name() -> str:
 
 def carry_out(order: Order, journal: Journal, operator: Operator, observer: Observer) -> Result:
     """Begin a run and drive it as far as it goes; raise RunbookError."""
-    require_ansible()
-    sweep()
-    run = new_run_id(time.time())
-    setting = _setting(order, run, journal, operator, observer)
-    started = RunStarted(
-        runbook=order.runbook.name,
-        title=order.runbook.title,
-        causes={cause.id: cause.title for cause in order.runbook.causes.values()},
-        closure=setting.closure(),
-        pattern=order.pattern,
-        mode=order.mode,
-        inventories=order.target.inventories,
-        settings=recorded(order),
-        operator=operator.name,
-    )
     with _signals() as drivers:
+        require_ansible()
+        sweep()
+        run = new_run_id(time.time())
+        setting = _setting(order, run, journal, operator, observer)
+        started = RunStarted(
+            runbook=order.runbook.name,
+            title=order.runbook.title,
+            causes={cause.id: cause.title for cause in order.runbook.causes.values()},
+            closure=setting.closure(),
+            pattern=order.pattern,
+            mode=order.mode,
+            inventories=order.target.inventories,
+            settings=recorded(order),
+            operator=operator.name,
+        )
         drivers.append(begin_run(run, setting, started))
         return _driven(drivers[0], order.pattern)
 
@@ -91,10 +91,10 @@ def go_on(
     order: Order, summary: RunSummary, journal: Journal, operator: Operator, observer: Observer
 ) -> Result:
     """Resume a run and drive it as far as it goes; raise RunbookError."""
-    require_ansible()
-    sweep()
-    setting = _setting(order, summary.id, journal, operator, observer)
     with _signals() as drivers:
+        require_ansible()
+        sweep()
+        setting = _setting(order, summary.id, journal, operator, observer)
         drivers.append(resume_run(summary, setting))
         return _driven(drivers[0], order.pattern)
 
