@@ -6,11 +6,18 @@ from collections.abc import Sequence
 from runbook.errors import RunbookError
 
 
-def run(arguments: Sequence[str], *, stdin: str = "", within_s: float = 60.0) -> str:
+def run(
+    arguments: Sequence[str],
+    *,
+    stdin: str = "",
+    within_s: float = 60.0,
+    shown: Sequence[str] | None = None,
+) -> str:
     """Run a program to its end and return its standard output.
 
-    Raises `RunbookError` `lab-command-failed`, with what it printed last as context.
+    Errors show the arguments `shown`, if there are any. Raises `RunbookError` `lab-command-failed`, with what it printed last as context.
     """
+    words = " ".join(shown or arguments)
     try:
         done = subprocess.run(
             arguments,
@@ -29,13 +36,13 @@ def run(arguments: Sequence[str], *, stdin: str = "", within_s: float = 60.0) ->
         ) from None
     except subprocess.TimeoutExpired:
         raise RunbookError.of(
-            "lab-command-failed", f"{' '.join(arguments)} did not end within {within_s:g} s"
+            "lab-command-failed", f"{words} did not end within {within_s:g} s"
         ) from None
     if done.returncode != 0:
         printed = (done.stdout + done.stderr).strip()
         raise RunbookError.of(
             "lab-command-failed",
-            f"{' '.join(arguments)} ended with code {done.returncode}",
+            f"{words} ended with code {done.returncode}",
             context=printed[-2000:] or None,
         )
     return done.stdout

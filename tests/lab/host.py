@@ -74,7 +74,8 @@ class LabHost:
             *("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"),
             *("--", "env", "-i", *_ENVIRONMENT, *arguments),
         ]
-        return run(self.group.part("exec").joined(inside), stdin=stdin, within_s=within_s)
+        joined = self.group.part("exec").joined(inside)
+        return run(joined, stdin=stdin, within_s=within_s, shown=[f"{self.name}:", *arguments])
 
     def variables(self) -> dict[str, Json]:
         """Return what describes the host to Ansible and to the runbooks."""

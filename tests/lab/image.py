@@ -127,11 +127,8 @@ def _layer(name: str, below: Sequence[Path]) -> Path:
     files = sorted(path for path in source.rglob("*") if path.is_file())
     recipe = [_INSTALL, *(path.name for path in below)]
     for path in files:
-        recipe += [
-            str(path.relative_to(source)),
-            oct(path.stat().st_mode & 0o111),
-            path.read_text(),
-        ]
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        recipe += [str(path.relative_to(source)), oct(path.stat().st_mode & 0o111), content]
     folder = cache_folder() / f"{name}-{_digest(recipe)}"
     if not folder.exists():
         with _building() as workshop:

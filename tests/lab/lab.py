@@ -130,9 +130,10 @@ class Lab:
         return self.folder / "inventory.yml"
 
     def close(self) -> None:
-        """Take the lab away with all its hosts."""
+        """Take the lab away with all its hosts, unless that was done already."""
         with records.changing():
-            self.record.clear()
+            if records.read(self.record.name) == self.record:
+                self.record.clear()
         self.hosts.clear()
 
     def _free_number(self) -> int:

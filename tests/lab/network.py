@@ -28,6 +28,14 @@ def address(number: int) -> str:
     return f"198.51.100.{10 + number}"
 
 
+def _card(number: int) -> str:
+    """Return the hardware address of a host's network card.
+
+    A new host at an old address has the same: neighbours remember it for half a minute.
+    """
+    return f"02:00:00:00:00:{number:02x}"
+
+
 def create(namespaces: Namespaces) -> None:
     """Create the bridge."""
     namespaces.run(
@@ -48,7 +56,7 @@ def connect(namespaces: Namespaces, number: int, namespace: Path) -> None:
     namespaces.run(
         *("ip", "-batch", "-"),
         stdin=f"""\
-link add {cable} type veth peer name eth0 netns {namespace}
+link add {cable} type veth peer name eth0 address {_card(number)} netns {namespace}
 link set {cable} master {_BRIDGE} up
 """,
     )
