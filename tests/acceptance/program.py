@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -9,8 +10,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fcntl import ioctl
 from pathlib import Path
+from struct import pack
+from termios import TIOCSWINSZ
 from typing import Any, TypeVar
+
+from pexpect.fdpexpect import fdspawn
 
 _T = TypeVar("_T")
 
@@ -92,6 +98,29 @@ class Program:
         finally:
             if process.poll() is None:
                 kill(process)
+
+    @contextmanager
+    def at_terminal(self, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], fdspawn]]:
+        """Start at a terminal of its own, for a test that reads and types there."""
+        ours, theirs = pty.openpty()
+        ioctl(theirs, TIOCSWINSZ, pack("HHHH", 50, 120, 0, 0))
+        process = subprocess.Popen(
+            [*PROGRAM, *arguments],
+            cwd=self.folder,
+            env={**self._environment(), "TERM": "dumb"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        terminal = fdspawn(ours, timeout=120, encoding="utf-8")
+        try:
+            yield process, terminal
+        finally:
+            process.kill()
+            process.wait()
+            terminal.close()
 
 
 def wait_until(true: Callable[[], object], *, within_s: float = 90.0) -> None:
