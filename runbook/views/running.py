@@ -124,7 +124,9 @@ def _setting(
         journal=journal,
         operator=operator,
         observer=observer,
-        closure=lambda: closure_of(order.runbook, order.target.roles, order.target.given, key),
+        closure=lambda: closure_of(
+            order.runbook, order.target.roles, order.target.inventories, order.target.given, key
+        ),
     )
 
 
