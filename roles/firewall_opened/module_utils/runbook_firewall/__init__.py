@@ -1,0 +1,1 @@
+"""The firewalls that a port can be opened in."""
