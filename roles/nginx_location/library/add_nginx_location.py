@@ -130,7 +130,8 @@ def main() -> None:
             "server_name": {"type": "str", "required": True},
             "listen": {"type": "str", "default": ""},
             "location": {"type": "str", "required": True},
-            "proxy_pass": {"type": "str", "required": True},
+            # Not a secret, whatever its name.
+            "proxy_pass": {"type": "str", "required": True, "no_log": False},
             "headers": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
