@@ -43,7 +43,12 @@ def runbook_files(folder: Path) -> list[Path]:
         entries = sorted(folder.iterdir())
     except OSError:
         return []
-    return [path for path in entries if path.suffix in SUFFIXES and path.is_file()]
+    return [
+        path
+        for path in entries
+        # What lies beside a runbook, as NAME.rehearsal.yml, is not one: its name has no dot.
+        if path.suffix in SUFFIXES and "." not in path.stem.lstrip(".") and path.is_file()
+    ]
 
 
 def _summary(path: Path) -> Summary:

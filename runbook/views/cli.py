@@ -37,6 +37,10 @@ COMMANDS = {
     },
     "Write runbooks": {
         "lint": ("commands.lint:lint_command", "Check whether runbooks are sound."),
+        "rehearse": (
+            "commands.rehearse:rehearse_command",
+            "Play runbooks against canned outcomes; no host is touched.",
+        ),
         "schema": (
             "commands.schema:schema_command",
             "Print the JSON Schema of runbooks, for editors.",
