@@ -4,6 +4,7 @@ import sys
 import time
 from pathlib import Path
 
+from runbook.driver.launch import stopped_here
 from runbook.driver.operator import AbsentOperator, ApprovingOperator, Operator
 from runbook.errors import RunbookError
 from runbook.executor.target import Target
@@ -55,7 +56,11 @@ def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal
 
 def resume(stopped: RunSummary, wish: Wish, settings: Settings, journal: Journal) -> int:
     """Go on with a run that stopped; return the exit code; raise RunbookError."""
-    order = _recorded_order(stopped, wish, settings, journal)
+    try:
+        order = _recorded_order(stopped, wish, settings, journal)
+    except RunbookError as error:
+        # Its runbook may be gone or unsound by now: closing the run is left.
+        raise RunbookError(*error.problems, stopped_here(stopped.id)) from error
     with _view(order.runbook, wish) as view:
         result = go_on(order, stopped, journal, _operator(order.runbook, wish, view), view)
     return _say(result, order, journal, wish)

@@ -95,6 +95,10 @@ class Program:
         )
         try:
             yield process
+        except BaseException:
+            process.kill()
+            print(*process.communicate(), sep="\n")  # For whoever reads why the test failed.
+            raise
         finally:
             if process.poll() is None:
                 kill(process)

@@ -303,6 +303,10 @@ def test_a_run_that_cannot_be_gone_on_with_is_abandoned(program: Program, tmp_pa
         kill(running)
     edited(tmp_path, "title: A file is missing", "title: A file is gone")
     refused(program("resume", "last", "--yes", "--json"), "changed-meanwhile", "--abandon")
+    runbook = tmp_path / "runbooks/counted-fix.yml"
+    runbook.rename(tmp_path / "elsewhere.yml")
+    refused(program("resume", "last", "--yes", "--json"), "unreadable-file", "--abandon")
+    (tmp_path / "elsewhere.yml").rename(runbook)
 
     def closed() -> Finished | None:
         done = program("resume", "last", "--json", "--abandon", "the runbook was mended")
