@@ -112,7 +112,7 @@ class Lab:
         return subprocess.run(
             self.record.namespaces.connected(list(arguments)),
             cwd=folder or self.folder,
-            env={**os.environ, **(environment or {})},
+            env={**_environment(), **(environment or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -209,6 +209,12 @@ def _create(name: str, folder: Path, *, hands_on: bool) -> Record:
         network.open_door(ground)
     (place / "connections").mkdir(mode=0o700)
     return record
+
+
+def _environment() -> dict[str, str]:
+    """Return this machine's environment without settings of Ansible and of runbook."""
+    settings = ("ANSIBLE_", "RUNBOOK_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(settings)}
 
 
 def _greets(address: str) -> bool:
