@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import obstacles
 from tests.lab.host import HostPlan
 from tests.lab.lab import Lab
 from tests.lab.site import Manager, Site
@@ -17,14 +16,6 @@ from tests.lab.site import Manager, Site
 collect_ignore = ["layers"]
 
 _NUMBERS = itertools.count(1)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs a lab where there can be none."""
-    needing = [item for item in items if item.get_closest_marker("lab")]
-    if needing and obstacles.find():
-        config.hook.pytest_deselected(items=needing)
-        items[:] = [item for item in items if item not in needing]
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from runbook.model.definition import Json
+from tests.lab import image
 from tests.lab.commands import run
 
 PORT = 8000
@@ -123,41 +124,83 @@ class Site:
 
     def variables(self) -> dict[str, Json]:
         """Return what describes the site to Ansible and to the library of runbooks."""
-        common: dict[str, Json] = {
+        return {**self._nginx(), **self._servers(), **_COMMON, **self._application()}
+
+    def _nginx(self) -> dict[str, Json]:
+        is_webmagic = self.name == "webmagic"
+        return {
             "site_url": "http://127.0.0.1",
             "server_name": self.server_name,
-            "health_path": "/health",
-            "backend_host": "127.0.0.1",
-            "backend_port": PORT,
-            "backend_manager": str(self.manager),
-            "backend_directory": self.directory,
-            "backend_python": self.python,
-            "backend_application": "main:app",
+            "tls_port": 443,
             "nginx_command": ["nginx"],
             "nginx_manager": "systemd",
             "nginx_service": "nginx",
+            "nginx_user": "www-data",
+            "nginx_site_config": f"/etc/nginx/sites-available/{'webmagic' if is_webmagic else 'backend'}",
+            "nginx_upstream": "webmagic_api" if is_webmagic else "backend_app",
+            "nginx_headers": ["Host", "X-Real-IP", "X-Forwarded-For"],
+            "nginx_timeout_s": 5,
             "nginx_error_log": "/var/log/nginx/error.log",
             "nginx_known_good": "/etc/nginx/known-good",
         }
+
+    def _servers(self) -> dict[str, Json]:
+        found: dict[str, Json] = {}
+        if self.postgresql:
+            found |= {
+                "database_port": 5432,
+                "database_service": _postgresql_unit(),
+                "database_query": "from core.database import engine; engine.connect().close()",
+            }
+        if self.redis:
+            found |= {"redis_port": 6379, "redis_service": "redis-server"}
+        if self.celery:
+            found |= {"celery_service": "webmagic-celery"}
+        return found
+
+    def _application(self) -> dict[str, Json]:
+        application: dict[str, Json] = {
+            "backend_manager": str(self.manager),
+            "backend_user": self.name,
+            "backend_directory": self.directory,
+            "backend_python": self.python,
+        }
         if self.name == "webmagic":
-            return common | {
+            return application | {
+                "login_path": "/api/v1/auth/unified-login",
+                "openapi_path": "/api/v1/openapi.json",
                 "backend_service": "webmagic-api",
                 "backend_log": "/var/log/webmagic/api_error.log",
+                "backend_checkout": "/var/www/webmagic",
+                "backend_import_script": "test_imports.py",
                 "supervisor_config": "/etc/supervisor/supervisord.conf",
                 "supervisorctl_command": ["supervisorctl"],
-                "nginx_site_config": "/etc/nginx/sites-available/webmagic",
-                "nginx_upstream": "webmagic_api",
             }
-        bandarupay: dict[str, Json] = {
+        application |= {
+            "login_path": "/api/v1/demo-login",
+            "openapi_path": "/openapi.json",
             "backend_service": "bandarupay-backend",
             "backend_log": "/var/log/bandarupay/app.log",
             "backend_pattern": r"python main\.py",
-            "nginx_site_config": "/etc/nginx/sites-available/backend",
-            "nginx_upstream": "backend_app",
         }
         if self.manager is Manager.PROCESS:
-            bandarupay["backend_command"] = [
+            application["backend_command"] = [
                 *("setpriv", "--reuid", self.name, "--regid", self.name, "--init-groups"),
                 *(self.python, "main.py"),
             ]
-        return common | bandarupay
+        return application
+
+
+_COMMON: dict[str, Json] = {
+    "health_path": "/health",
+    "backend_host": "127.0.0.1",
+    "backend_port": PORT,
+    "backend_application": "main:app",
+    "backend_requirements": "requirements.txt",
+}
+
+
+def _postgresql_unit() -> str:
+    """Return the unit of Debian's one cluster; `postgresql.service` only stands for all clusters."""
+    (version,) = (image.layers()[-1] / "etc/postgresql").iterdir()
+    return f"postgresql@{version.name}-main"
