@@ -18,7 +18,8 @@ echo "$@" >>{folder}/sent
 [ "$1" = show ] || exit 0
 case $2 in
   backend.service)
-    echo LoadState=loaded; echo LimitNOFILE=4096; echo MemoryMax=268435456; echo StartLimitBurst=5;;
+    echo LoadState=loaded; echo LimitNOFILE=4096; echo LimitNOFILESoft=1024
+    echo MemoryMax=268435456; echo StartLimitBurst=5;;
   *) echo LoadState=not-found;;
 esac
 """
@@ -81,7 +82,7 @@ def test_writes_a_drop_in_and_removes_it(
     assert (played.failed, played.changed) == (False, 1), played.output
     assert dropin.read_text() == (
         "# Written by the role limits_raised.\n"
-        "[Unit]\nStartLimitBurst=10\n\n[Service]\nLimitNOFILE=65536\nMemoryMax=512M\n"
+        "[Unit]\nStartLimitBurst=10\n\n[Service]\nLimitNOFILE=65536:65536\nMemoryMax=512M\n"
     )
     (tmp_path / "system/backend.service").write_text("[Service]\nExecStart=/bin/true\n")
     verified = subprocess.run(

@@ -25,7 +25,7 @@ options:
     type: str
     required: true
   open_files:
-    description: LimitNOFILE; 0 leaves it alone.
+    description: The soft LimitNOFILE, and the hard one if it is lower; 0 leaves them alone.
     type: int
     default: 0
   memory:
@@ -102,7 +102,7 @@ class Unit:
 
     def properties(self) -> dict[str, str]:
         """Return the unit's limits as systemd has them; raise RefusedError if there is none."""
-        names = "LoadState,LimitNOFILE,MemoryMax,StartLimitBurst"
+        names = "LoadState,LimitNOFILE,LimitNOFILESoft,MemoryMax,StartLimitBurst"
         lines = self.systemctl("show", self.name, f"--property={names}").splitlines()
         found = dict(line.split("=", 1) for line in lines if "=" in line)
         if found.get("LoadState") != "loaded":
@@ -166,8 +166,11 @@ def apply(unit: Unit, kept: Kept) -> dict[str, Any]:
     has, before = unit.properties(), unit.text()
     limits = written(before)
     for name, value in asked_for(unit.module.params).items():
-        # Of LimitNOFILE systemd shows the hard limit.
-        if size(value) > size(has.get(name, "0")):
+        # The soft limit is what a program runs under, unless it knows better.
+        if name == "LimitNOFILE" and size(value) > size(has.get("LimitNOFILESoft", "0")):
+            hard = has.get(name, "0")
+            limits[name] = f"{value}:{hard if size(hard) > size(value) else value}"
+        elif name != "LimitNOFILE" and size(value) > size(has.get(name, "0")):
             limits[name] = value
     after = rendered(limits) if limits else None
     if limits == written(before):
