@@ -7,16 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import obstacles
 from tests.roles.playing import Player
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs hosts or networks of its own where there can be none."""
-    needing = [item for item in items if item.get_closest_marker("lab")]
-    if needing and obstacles.find():
-        config.hook.pytest_deselected(items=needing)
-        items[:] = [item for item in items if item not in needing]
 
 
 @pytest.fixture
