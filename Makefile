@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check unit demo bench docs clean lab lab-down lab-tools
+.PHONY: help setup test check unit demo bench docs clean lab lab-down lab-tools matrix
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ check: $(READY) ## Ruff, mypy --strict, import contracts, ansible-lint, runbook 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/runbook lint runbooks tests/runbooks
+	$(BIN)/runbook lint runbooks tests/runbooks tests/lab/runbooks
 	$(BIN)/python .ci/ansible_content.py build/ansible-content
 	PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_HOME="$(CURDIR)/.ansible" \
 	  $(BIN)/ansible-lint --offline --strict --profile production roles build/ansible-content
@@ -50,6 +50,9 @@ lab: $(READY) lab-tools ## As root on Linux: bring up three real hosts for hands
 
 lab-down: $(READY) ## Take them away, and what crashed tests left
 	@$(BIN)/python -m tests.lab down
+
+matrix: $(READY) lab-tools ## As root on Linux: break real hosts in every way, and repair them
+	@$(BIN)/python -m tests.lab.matrix
 
 lab-tools:
 	@if [ "$$(id -u)" != 0 ]; then echo "not root: there can be no lab, its tests are left out"; \
