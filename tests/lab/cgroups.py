@@ -9,7 +9,6 @@ from tests.lab import processes
 
 # Of version 1, those that a systemd inside has a use for. cpuset refuses processes until it is set up.
 _WANTED = frozenset({"cpu", "cpuacct", "memory", "pids", "blkio", "freezer", "devices"})
-_ENABLED = "+cpu +memory +pids"
 
 _JOIN = 'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs"; shift; done; shift; exec "$@"'
 
@@ -75,7 +74,9 @@ class Group:
         if self.is_unified:
             above = Path(self.name).parents
             for parent in reversed([self.hierarchies[0].folder / name for name in above]):
-                (parent / "cgroup.subtree_control").write_text(_ENABLED)
+                offered = _WANTED.intersection((parent / "cgroup.controllers").read_text().split())
+                enabled = " ".join(f"+{name}" for name in sorted(offered))
+                (parent / "cgroup.subtree_control").write_text(enabled)
 
     def part(self, name: str) -> "Group":
         """Create a group in this one, bound by what bounds this one, and return it."""

@@ -69,10 +69,10 @@ class Lab:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def up(self, *plans: HostPlan, within_s: float = 60.0) -> list[LabHost]:
+    def up(self, *plans: HostPlan) -> list[LabHost]:
         """Bring hosts up, all at once, and wait until ssh and their sites answer.
 
-        Raises `RunbookError` `lab-host-not-ready` and what commands raise.
+        They have a minute for that, and ten seconds more for each. Raises `RunbookError` `lab-host-not-ready` and what commands raise.
         """
         key = (self.folder / "id_ed25519.pub").read_text()
         started = []
@@ -91,7 +91,8 @@ class Lab:
             self.hosts[plan.name] = one
             started.append(one)
         self._write_inventory()
-        deadline = time.monotonic() + within_s
+        # A start costs a processor three seconds, and others may use it as well.
+        deadline = time.monotonic() + 60.0 + 10.0 * len(started)
         for one in started:
             self._wait_until_ready(one, deadline)
         return started
