@@ -453,14 +453,18 @@ class Driver:
     def _on_acted(self, report: HostActed) -> None:
         if not self._is_owed(report.request, report.host):
             return
+        acted = report.acted
+        if acted is Acted.WITHHELD and self._stopping is not None and self._stopping.now:
+            # We cut it off ourselves, which says nothing of the host: resumed, it is looked at anew.
+            acted = Acted.UNKNOWN
         self._tell(
             FixEnded(
                 host=report.host,
                 step=self._position(report.host),
-                acted=report.acted,
+                acted=acted,
                 changes=report.changes,
                 reason=report.reason,
-                interrupted=self._stopping is not None and report.acted is Acted.UNKNOWN,
+                interrupted=self._stopping is not None and acted is Acted.UNKNOWN,
             )
         )
         if report.acted in (Acted.CHANGED, Acted.UNCHANGED):

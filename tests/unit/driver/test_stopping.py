@@ -1,13 +1,15 @@
 """Stopping a run gently and at once, at every stage, and going on with it."""
 
 from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import pytest
 
 from runbook.driver.launch import drive
 from runbook.driver.loop import InterruptedRunError, Stop
 from runbook.errors import RunbookError
-from runbook.executor.scripted import ScriptedFix
+from runbook.executor import Deliver, HostActed, Report, Request
+from runbook.executor.scripted import ScriptedFix, ScriptedInvocation
 from runbook.model.event import (
     Acted,
     CauseFound,
@@ -23,7 +25,7 @@ from runbook.model.event import (
     StepConcluded,
 )
 from runbook.model.verdict import Verdict
-from tests.unit.driver.stage import FAULTY, ONE_FIX, RUN, Person, Stage, host
+from tests.unit.driver.stage import FAULTY, ONE_FIX, RUN, Cancellable, Person, Stage, host
 
 STAGES = [HostJoined, Observed, StepConcluded, CauseFound, FixApproved, FixIntended, FixEnded]
 
@@ -86,6 +88,36 @@ def test_a_second_stop_gives_the_fix_up() -> None:
     assert (ended.acted, ended.interrupted) == (Acted.UNKNOWN, True)
     assert stage.driver is not None
     assert stage.driver.states["web1"].verdict is None
+
+
+@dataclass(kw_only=True)
+class Unbegun(Cancellable):
+    """Says of a fix that is cancelled that it had not begun yet."""
+
+    def start(self, request: Request, deliver: Deliver) -> ScriptedInvocation:
+        """Begin, and return at once."""
+
+        def told(report: Report) -> None:
+            if isinstance(report, HostActed) and report.acted is Acted.UNKNOWN:
+                report = replace(report, acted=Acted.WITHHELD)
+            deliver(report)
+
+        return super().start(request, told)
+
+
+def test_a_fix_given_up_before_it_began_ends_no_walk() -> None:
+    """Stopped at once between the intent and the action: the host has no verdict, and can go on."""
+    hosts = {"web1": host(None, None, "restart")}
+    stage = Stage(runbook=ONE_FIX, hosts=hosts, executor=Unbegun(hosts=hosts))
+    _stop_at(stage, FixIntended, Stop(reason="enough", now=True))
+
+    with pytest.raises(InterruptedRunError):
+        stage.play()
+
+    assert stage.verdicts == {"web1": None}
+    stage.executor, stage.hosts = None, {"web1": host()}
+    stage.script = Cancellable(hosts=stage.hosts)
+    assert stage.resume() is Verdict.RESOLVED
 
 
 def test_a_fix_that_was_given_up_is_asked_about_again() -> None:
