@@ -33,6 +33,7 @@ from runbook.executor import (
 )
 from runbook.executor.ansible import AnsibleExecutor
 from runbook.executor.target import Target
+from runbook.executor.workspace import base_folder
 from runbook.model.definition import CheckResult, Json, Runbook
 from runbook.model.event import Acted
 from runbook.model.observation import Observation
@@ -126,6 +127,7 @@ def carry_out(
     if meanwhile is not None:
         meanwhile(invocation, told)
     assert invocation.wait(LIMIT_S), "it does not end"
+    assert not (base_folder() / request.id).exists(), "its folder is left behind, secrets and all"
     hold_to_promises(told)
     return told
 

@@ -172,7 +172,11 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 
 
 def carried_out(
-    stage: Stage, request: ObserveRequest | FixRequest, *, password: str | None
+    stage: Stage,
+    request: ObserveRequest | FixRequest,
+    *,
+    password: str | None = None,
+    identity: str | None = None,
 ) -> Told:
     """Do a request with all that is given."""
     text = RUNBOOK.replace("SEALED", inline("sealed in the runbook", 12))
@@ -183,6 +187,7 @@ def carried_out(
         extra_vars=("from_extra=typed", f"@{stage.folder / 'more.yml'}"),
         given={"from_set": 4},
         vault_password_files=(password,) if password else (),
+        vault_ids=(f"default@{identity}",) if identity else (),
     )
     return carry_out(executor, request)
 
@@ -244,7 +249,7 @@ def test_what_only_the_runbook_keeps_secret_is_not_shown(stage: Stage) -> None:
         id=request_id(), pattern="web3", wants={"web3": ("kept", "inner/says")}
     )
 
-    told = carried_out(stage, request, password=str(stage.folder / "password"))
+    told = carried_out(stage, request, identity=str(stage.folder / "password"))
 
     (diff,) = told.seen("web3", "kept").facts["diff"]
     assert diff["after"] == "********"
@@ -260,7 +265,7 @@ def test_becoming_another_user_is_the_inventory_s_to_say(looked: Told) -> None:
 
 def test_a_vault_without_its_password_is_said(stage: Stage) -> None:
     """No host is resolved, and the reason speaks of the vault."""
-    told = carried_out(stage, observe("sources"), password=None)
+    told = carried_out(stage, observe("sources"))
 
     assert told.ended.ending is Ending.BROKEN
     assert "vault" in (told.ended.reason or "").lower()
