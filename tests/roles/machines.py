@@ -62,7 +62,8 @@ def download_tools(folder: Path) -> None:
         [
             *("apt-get", "install", "--quiet=2", "--yes", "--no-install-recommends"),
             *("--download-only", "-o", f"Dir::Cache::archives={folder}"),
-            *("-o", "APT::Sandbox::User=root", *TOOLS),
+            # The lock is on what is installed, which stays as it is.
+            *("-o", "APT::Sandbox::User=root", "-o", "Debug::NoLocking=true", *TOOLS),
         ],
         check=True,
         stdin=subprocess.DEVNULL,
