@@ -3,15 +3,19 @@
 The layout, with the names other modules use:
 
 - `backend/app/`: the application, served from `backend/`
+- `backend/.venv/`: its virtual environment; `backend/requirements.txt`, `backend/packages/`
 - `etc/nginx/nginx.conf`, `etc/nginx/conf.d/backend.conf`, `etc/nginx/known-good/`
 - `etc/supervisord.conf`
-- `log/`, `run/` (pid files, supervisor's socket), `tmp/`
+- `log/`, `log/backend/`, `run/` (pid files, supervisor's socket), `state/`, `tmp/`
 """
 
 import os
 import pwd
 import shlex
 import shutil
+import sys
+import sysconfig
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +24,7 @@ from runbook.errors import RunbookError
 UPSTREAM = "backend_app"
 BACKEND_SERVICE = "webmagic-api"
 NGINX_SERVICE = "nginx"
+DATABASE_SERVICE = "database"
 SERVER_NAME = "webmagic.example"
 
 # A Unix socket's path has 108 bytes on Linux; supervisord binds to NAME.PID first, then renames.
@@ -103,14 +108,43 @@ stdout_logfile={folder}/log/nginx.log
 [program:{backend_service}]
 command={backend_command}
 directory={folder}/backend
-environment=PYTHONDONTWRITEBYTECODE="1"
+environment=PYTHONDONTWRITEBYTECODE="1",DATABASE_PORT="{database_port}"
 autorestart=true
 startsecs=3
 startretries=1
 stopwaitsecs=2
 redirect_stderr=true
-stdout_logfile={folder}/log/backend.log
+stdout_logfile={backend_log}
+
+[program:{database_service}]
+command={database_command}
+autorestart=true
+startsecs=0
+redirect_stderr=true
+stdout_logfile={folder}/log/database.log
 """
+
+# The packages of the environment that runs us, for one that has its own Python and own packages.
+_ENVIRONMENT = """\
+home = {home}
+include-system-site-packages = false
+version = {version}
+"""
+
+_PACKAGE = "webmagic_pricing"
+_PACKAGE_FILE = f"{_PACKAGE}-1.0-py3-none-any.whl"
+_PACKAGE_INFO = f"{_PACKAGE}-1.0.dist-info"
+_PACKAGE_CONTENT = {
+    f"{_PACKAGE}/__init__.py": '"""What a scrape costs."""\n\nPRICE_CENTS = 12\n',
+    f"{_PACKAGE_INFO}/METADATA": "Metadata-Version: 2.1\nName: webmagic-pricing\nVersion: 1.0\n",
+    f"{_PACKAGE_INFO}/WHEEL": (
+        "Wheel-Version: 1.0\nGenerator: runbook\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    ),
+    f"{_PACKAGE_INFO}/RECORD": (
+        f"{_PACKAGE}/__init__.py,,\n{_PACKAGE_INFO}/METADATA,,\n"
+        f"{_PACKAGE_INFO}/WHEEL,,\n{_PACKAGE_INFO}/RECORD,,\n"
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,6 +154,7 @@ class Deployment:
     folder: Path
     web_port: int
     backend_port: int
+    database_port: int
     nginx: Path
     python: Path
 
@@ -175,16 +210,34 @@ class Deployment:
         return self.folder / "backend"
 
     @property
+    def backend_python(self) -> Path:
+        """The interpreter of the backend's virtual environment."""
+        return self.backend_directory / ".venv/bin/python"
+
+    @property
+    def backend_packages(self) -> Path:
+        """Where that environment has its packages."""
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return self.backend_directory / f".venv/lib/python{version}/site-packages"
+
+    @property
     def backend_log(self) -> Path:
         """What the backend prints, tracebacks included."""
-        return self.folder / "log/backend.log"
+        return self.folder / "log/backend/error.log"
+
+    @property
+    def state(self) -> Path:
+        """Where fixes keep what was there before."""
+        return self.folder / "state"
 
     def write(self) -> None:
         """Write the application and all configuration as deployed; logs stay as they are."""
         shutil.rmtree(self.folder / "etc", ignore_errors=True)
-        for name in ("etc/nginx/conf.d", "etc/nginx/known-good", "log", "run", "tmp"):
+        for name in ("etc/nginx/conf.d", "etc/nginx/known-good", "log/backend", "run", "tmp"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.state, ignore_errors=True)
         self._write_application()
+        self._write_environment()
         self._write_nginx()
         self._write_supervisor()
 
@@ -196,6 +249,27 @@ class Deployment:
             application,
             ignore=shutil.ignore_patterns("__pycache__"),
         )
+
+    def _write_environment(self) -> None:
+        """Write a virtual environment that has the packages of ours, and one of its own."""
+        shutil.rmtree(self.backend_directory / ".venv", ignore_errors=True)
+        self.backend_python.parent.mkdir(parents=True)
+        self.backend_packages.mkdir(parents=True)
+        interpreter = self.python.resolve()
+        self.backend_python.symlink_to(interpreter)
+        (self.backend_directory / ".venv/pyvenv.cfg").write_text(
+            _ENVIRONMENT.format(home=interpreter.parent, version=sys.version.split()[0])
+        )
+        ours = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
+        (self.backend_packages / "sandbox.pth").write_text("".join(f"{path}\n" for path in ours))
+        packages = self.backend_directory / "packages"
+        packages.mkdir(exist_ok=True)
+        (self.backend_directory / "requirements.txt").write_text(f"{packages / _PACKAGE_FILE}\n")
+        with zipfile.ZipFile(packages / _PACKAGE_FILE, "w") as wheel:
+            for name, text in _PACKAGE_CONTENT.items():
+                wheel.writestr(name, text)
+        with zipfile.ZipFile(packages / _PACKAGE_FILE) as wheel:
+            wheel.extractall(self.backend_packages)
 
     def _write_nginx(self) -> None:
         # nginx started by root drops to "nobody", who may not enter the folder.
@@ -213,8 +287,14 @@ class Deployment:
 
     def _write_supervisor(self) -> None:
         backend_command = [
-            *(str(self.python), "-m", "uvicorn", "app.main:app"),
+            *(str(self.backend_python), "-m", "uvicorn", "app.main:app"),
             *("--host", "127.0.0.1", "--port", str(self.backend_port)),
+        ]
+        database_command = [
+            str(self.python),
+            "-m",
+            "runbook.demo.database",
+            str(self.database_port),
         ]
         self.supervisor_config.write_text(
             _SUPERVISOR.format(
@@ -224,6 +304,10 @@ class Deployment:
                 nginx_command=shlex.join(self.nginx_command),
                 backend_service=BACKEND_SERVICE,
                 backend_command=shlex.join(backend_command),
+                backend_log=self.backend_log,
+                database_service=DATABASE_SERVICE,
+                database_command=shlex.join(database_command),
+                database_port=self.database_port,
             )
         )
 

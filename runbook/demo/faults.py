@@ -1,17 +1,11 @@
 """The catalogue of faults: ways to break a sandbox site as real sites break."""
 
-import os
-import re
-import shlex
-import signal
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 
-from runbook.demo import processes
-from runbook.demo.deployment import BACKEND_SERVICE, NGINX_SERVICE
+from runbook.demo import damage
+from runbook.demo.deployment import UPSTREAM
 from runbook.demo.site import Answer, Site
 from runbook.errors import RunbookError
 
@@ -48,7 +42,7 @@ class Fault:
         self.damage(site)
         # On a site that is broken already, what shows is the sum of its faults.
         if before.through_nginx.healthy:
-            _wait(
+            damage.wait(
                 lambda: site.ask(site.web_port).status == self.status,
                 f"{self.name} did not show: expected {Answer(status=self.status, error='refused')}",
             )
@@ -61,104 +55,6 @@ def mend(site: Site) -> None:
     site.up()
 
 
-def _stop_backend(site: Site) -> None:
-    site.supervisorctl("stop", BACKEND_SERVICE)
-    _wait_for_state(site, BACKEND_SERVICE, "STOPPED")
-
-
-def _edit_application(file: str, old: str, new: str) -> Callable[[Site], None]:
-    """Return a deployment of a broken application: one text in one file replaced, restarted."""
-
-    def damage(site: Site) -> None:
-        _replace(site.deployment.backend_directory / "app" / file, old, new)
-        site.supervisorctl("restart", BACKEND_SERVICE)
-        _wait_for_state(site, BACKEND_SERVICE, "FATAL")
-
-    return damage
-
-
-def _take_port(site: Site) -> None:
-    _stop_backend(site)
-    empty = site.folder / "tmp/other"
-    empty.mkdir(exist_ok=True)
-    other = [str(site.python), "-m", "http.server", str(site.backend_port)]
-    options = ["--bind", "127.0.0.1", "--directory", str(empty)]
-    # Through a shell that ends at once, so that it is nobody's child, as a forgotten process is.
-    line = f"{shlex.join(other + options)} >log/other.log 2>&1 </dev/null &"
-    site.run(["/bin/sh", "-c", line], marked=True)
-    _wait(
-        lambda: site.ask(site.backend_port).status is not None,
-        f"no other process answers on port {site.backend_port}",
-    )
-    site.supervisorctl("start", BACKEND_SERVICE)
-    _wait_for_state(site, BACKEND_SERVICE, "FATAL")
-
-
-def _point_upstream_elsewhere(site: Site) -> None:
-    _replace(
-        site.deployment.nginx_site_config,
-        f"server 127.0.0.1:{site.backend_port};",
-        f"server 127.0.0.1:{site.spare_port};",
-    )
-    old_workers = processes.children(int((site.folder / "run/nginx.pid").read_text()))
-    site.run([*site.deployment.nginx_command, "-s", "reload"])
-    # For a moment after a reload, old and new workers answer in turn.
-    _wait(
-        lambda: not any(processes.is_alive(worker) for worker in old_workers),
-        "nginx did not reload",
-    )
-
-
-def _break_nginx_config(site: Site) -> None:
-    _replace(site.deployment.nginx_site_config, "proxy_read_timeout 2s;", "proxy_read_timeout 2s")
-
-
-def _break_nginx_config_and_restart(site: Site) -> None:
-    _break_nginx_config(site)
-    site.supervisorctl("restart", NGINX_SERVICE)
-    _wait_for_state(site, NGINX_SERVICE, "FATAL")
-
-
-def _stop_nginx(site: Site) -> None:
-    site.supervisorctl("stop", NGINX_SERVICE)
-    _wait_for_state(site, NGINX_SERVICE, "STOPPED")
-
-
-def _hang_backend(site: Site) -> None:
-    answer = site.supervisorctl("pid", BACKEND_SERVICE).stdout.strip()
-    if not answer.isdigit() or answer == "0":
-        raise RunbookError.of(
-            "fault-has-no-effect", "the backend does not run, so it cannot hang", context=answer
-        )
-    os.kill(int(answer), signal.SIGSTOP)
-
-
-def _replace(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    if old not in text:
-        raise RunbookError.of(
-            "fault-has-no-effect",
-            f"{path} is not as deployed: it does not contain {old!r}",
-            hint="runbook demo mend",
-        )
-    path.write_text(text.replace(old, new))
-
-
-def _wait_for_state(site: Site, service: str, state: str) -> None:
-    _wait(
-        lambda: bool(re.search(rf"\s{state}\s", site.supervisorctl("status", service).stdout)),
-        f"supervisor does not say {state} of {service}",
-    )
-
-
-def _wait(condition: Callable[[], bool], complaint: str, *, within_s: float = 30.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise RunbookError.of("fault-has-no-effect", f"{complaint}, after {within_s:g} s")
-        time.sleep(0.05)
-
-
 _CATALOGUE = (
     Fault(
         name="backend-stopped",
@@ -166,7 +62,7 @@ _CATALOGUE = (
         effect="Stops the backend's service.",
         cause="backend_stopped",
         status=502,
-        damage=_stop_backend,
+        damage=damage.stop_backend,
     ),
     Fault(
         name="import-error",
@@ -174,7 +70,7 @@ _CATALOGUE = (
         effect="Removes ScrapeSession from app/models/__init__.py and restarts the backend.",
         cause="import_error",
         status=502,
-        damage=_edit_application(
+        damage=damage.edit_application(
             "models/__init__.py",
             "from app.models.scrape_session import ScrapeSession\n",
             "",
@@ -187,7 +83,7 @@ _CATALOGUE = (
         effect="Imports get_current_user from app.core.auth and restarts the backend.",
         cause="import_error",
         status=502,
-        damage=_edit_application(
+        damage=damage.edit_application(
             "api/v1/endpoints/scrapes.py", "from app.api.deps", "from app.core.auth"
         ),
         repairable=False,
@@ -198,7 +94,7 @@ _CATALOGUE = (
         effect="Imports User in place of AdminUser and restarts the backend.",
         cause="import_error",
         status=502,
-        damage=_edit_application("api/v1/endpoints/scrapes.py", "AdminUser", "User"),
+        damage=damage.edit_application("api/v1/endpoints/scrapes.py", "AdminUser", "User"),
         repairable=False,
     ),
     Fault(
@@ -207,7 +103,7 @@ _CATALOGUE = (
         effect="Stops the backend, lets another process listen on its port, starts it in vain.",
         cause="port_taken",
         status=404,
-        damage=_take_port,
+        damage=damage.take_port,
     ),
     Fault(
         name="upstream-port",
@@ -215,7 +111,10 @@ _CATALOGUE = (
         effect="Writes a wrong port into nginx's upstream and reloads nginx.",
         cause="upstream_wrong",
         status=502,
-        damage=_point_upstream_elsewhere,
+        damage=damage.edit_site_config(
+            lambda site: f"server 127.0.0.1:{site.backend_port};",
+            lambda site: f"server 127.0.0.1:{site.spare_port};",
+        ),
     ),
     Fault(
         name="nginx-config-broken",
@@ -223,7 +122,7 @@ _CATALOGUE = (
         effect="Removes a semicolon from nginx's configuration and leaves nginx alone.",
         cause="nginx_config_broken",
         status=200,
-        damage=_break_nginx_config,
+        damage=damage.break_nginx_config,
     ),
     Fault(
         name="nginx-down-config-broken",
@@ -231,7 +130,7 @@ _CATALOGUE = (
         effect="Removes a semicolon from nginx's configuration and restarts nginx.",
         cause="nginx_config_broken",
         status=None,
-        damage=_break_nginx_config_and_restart,
+        damage=damage.break_nginx_config_and_restart,
     ),
     Fault(
         name="nginx-stopped",
@@ -239,7 +138,7 @@ _CATALOGUE = (
         effect="Stops nginx's service.",
         cause="nginx_stopped",
         status=None,
-        damage=_stop_nginx,
+        damage=damage.stop_nginx,
     ),
     Fault(
         name="backend-hanging",
@@ -247,7 +146,145 @@ _CATALOGUE = (
         effect="Stops the backend's process in its tracks (SIGSTOP); its port stays open.",
         cause="backend_hanging",
         status=504,
-        damage=_hang_backend,
+        damage=damage.hang_backend,
+    ),
+    Fault(
+        name="package-missing",
+        title="A third-party package is not installed",
+        effect="Removes webmagic_pricing from the virtual environment and restarts the backend.",
+        cause="package_missing",
+        status=502,
+        damage=damage.lose_package,
+    ),
+    Fault(
+        name="crash-loop",
+        title="The backend crashed until its manager gave up; the reason is gone since",
+        effect="Lets the application raise an error until supervisor gives up, and mends it then.",
+        cause="start_limit",
+        status=502,
+        damage=damage.crash_until_given_up,
+    ),
+    Fault(
+        name="wrong-port",
+        title="The backend listens on another port",
+        effect="Writes a wrong port into supervisor's configuration and has the backend restarted.",
+        cause="port_wrong",
+        status=502,
+        damage=damage.listen_on("--port", lambda site: str(site.spare_port)),
+        repairable=False,
+    ),
+    Fault(
+        name="wrong-address",
+        title="The backend listens on another address",
+        effect="Has supervisor start the backend on 127.0.0.2.",
+        cause="address_wrong",
+        status=502,
+        damage=damage.listen_on("--host", lambda _: "127.0.0.2"),
+        repairable=False,
+    ),
+    Fault(
+        name="virtualenv-missing",
+        title="The backend's virtual environment is gone",
+        effect="Removes the virtual environment and restarts the backend.",
+        cause="virtualenv_missing",
+        status=502,
+        damage=damage.remove(lambda site: site.deployment.backend_directory / ".venv"),
+        repairable=False,
+    ),
+    Fault(
+        name="directory-missing",
+        title="The backend's working directory is gone",
+        effect="Removes the backend's folder and restarts the backend.",
+        cause="directory_missing",
+        status=502,
+        damage=damage.remove(lambda site: site.deployment.backend_directory),
+        repairable=False,
+    ),
+    Fault(
+        name="log-directory-missing",
+        title="The backend's log has no directory",
+        effect="Removes the folder of the backend's log and restarts the backend.",
+        cause="log_unwritable",
+        status=502,
+        damage=damage.remove(lambda site: site.deployment.backend_log.parent),
+    ),
+    Fault(
+        name="files-exhausted",
+        title="The backend can open no more files",
+        effect="Lowers the backend's limit of open files to what it has open.",
+        cause="fd_limit",
+        status=504,
+        damage=damage.exhaust_files,
+    ),
+    Fault(
+        name="backend-slow",
+        title="The backend needs longer than nginx waits",
+        effect="Lets the health page take 3 s, while nginx waits for 2 s.",
+        cause="timeouts_short",
+        status=504,
+        damage=damage.change_application(
+            '    return {\n        "status"',
+            '    __import__("time").sleep(3)\n    return {\n        "status"',
+        ),
+    ),
+    Fault(
+        name="login-missing",
+        title="The login endpoint is at another path",
+        effect="Moves the login endpoint to /api/v1/accounts and restarts the backend.",
+        cause="login_path_wrong",
+        status=200,
+        damage=damage.change_application('prefix="/api/v1/auth"', 'prefix="/api/v1/accounts"'),
+        repairable=False,
+    ),
+    Fault(
+        name="database-stopped",
+        title="The database is not running",
+        effect="Stops the database's service; the backend answers, and says so.",
+        cause="database_down",
+        status=200,
+        damage=damage.stop_database,
+    ),
+    Fault(
+        name="location-missing",
+        title="nginx has no location for the site",
+        effect="Renames nginx's location / and reloads nginx.",
+        cause="location_missing",
+        status=404,
+        damage=damage.edit_site_config(lambda _: "location / {", lambda _: "location /static/ {"),
+    ),
+    Fault(
+        name="headers-missing",
+        title="nginx does not tell the backend who asks",
+        effect="Removes X-Real-IP from nginx's configuration and reloads nginx.",
+        cause="headers_missing",
+        status=200,
+        damage=damage.edit_site_config(
+            lambda _: "        proxy_set_header X-Real-IP $remote_addr;\n", lambda _: ""
+        ),
+    ),
+    Fault(
+        name="upstream-missing",
+        title="nginx's configuration has no such upstream",
+        effect="Renames the upstream in nginx's configuration and leaves nginx alone.",
+        cause="upstream_missing",
+        status=200,
+        damage=damage.corrupt_site_config(f"upstream {UPSTREAM} {{", f"upstream {UPSTREAM}_old {{"),
+    ),
+    Fault(
+        name="directive-unknown",
+        title="nginx's configuration has an unknown directive",
+        effect="Misspells proxy_pass in nginx's configuration and leaves nginx alone.",
+        cause="nginx_config_broken",
+        status=200,
+        damage=damage.corrupt_site_config("proxy_pass ", "proxy_passs "),
+    ),
+    Fault(
+        name="listen-duplicate",
+        title="nginx's configuration listens twice",
+        effect="Repeats a listen in nginx's configuration and leaves nginx alone.",
+        cause="nginx_config_broken",
+        status=200,
+        damage=damage.listen_twice,
     ),
 )
 

@@ -69,6 +69,7 @@ class Site:
     web_port: int
     backend_port: int
     spare_port: int
+    database_port: int
     nginx: Path
     python: Path
 
@@ -92,12 +93,13 @@ class Site:
                 f"{folder} is not an empty folder",
                 hint="Name a folder that does not exist yet.",
             )
-        web_port, backend_port, spare_port = free_ports(3)
+        web_port, backend_port, spare_port, database_port = free_ports(4)
         site = cls(
             folder=folder,
             web_port=web_port,
             backend_port=backend_port,
             spare_port=spare_port,
+            database_port=database_port,
             nginx=find_nginx(),
             python=Path(sys.executable),
         )
@@ -106,6 +108,7 @@ class Site:
             "web_port": web_port,
             "backend_port": backend_port,
             "spare_port": spare_port,
+            "database_port": database_port,
             "nginx": str(site.nginx),
             "python": str(site.python),
         }
@@ -124,6 +127,7 @@ class Site:
                 web_port=int(record["web_port"]),
                 backend_port=int(record["backend_port"]),
                 spare_port=int(record["spare_port"]),
+                database_port=int(record["database_port"]),
                 nginx=Path(record["nginx"]),
                 python=Path(record["python"]),
             )
@@ -145,6 +149,7 @@ class Site:
             folder=self.folder,
             web_port=self.web_port,
             backend_port=self.backend_port,
+            database_port=self.database_port,
             nginx=self.nginx,
             python=self.python,
         )

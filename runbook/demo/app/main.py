@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import webmagic_pricing
 from fastapi import FastAPI
 
 from app.api.v1.endpoints import auth, scrapes
@@ -17,6 +18,12 @@ app = FastAPI(
 )
 app.include_router(auth.router, prefix="/api/v1/auth")
 app.include_router(scrapes.router, prefix="/api/v1/scrapes")
+
+
+@app.get("/api/v1/price")
+def price() -> dict[str, int]:
+    """Say what a scrape costs."""
+    return {"cents": webmagic_pricing.PRICE_CENTS}
 
 
 @app.get("/health")

@@ -1,12 +1,14 @@
-"""The application's database: one SQLite file in its working directory."""
+"""The application's database."""
 
-import sqlite3
+import os
+import socket
 
 
 def connected() -> bool:
-    """Tell whether the database answers a query."""
+    """Tell whether the database answers."""
+    address = ("127.0.0.1", int(os.environ["DATABASE_PORT"]))
     try:
-        with sqlite3.connect("webmagic.db", timeout=1) as connection:
-            return connection.execute("select 1").fetchone() == (1,)
-    except sqlite3.Error:
+        with socket.create_connection(address, timeout=1) as connection:
+            return connection.recv(16) == b"ready\n"
+    except OSError:
         return False
