@@ -15,6 +15,7 @@ from runbook.executor.leasing import lease_arguments
 from runbook.executor.plan import Plan
 
 BOOT = lease.boot_id()
+DAY_S = 86_400.0
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def release(path: Path, run: str = "ours", user: str = "i web1") -> None:
 
 def written(**lease: Any) -> str:
     """Return the text of a lease of another run, changed as told."""
-    other = {"run": "theirs", "holder": "bob", "expires_at": time.time() + 60, "boot": BOOT}
+    other = {"run": "theirs", "holder": "bob", "expires_at": time.time() + DAY_S, "boot": BOOT}
     return json.dumps({**other, **lease})
 
 
