@@ -25,7 +25,7 @@ WRONG = "{case: Not so, looks: {site: passed}, expect: {verdict: resolved}}"
 
 def test_all_as_expected_is_zero(program: Program) -> None:
     """Each case has a line, and nothing is said on standard error."""
-    done = library(program, WELL)("rehearse")
+    done = library(program, WELL)("rehearse", "minimal")
 
     assert done.stdout == "as expected  minimal: Well\n1 rehearsed, 0 otherwise than expected.\n"
     assert (done.code, done.stderr) == (0, "")
@@ -47,7 +47,7 @@ def test_a_difference_is_one_and_shown(program: Program) -> None:
 
 def test_json_is_one_document(program: Program) -> None:
     """With `--json` standard output is the document alone."""
-    done = library(program, WRONG)("rehearse", "--json")
+    done = library(program, WRONG)("rehearse", "minimal", "--json")
 
     (told,) = done.document["rehearsals"]
     assert told["runbook"] == "minimal"
@@ -59,7 +59,7 @@ def test_json_is_one_document(program: Program) -> None:
 
 def test_an_unsound_rehearsal_is_two(program: Program) -> None:
     """Nothing is played, and the place is said."""
-    done = library(program, WELL, "{case: x, expect: {verdict: fine}}")("rehearse")
+    done = library(program, WELL, "{case: x, expect: {verdict: fine}}")("rehearse", "minimal")
 
     assert done.code == 2
     assert done.stdout == ""
