@@ -24,8 +24,8 @@ class Mode(StrEnum):
 class RunStarted:
     """A run began. `closure` is the keyed hash of everything it would execute.
 
-    `title` and `causes` (id to title) are the runbook's own words, kept here because a report is
-    read when the file has long changed.
+    `title`, `causes` and `steps` (id to title, of steps as written: templates are not rendered) are
+    the runbook's own words, kept here because a report is read when the file has long changed.
     """
 
     runbook: str
@@ -34,6 +34,7 @@ class RunStarted:
     mode: Mode
     title: str = ""
     causes: Mapping[str, str] = field(default_factory=dict)
+    steps: Mapping[str, str] = field(default_factory=dict)
     inventories: tuple[str, ...] = ()
     settings: Mapping[str, Json] = field(default_factory=dict)
     operator: str = ""

@@ -1,40 +1,13 @@
-"""An account of a run, put together from its entries alone.
+"""What a report tells of a run: each host's path, causes and repairs, and a timeline."""
 
-The runbook's file may have changed since, or be gone: titles are those that were rendered for each
-host at the time, causes' titles those the run began with. What was looked at ahead of need and lies
-off the path taken is in the journal, but in no account.
-"""
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-
-from runbook.journal import Entry, RunSummary
+from runbook.journal import RunSummary
 from runbook.model.definition import End, FixResult, Goto, Json
-from runbook.model.event import (
-    Acted,
-    Answered,
-    CauseFound,
-    EvidenceExpired,
-    FixApproved,
-    FixConcluded,
-    FixDeclined,
-    FixEnded,
-    FixIntended,
-    FixVerified,
-    HostEvent,
-    HostFinished,
-    HostJoined,
-    Observed,
-    RunFinished,
-    RunInterrupted,
-    RunResumed,
-    RunStarted,
-    StepConcluded,
-    UndoEnded,
-    UndoIntended,
-)
-from runbook.model.observation import Observation, Texts, Verification
-from runbook.model.verdict import Verdict, worst
+from runbook.model.event import Answered, FixApproved, FixDeclined, FixEnded
+from runbook.model.observation import Observation, Verification
+from runbook.model.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +67,10 @@ class Moment:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HostAccount:
-    """One host's walk. `verdict` is None while it has none."""
+    """One host's walk. `verdict` is None while it has none.
+
+    `titles` are those of steps by id: as rendered for the host, else as written.
+    """
 
     host: str
     params: Mapping[str, Json]
@@ -104,7 +80,7 @@ class HostAccount:
     causes: tuple[Cause, ...]
     repairs: tuple[Repair, ...]
     refusals: tuple[FixDeclined, ...]
-    texts: Mapping[str, Texts]
+    titles: Mapping[str, str]
 
     @property
     def uneventful(self) -> bool:
@@ -126,278 +102,3 @@ class RunAccount:
     head: str
     hosts: Mapping[str, HostAccount]
     moments: tuple[Moment, ...]
-
-
-def account_of(summary: RunSummary, entries: Iterable[Entry]) -> RunAccount:
-    """Tell a run from its entries, in the order they were written."""
-    teller = _Teller()
-    count = 0
-    head = ""
-    last_at = summary.started_at
-    for entry in entries:
-        teller.hear(entry)
-        count, head, last_at = entry.seq, entry.hash, entry.at
-    hosts = {host: story.told(teller.cause_titles) for host, story in teller.hosts.items()}
-    unfinished = worst(account.verdict or Verdict.UNKNOWN for account in hosts.values())
-    return RunAccount(
-        summary=summary,
-        title=teller.title,
-        verdict=unfinished if teller.verdict is None else teller.verdict,
-        finished=teller.verdict is not None,
-        interrupted=teller.interrupted,
-        # A clock set back must not make a run end before it began.
-        took_s=max(0.0, last_at - summary.started_at),
-        entries=count,
-        head=head,
-        hosts=hosts,
-        moments=tuple(teller.moments),
-    )
-
-
-@dataclass(kw_only=True, slots=True)
-class _Story:
-    """What has been heard of one host so far."""
-
-    host: str
-    params: Mapping[str, Json] = field(default_factory=dict)
-    texts: dict[str, Texts] = field(default_factory=dict)
-    verdict: Verdict | None = None
-    reason: str | None = None
-    path: list[Passed] = field(default_factory=list)
-    causes: dict[str, tuple[str, float, Observation | None]] = field(default_factory=dict)
-    repairs: list[Repair] = field(default_factory=list)
-    refusals: list[FixDeclined] = field(default_factory=list)
-    approvals: dict[str, FixApproved] = field(default_factory=dict)
-    answers: dict[str, Answered] = field(default_factory=dict)
-
-    def title(self, step: str) -> str:
-        texts = self.texts.get(step)
-        return texts.title if texts is not None else ""
-
-    def find(self, cause: str | None, step: str, at: float, seen: Observation | None) -> None:
-        if cause is not None:
-            self.causes.setdefault(cause, (step, at, seen))
-
-    def told(self, cause_titles: Mapping[str, str]) -> HostAccount:
-        return HostAccount(
-            host=self.host,
-            params=self.params,
-            verdict=self.verdict,
-            reason=self.reason,
-            path=tuple(self.path),
-            causes=tuple(
-                Cause(
-                    id=cause, title=cause_titles.get(cause, ""), step=step, at=at, evidence=evidence
-                )
-                for cause, (step, at, evidence) in self.causes.items()
-            ),
-            repairs=tuple(self.repairs),
-            refusals=tuple(self.refusals),
-            texts=self.texts,
-        )
-
-
-class _Teller:
-    """Hears entries in order."""
-
-    def __init__(self) -> None:
-        self.hosts: dict[str, _Story] = {}
-        self.moments: list[Moment] = []
-        self.title = ""
-        self.cause_titles: Mapping[str, str] = {}
-        self.verdict: Verdict | None = None
-        self.interrupted: str | None = None
-
-    def hear(self, entry: Entry) -> None:
-        """Take one entry in."""
-        match entry.event:
-            case RunStarted() | RunInterrupted() | RunResumed() | RunFinished():
-                text, host = self._hear_run(entry.event), ""
-            case UndoIntended() | UndoEnded():
-                host, text = entry.event.host, _hear_undo(entry.event)
-            case _:
-                host = entry.event.host
-                story = self.hosts.setdefault(host, _Story(host=host))
-                text = _hear_host(story, entry.event, entry.at)
-        self.moments.append(Moment(at=entry.at, who=entry.who, host=host, text=text))
-
-    def _hear_run(self, event: RunStarted | RunInterrupted | RunResumed | RunFinished) -> str:
-        match event:
-            case RunStarted():
-                self.title, self.cause_titles = event.title, event.causes
-                return f"{event.mode.value} of {event.runbook} on {event.pattern} began"
-            case RunInterrupted():
-                self.interrupted = event.reason
-                return f"the run stopped: {event.reason}"
-            case RunResumed():
-                self.interrupted = self.verdict = None
-                return "the run goes on"
-            case RunFinished():
-                self.interrupted, self.verdict = None, event.verdict
-                return f"the run ended: {event.verdict.value}"
-
-
-def _hear_undo(event: UndoIntended | UndoEnded) -> str:
-    if isinstance(event, UndoIntended):
-        return _with(f"undo of {event.step} begins, wanted by {event.by}", event.reason or None)
-    done = {
-        Acted.CHANGED: "undone",
-        Acted.UNCHANGED: "there was nothing left to undo",
-        Acted.FAILED: "the undo failed",
-        Acted.WITHHELD: "the undo did not begin",
-        Acted.UNKNOWN: "nobody knows whether it is undone",
-    }[event.acted]
-    return _with(f"{event.step}: {done}", event.reason)
-
-
-def _hear_host(story: _Story, event: HostEvent, at: float) -> str:
-    """Add an event to a host's story; return its line of the timeline."""
-    match event:
-        case FixIntended() | FixEnded() | FixVerified() | FixConcluded():
-            return _hear_fix(story, event, at)
-        case FixApproved() | FixDeclined() | Answered():
-            return _hear_person(story, event)
-        case StepConcluded():
-            return _hear_step(story, event, at)
-        case HostJoined():
-            story.params = event.params
-            return "joined"
-        case Observed():
-            story.texts.update(event.texts)
-            count = len(event.observations)
-            return f"looked at: {count} step{'' if count == 1 else 's'}"
-        case CauseFound():
-            story.find(event.cause, _seen_by(story, event), at, event.evidence)
-            return f"cause found: {event.cause}"
-        case EvidenceExpired():
-            return f"evidence for {event.step} was {event.age_s:.0f} s old: looking again"
-        case HostFinished():
-            story.verdict, story.reason = event.verdict, event.reason
-            for cause in event.causes:
-                story.find(cause, "", at, None)
-            return _with(f"verdict: {event.verdict.value}", event.reason)
-
-
-def _seen_by(story: _Story, event: CauseFound) -> str:
-    """Return the step whose look speaks for a cause; the event names the fix that it led to."""
-    seen = (step.step for step in reversed(story.path) if step.evidence == event.evidence)
-    return event.step if event.evidence is None else next(seen, event.step)
-
-
-def _hear_step(story: _Story, event: StepConcluded, at: float) -> str:
-    story.find(event.cause, event.step, at, event.evidence)
-    _find_at_end(story, event.next, event.step, at, event.evidence)
-    story.path.append(
-        Passed(
-            step=event.step,
-            title=story.title(event.step),
-            result=event.result,
-            at=at,
-            next=event.next,
-            evidence=event.evidence,
-            reason=None if event.evidence is None else event.evidence.reason,
-            answer=story.answers.pop(event.step, None),
-        )
-    )
-    return f"{event.step}: {event.result}, {led_to(event.next)}"
-
-
-def _hear_person(story: _Story, event: FixApproved | FixDeclined | Answered) -> str:
-    # Whoever waited for a person has no verdict any more.
-    if story.verdict is Verdict.WAITING:
-        story.verdict = story.reason = None
-    match event:
-        case FixApproved():
-            story.approvals[event.step] = event
-            return _with(f"{event.step} approved by {event.by}", event.reason)
-        case FixDeclined():
-            story.refusals.append(event)
-            return _with(f"{event.step} declined by {event.by}", event.reason)
-        case Answered():
-            story.answers[event.step] = event
-            return _with(f"{event.step} answered by {event.by}: {event.answer}", event.note)
-
-
-def _hear_fix(
-    story: _Story, event: FixIntended | FixEnded | FixVerified | FixConcluded, at: float
-) -> str:
-    match event:
-        case FixIntended():
-            texts = story.texts.get(event.step, Texts(title=""))
-            story.repairs.append(
-                Repair(
-                    step=event.step,
-                    title=texts.title,
-                    impact=texts.impact,
-                    attempt=event.attempt,
-                    begun_at=at,
-                    approval=story.approvals.get(event.step),
-                )
-            )
-            return f"{event.step} begins, attempt {event.attempt}"
-        case FixEnded():
-            _amend(story, event.step, ended=event)
-            return _with(f"{event.step} ended: {event.acted.value}", event.reason)
-        case FixVerified():
-            _amend(story, event.step, verification=event.verification)
-            return f"{event.step} verified: {event.verification.result.value}"
-        case FixConcluded():
-            return _conclude_fix(story, event, at)
-
-
-def _conclude_fix(story: _Story, event: FixConcluded, at: float) -> str:
-    begun = event.result is not FixResult.DECLINED
-    repair = story.repairs[-1] if begun and story.repairs else None
-    if repair is not None:
-        seen = repair.verification is not None and repair.verification.result is event.result
-        _amend(
-            story,
-            event.step,
-            outcome=event.result,
-            verified=seen and event.result is not FixResult.UNKNOWN,
-            reason=event.reason,
-        )
-        withheld = repair.ended is not None and repair.ended.acted is Acted.WITHHELD
-        if not withheld:
-            # A yes is for one walk; the next one may find something else.
-            story.approvals.clear()
-    _find_at_end(story, event.next, event.step, at, None)
-    story.path.append(
-        Passed(
-            step=event.step,
-            title=story.title(event.step),
-            result=event.result.value,
-            at=at,
-            next=event.next,
-            reason=event.reason,
-        )
-    )
-    return _with(f"{event.step}: {event.result.value}, {led_to(event.next)}", event.reason)
-
-
-def _amend(story: _Story, step: str, **changes: object) -> None:
-    """Change the last repair, which is the one under way."""
-    if story.repairs and story.repairs[-1].step == step:
-        story.repairs[-1] = replace(story.repairs[-1], **changes)  # type: ignore[arg-type]
-
-
-def _find_at_end(
-    story: _Story, target: Goto | End, step: str, at: float, evidence: Observation | None
-) -> None:
-    if isinstance(target, End):
-        story.find(target.cause, step, at, evidence)
-
-
-def _with(text: str, more: str | None) -> str:
-    return f"{text} ({more})" if more else text
-
-
-def led_to(target: Goto | End) -> str:
-    """Say in words where a step led."""
-    match target:
-        case Goto():
-            return f"on to {target.step}"
-        case End(cause=None):
-            return f"end: {target.verdict.value}"
-        case End():
-            return f"end: {target.verdict.value}, {target.cause}"

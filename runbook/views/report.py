@@ -16,8 +16,9 @@ from runbook.model.definition import CheckResult, Json
 from runbook.model.event import FixDeclined
 from runbook.model.observation import Observation, TaskChange
 from runbook.model.verdict import Verdict
-from runbook.views.account import Cause, HostAccount, Passed, Repair, RunAccount, account_of
+from runbook.views.account import Cause, HostAccount, Passed, Repair, RunAccount
 from runbook.views.outline import Block, Facts, Heading, Item, Part, Quote, as_markdown, as_text
+from runbook.views.report_story import account_of
 from runbook.views.safe_text import printable
 from runbook.views.words import (
     FIX_RESULTS,
@@ -163,7 +164,7 @@ def _host(told: HostAccount, account: RunAccount) -> Iterator[Part]:
     if told.repairs or told.refusals:
         yield Heading(level=3, words=["Fixes"])
         for repair in told.repairs:
-            yield from _repair(repair)
+            yield from _repair(repair, told)
         for refusal in told.refusals:
             yield from _refusal(refusal, told)
 
@@ -197,8 +198,7 @@ def _cause(cause: Cause, told: HostAccount) -> Iterator[Part]:
     evidence = cause.evidence
     if evidence is None:
         return
-    texts = told.texts.get(cause.step)
-    yield Item(words=["found by ", *_named(texts.title if texts else "", cause.step)], depth=1)
+    yield Item(words=["found by ", *_named(told.titles.get(cause.step, ""), cause.step)], depth=1)
     yield from _seen(evidence, cause.step)
     yield from _all_facts(evidence)
 
@@ -219,7 +219,7 @@ def _all_facts(evidence: Observation) -> Iterator[Part]:
         yield Block(text="\n".join(lines), depth=1)
 
 
-def _repair(repair: Repair) -> Iterator[Part]:
+def _repair(repair: Repair, told: HostAccount) -> Iterator[Part]:
     outcome = FIX_RESULTS[repair.outcome.value]
     verified = "verified by looking again" if repair.verified else "not verified"
     yield Item(
@@ -245,7 +245,8 @@ def _repair(repair: Repair) -> Iterator[Part]:
         for step, seen in repair.verification.observations.items():
             said = say_observation(seen, step, limit=_LONGEST_LINE)
             more = [", ", Quote(said)] if said else []
-            yield Item(words=[Quote(step), f": {RESULTS[seen.result.value]}", *more], depth=2)
+            title = _named(told.titles.get(step, ""), step)
+            yield Item(words=[*title, f": {RESULTS[seen.result.value]}", *more], depth=2)
 
 
 def _action(repair: Repair) -> Iterator[Part]:
@@ -272,9 +273,8 @@ def _change(change: TaskChange) -> Iterator[Part]:
 
 
 def _refusal(refusal: FixDeclined, told: HostAccount) -> Iterator[Part]:
-    texts = told.texts.get(refusal.step)
     why = [": ", Quote(_line(refusal.reason))] if refusal.reason else []
-    title = _named(texts.title if texts else "", refusal.step)
+    title = _named(told.titles.get(refusal.step, ""), refusal.step)
     yield Item(words=[*title, ": declined by ", Quote(refusal.by), *why])
 
 

@@ -76,6 +76,7 @@ def carry_out(order: Order, journal: Journal, operator: Operator, observer: Obse
             runbook=order.runbook.name,
             title=order.runbook.title,
             causes={cause.id: cause.title for cause in order.runbook.causes.values()},
+            steps={step.id: step.title for step in order.runbook.steps.values()},
             closure=setting.closure(),
             pattern=order.pattern,
             mode=order.mode,

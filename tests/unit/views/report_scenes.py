@@ -43,6 +43,11 @@ STARTED = RunStarted(
         "backend_stopped": "The backend service is not running",
         "wrong_import": "The application imports what does not exist",
     },
+    steps={
+        "site": "The site answers through nginx",
+        "which": "What is to be done?",
+        "restart": "Restart {{ backend_service }}",
+    },
     operator="anna",
 )
 BAD_GATEWAY = Observation(

@@ -21,10 +21,11 @@ from runbook.model.event import (
     FixVerified,
     HostFinished,
     HostJoined,
+    Observed,
     RunFinished,
     StepConcluded,
 )
-from runbook.model.observation import Observation, TaskChange, Verification
+from runbook.model.observation import Observation, TaskChange, Texts, Verification
 from runbook.model.verdict import Verdict
 from runbook.views.report import report_markdown, report_text, run_document
 from tests.event_strategies import events, unhurried
@@ -291,6 +292,25 @@ def test_steps_before_titles_were_known_go_by_their_ids() -> None:
     run = written([(0, "anna", [concluded("web1", "site", ANSWERED, Goto(step="x"))])])
 
     assert "- site: passed" in report_text(*run, zone=UTC)
+
+
+def test_a_title_is_as_rendered_else_as_written() -> None:
+    """A title without a template is never rendered, so it is the one the run began with."""
+    run = written([
+        (0, "anna", [
+            STARTED,
+            concluded("web1", "site", ANSWERED, Goto(step="restart")),
+            Observed(host="web1", observations={}, texts={"restart": Texts(title="Restart api")}),
+            FixIntended(host="web1", step="restart", attempt=1, invocation="i1"),
+            FixIntended(host="web2", step="restart", attempt=1, invocation="i2"),
+        ])
+    ])  # fmt: skip
+
+    text = report_text(*run, zone=UTC)
+
+    assert "- The site answers through nginx (site): passed" in text
+    assert "- Restart api (restart), attempt 1" in text
+    assert "- Restart {{ backend_service }} (restart), attempt 1" in text
 
 
 def test_times_are_in_the_zone_asked_for() -> None:
