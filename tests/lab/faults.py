@@ -309,10 +309,9 @@ _FIREWALLS = (
         Fault(
             name=f"firewall: iptables {target}",
             causes=("firewall_blocking",),
-            repairable=False,
             breaks=f"iptables -I {_RULE} -j {target}",
             shows=f"echo {target}; echo 8000",
-            mends=f"iptables -D {_RULE} -j {target}",
+            mends="iptables -F INPUT",
         )
         for target in ("REJECT", "DROP")
     ),
@@ -320,7 +319,6 @@ _FIREWALLS = (
         Fault(
             name=f"firewall: nft {verdict}",
             causes=("firewall_blocking",),
-            repairable=False,
             breaks=f"{_NFT}; nft add rule inet lab input iifname lo tcp dport 8000 {verdict}",
             shows=f"echo {verdict}; echo 8000",
             mends="nft delete table inet lab",
@@ -332,12 +330,11 @@ _FIREWALLS = (
         Fault(
             name=f"firewall: ufw {target}",
             causes=("firewall_blocking",),
-            repairable=False,
             breaks=f"""cp -p /etc/ufw/before.rules /etc/ufw/ufw.conf /run/
               sed -i '/ufw-before-input -i lo/i {_UFW_RULE} {target}' /etc/ufw/before.rules
               ufw allow 22/tcp; ufw allow 80/tcp; ufw --force enable""",
             shows=f"echo {target}; echo 8000",
-            mends="ufw --force reset; cp -p /run/before.rules /run/ufw.conf /etc/ufw/",
+            mends="ufw --force reset; iptables -F INPUT; cp -p /run/before.rules /run/ufw.conf /etc/ufw/",
         )
         for target in ("REJECT", "DROP")
     ),
@@ -453,10 +450,9 @@ _PAIRS = (
     Fault(
         name="firewall: iptables REJECT + configuration broken",
         causes=("firewall_blocking", "nginx_config_broken"),
-        repairable=False,
         breaks=f"{_KEEP}; iptables -I {_RULE} -j REJECT; sed -i '2i lab_unknown on;' $CONFIG",
         shows="echo REJECT",
-        mends=f"iptables -D {_RULE} -j REJECT; {_PUT_BACK}",
+        mends=f"iptables -F INPUT; {_PUT_BACK}",
     ),
 )
 

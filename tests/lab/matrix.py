@@ -40,7 +40,7 @@ _STATE = r"""
 find /etc /opt /srv /usr/local /var/www ! -path '*/__pycache__*' ! -path '*/.git/*' \
   \( -type f -o -type l \) -printf '%p %m %u %l ' \( -type l -printf '\n' -o -exec sha256sum {} \; \) |
   sed 's, /[^ ]*$,,'
-systemctl list-unit-files --no-legend --no-pager
+systemctl list-unit-files --no-legend --no-pager | grep -v transient
 iptables-save | grep ^-A || true
 nft list ruleset | grep -E '(drop|reject)' || true
 dpkg-query --show
@@ -147,7 +147,9 @@ def _judge(one: Seen, document: dict[str, Any], name: str, shown: Sequence[str])
     one.causes = [cause["id"] for cause in host["causes"]]
     one.seconds = document["duration_s"]
     verdict = "resolved" if fault.repairable else "escalated"
-    one.expect(true=one.verdict == verdict, otherwise=f"not {verdict}; {host['path']}")
+    one.expect(
+        true=one.verdict == verdict, otherwise=f"not {verdict}: {host['reason']}; {host['path']}"
+    )
     one.expect(
         true=sorted(one.causes) == sorted(fault.causes),
         otherwise=f"the causes are {', '.join(fault.causes)}; {host['path']}",
