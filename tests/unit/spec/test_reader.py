@@ -200,8 +200,10 @@ def test_a_word_is_found_within_its_value_only() -> None:
 
 
 _keys = st.text("abcdefgh_", min_size=1, max_size=8).filter(lambda text: text not in {"no", "on"})
+# To YAML 1.1 NEL is a line break, and PyYAML writes it where it reads it back as a space.
+_text = st.text(st.characters(exclude_characters="\x85", exclude_categories=["Cs"]), max_size=20)
 _data = st.recursive(
-    st.none() | st.booleans() | st.integers(-1000, 1000) | st.text(max_size=20),
+    st.none() | st.booleans() | st.integers(-1000, 1000) | _text,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_keys, inner, max_size=4),
     max_leaves=20,
 )
