@@ -33,10 +33,10 @@ def at_terminal(
         start_new_session=True,
     )
     os.close(theirs)
-    terminal = fdspawn(ours, timeout=20, encoding="utf-8")
+    terminal = fdspawn(ours, timeout=60, encoding="utf-8")
     try:
         yield terminal
-        process.wait(20)
+        process.wait(60)
     finally:
         process.kill()
         process.wait()
