@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible.constants import config
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import EncryptedString, VaultHelper
 from ansible.template import Templar, trust_as_template
@@ -44,6 +45,17 @@ class AnsibleTemplating:
         """
         return self.render(f"{{{{ {name} }}}}", variables)
 
+    def rendered(self, value: Json, variables: Mapping[str, Json]) -> Json:
+        """Render a value that is not the runbook's, if its own source is trusted.
+
+        Raises CouldNotRenderError.
+        """
+        templar = self._templar.copy_with_new_env(available_variables=variables)
+        try:
+            return templar.template(value)
+        except AnsibleError as error:
+            raise CouldNotRenderError(plain_reason(error)) from error
+
     def holds(self, condition: str, variables: Mapping[str, Json]) -> bool:
         """Evaluate a condition of the runbook; see `looking.Templating`."""
         templar = self._templar.copy_with_new_env(available_variables=variables)
@@ -51,6 +63,33 @@ class AnsibleTemplating:
             return bool(templar.evaluate_conditional(trust_as_template(condition)))
         except AnsibleError as error:
             raise CouldNotRenderError(plain_reason(error)) from error
+
+
+DISCOVERED = frozenset(["", "auto", "auto_silent", "auto_legacy", "auto_legacy_silent"])
+"""Values of `ansible_python_interpreter` that leave it to Ansible which Python is used."""
+
+
+def interpreter_of(
+    variables: Mapping[str, Any], templating: AnsibleTemplating
+) -> tuple[str | None, list[str]]:
+    """Return the Python of a host; if that is left to Ansible, None and the ones it would try.
+
+    Raises CouldNotRenderError.
+    """
+    setting = config.get_config_value("INTERPRETER_PYTHON", variables=variables)
+    wanted = str(templating.rendered(setting, variables) or "").strip()
+    if wanted not in DISCOVERED:
+        return wanted, []
+    facts = variables.get("ansible_facts")
+    known = facts.get("discovered_interpreter_python") if isinstance(facts, Mapping) else None
+    names = config.get_config_value("INTERPRETER_PYTHON_FALLBACK", variables=variables)
+    return (str(known) if known else None), [str(name) for name in names]
+
+
+def is_posix(connection: Any) -> bool:
+    """Say whether commands of a connection are run by a POSIX shell on the host itself."""
+    shell = connection._shell  # noqa: SLF001 -- as Ansible's own action plugins
+    return bool(shell.SHELL_FAMILY == "sh") and not getattr(connection, "_remote_is_local", False)
 
 
 def plain_reason(error: BaseException) -> str:

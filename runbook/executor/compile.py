@@ -65,7 +65,10 @@ def dump(plays: list[Play]) -> str:
 def observation_play(
     runbook: Runbook, plan: Plan, plan_path: str, pattern: str | list[str]
 ) -> Play:
-    """Return the one play that looks at all hosts, each at its own pace (`strategy: free`).
+    """Return the one play that looks at all hosts, each at its own pace.
+
+    That takes `strategy: free` where there are several tasks. It goes through all hosts a thousand
+    times a second, while `linear`, which waits for results only, is as free with a single task.
 
     Probes come first and together; what they bring is judged in the same task where no Ansible
     task is wanted as a check, else after those tasks.
@@ -90,7 +93,7 @@ def observation_play(
         "name": f"Look ({runbook.name})",
         "hosts": pattern,
         "gather_facts": False,
-        "strategy": "free",
+        "strategy": "linear" if len(tasks) == 1 else "free",
         "tasks": tasks,
     }
 

@@ -6,8 +6,12 @@ operators and never is.
 """
 
 import dataclasses
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from runbook.model.definition import (
@@ -182,6 +186,12 @@ class Plan:
         )
 
 
+@cache
+def plan_in(path: str) -> Plan:
+    """Return the plan in a file; read once, and known to processes that are forked afterwards."""
+    return Plan.from_data(json.loads(Path(path).read_text("utf-8")))
+
+
 def planned_probe(key: str, probe: Probe) -> PlannedProbe:
     """Turn a probe of the model into one of a plan."""
     return PlannedProbe(
@@ -212,7 +222,7 @@ def planned_step(step: Step) -> PlannedStep:
                 scope=step.scope,
                 probes=(planned_probe(step.id, probe),),
                 passes=step.passes,
-                needs=step.needs,
+                needs=_needed_first(step, probe),
             )
         case Check(look=AnsibleTask(body=body)):
             return PlannedStep(
@@ -239,10 +249,27 @@ def planned_step(step: Step) -> PlannedStep:
                     planned_probe(f"{step.id}:{name}", probe) for name, probe in step.probes.items()
                 ),
                 bundle=True,
-                needs=step.needs,
+                needs=_needed_first(step, *step.probes.values()),
             )
         case _:
             raise ValueError(f"{step.id} does not look at anything")
+
+
+def _needed_first(step: Check | Collect, *probes: Probe) -> tuple[str, ...]:
+    """Return the steps whose results the probes' arguments may use: each costs a look of its own.
+
+    What only the condition uses need not be seen before. Within a called runbook an argument may
+    use a result by a param of another name, so all that the step uses counts.
+    """
+    if step.scope:
+        return step.needs
+    words = frozenset(
+        re.findall(
+            r"\w+",
+            json.dumps([[probe.arguments, probe.acting_as] for probe in probes], default=str),
+        )
+    )
+    return tuple(need for need in step.needs if need in words)
 
 
 def planned_scopes(runbook: Runbook) -> dict[str, PlannedScope]:

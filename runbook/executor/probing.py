@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,37 +35,70 @@ def module_request(
     }
 
 
-def ask_controller(request: Mapping[str, Json]) -> Mapping[str, Any]:
-    """Run the probe module here, as the user who runs us, without Ansible in between."""
+def without_twins(
+    probes: Sequence[Mapping[str, Json]],
+) -> tuple[list[Mapping[str, Json]], dict[str, str]]:
+    """Return the probes that differ in more than their ids, and for each id whose answer it has.
+
+    Steps that ask the same at the same time have one answer.
+    """
+    first: dict[str, Mapping[str, Json]] = {}
+    answered_by: dict[str, str] = {}
+    for probe in probes:
+        asked = {name: value for name, value in probe.items() if name != "id"}
+        one = first.setdefault(json.dumps(asked, sort_keys=True, default=repr), probe)
+        answered_by[probe["id"]] = one["id"]
+    return list(first.values()), answered_by
+
+
+def ask_controller(request: Mapping[str, Json]) -> Callable[[], Mapping[str, Any]]:
+    """Run the probe module here, as the user who runs us, without Ansible in between.
+
+    It has begun when this returns; what this returns waits for the answer.
+    """
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             [sys.executable, "-m", "runbook_probes"],
-            input=json.dumps(request),
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             text=True,
-            timeout=float(request["deadline"]) + SLACK_S,
             cwd=CONTENT / "module_utils",
-            check=False,
         )
-        answer = json.loads(done.stdout)
-    except (OSError, subprocess.TimeoutExpired, ValueError) as error:
-        return {"could_not": f"the controller's probe did not answer: {error}"}
-    return answer if isinstance(answer, dict) else {"could_not": "the answer is not an object"}
+        if process.stdin is not None:
+            process.stdin.write(json.dumps(request))
+            process.stdin.close()
+            process.stdin = None  # Or `communicate` would want to flush it.
+    except OSError as error:
+        trouble = {"could_not": f"the controller's probe cannot be started: {error}"}
+        return lambda: trouble
+
+    def answer() -> Mapping[str, Any]:
+        try:
+            told, _ = process.communicate(timeout=float(request["deadline"]) + SLACK_S)
+            found = json.loads(told)
+        except (OSError, subprocess.TimeoutExpired, ValueError) as error:
+            process.kill()
+            process.wait()
+            return {"could_not": f"the controller's probe did not answer: {error}"}
+        return found if isinstance(found, dict) else {"could_not": "the answer is not an object"}
+
+    return answer
 
 
-def rounds_of(told: Mapping[str, Any], requests: Sequence[Mapping[str, Json]]) -> Rounds:
+def rounds_of(told: Mapping[str, Any], answered_by: Mapping[str, str]) -> Rounds:
     """Read what the module told, every requested probe in every round, whatever came back."""
     if "could_not" in told:
         unlooked = Answer(facts=None, reason=str(told["could_not"]))
-        return [(0.0, {str(item["id"]): unlooked for item in requests})]
+        return [(0.0, dict.fromkeys(answered_by, unlooked))]
     samples = told.get("samples")
     if isinstance(samples, list) and samples:
         return [
-            (_seconds(item.get("at_s")), _answers(item.get("answers"), requests))
+            (_seconds(item.get("at_s")), _answers(item.get("answers"), answered_by))
             for item in samples[:100_000]
             if isinstance(item, Mapping)
         ]
-    return [(0.0, _answers(told.get("answers"), requests))]
+    return [(0.0, _answers(told.get("answers"), answered_by))]
 
 
 def merged(rounds: Rounds, others: Rounds) -> Rounds:
@@ -83,9 +116,10 @@ def merged(rounds: Rounds, others: Rounds) -> Rounds:
     ]
 
 
-def _answers(raw: Any, requests: Sequence[Mapping[str, Json]]) -> dict[str, Answer]:
+def _answers(raw: Any, answered_by: Mapping[str, str]) -> dict[str, Answer]:
     given = raw if isinstance(raw, Mapping) else {}
-    return {str(item["id"]): answer_from(given.get(item["id"])) for item in requests}
+    answers = {one: answer_from(given.get(one)) for one in set(answered_by.values())}
+    return {id_: answers[one] for id_, one in answered_by.items()}
 
 
 def _seconds(value: Any) -> float:

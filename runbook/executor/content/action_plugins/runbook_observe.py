@@ -5,18 +5,18 @@
 `phase: judge` judges after the task checks of the play. `phase: sample` looks repeatedly.
 """
 
-import json
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
-from runbook.executor import probing
+from runbook.executor import probing, script
 from runbook.executor.ansible_core import (
     AnsibleTemplating,
+    interpreter_of,
+    is_posix,
     plain_reason,
     secrets_given,
     secrets_of,
@@ -37,7 +37,7 @@ from runbook.executor.looking import (
     look,
     request_of,
 )
-from runbook.executor.plan import Plan, PlannedStep, Sampling
+from runbook.executor.plan import PlannedStep, Sampling, plan_in
 from runbook.executor.sampling import sample
 from runbook.executor.staging import HERE
 from runbook.model.masking import Masker
@@ -56,7 +56,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         self._vars = task_vars or {}
         self._host = str(self._vars["inventory_hostname"])
         arguments = self._task.args
-        self._plan = Plan.from_data(json.loads(Path(str(arguments["plan"])).read_text("utf-8")))
+        self._plan = plan_in(str(arguments["plan"]))
         self._unreachable: str | None = None
         self._longest = 0
         self._templating = AnsibleTemplating(self._templar)
@@ -180,14 +180,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         at_controller = [item for item in requests if origins[item["id"]] == "controller"]
         at_host = [item for item in requests if origins[item["id"]] != "controller"]
         rounds: list[tuple[float, dict[str, Answer]]] = [(0.0, {})]
+        asked_here, answered_here = probing.without_twins(at_controller)
+        answer_here = (
+            probing.ask_controller(probing.module_request(asked_here, repeat))
+            if at_controller
+            else None
+        )
         if at_host:
-            rounds = probing.rounds_of(
-                self._ask_host(probing.module_request(at_host, repeat)), at_host
-            )
-        if at_controller:
-            nearby = probing.rounds_of(
-                probing.ask_controller(probing.module_request(at_controller, repeat)), at_controller
-            )
+            asked, answered_by = probing.without_twins(at_host)
+            told = self._ask_host(probing.module_request(asked, repeat))
+            rounds = probing.rounds_of(told, answered_by)
+        if answer_here is not None:
+            nearby = probing.rounds_of(answer_here(), answered_here)
             rounds = probing.merged(rounds, nearby) if at_host else nearby
         return rounds
 
@@ -197,9 +201,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         self._longest = longest_answer_bytes(len(request["probes"]), rounds)
         try:
             with bounded_memory(MAX_GROWTH_BYTES + 2 * self._longest):
-                result: Mapping[str, Any] = self._execute_module(
-                    module_name="runbook_probe", module_args=dict(request), task_vars=self._vars
-                )
+                result = self._answer_to(request)
         except AnsibleConnectionFailure as error:
             self._unreachable = f"unreachable: {plain_reason(error)}"
             return {"could_not": self._unreachable}
@@ -211,6 +213,34 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return result
         told = result.get("msg") or result.get("module_stderr") or "no answer"
         return {"could_not": f"the probe module did not answer: {str(told)[:500]}"}
+
+    def _answer_to(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Have the host's Python run the probes.
+
+        As a module of Ansible, which takes several times as long, only where there is no other way.
+        """
+        if not self._is_pipelining_enabled("new") or not is_posix(self._connection):
+            result: Mapping[str, Any] = self._execute_module(
+                module_name="runbook_probe", module_args=dict(request), task_vars=self._vars
+            )
+            return result
+        start = script.command(*interpreter_of(self._variables_there(), self._templating))
+        told = self._low_level_execute_command(
+            f"{self._compute_environment_string()} {start}".strip(),
+            in_data=script.program(request),
+        )
+        answer = script.answer_in(told["stdout"])
+        if answer is None:
+            said = (told["stderr"].strip() or told["stdout"].strip()).splitlines()[-3:]
+            return {"msg": f"{' '.join(said)} (exit code {told['rc']})"}
+        return answer
+
+    def _variables_there(self) -> Mapping[str, Any]:
+        """Return the variables of the host that is looked at."""
+        if not self._task.delegate_to:
+            return self._vars
+        there: Mapping[str, Any] = self._vars["ansible_delegated_vars"][self._task.delegate_to]
+        return there
 
     def _low_level_execute_command(self, *arguments: Any, **options: Any) -> dict[str, Any]:
         """Do as Ansible does, but refuse an answer before it is parsed, at many times its size."""

@@ -20,10 +20,11 @@ from runbook.executor.ansible_core import (
     secrets_in,
     secrets_of,
 )
+from runbook.executor.compile import PLAN_FILE
 from runbook.executor.differences import difference
 from runbook.executor.looking import CouldNotRenderError
 from runbook.executor.params import problem_with
-from runbook.executor.plan import Plan
+from runbook.executor.plan import Plan, plan_in
 from runbook.model.definition import Json
 from runbook.model.masking import MASK, Masker
 
@@ -64,7 +65,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Find the plan, and say which process this is, so that an orphan can be found."""
         folder = Path(playbook._basedir).parent  # noqa: SLF001 -- no public name before 2.20
-        self._plan = Plan.from_data(json.loads((folder / "plan.json").read_text("utf-8")))
+        self._plan = plan_in(str(folder / PLAN_FILE))
         self._descriptor = os.open(
             folder / "results.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
         )

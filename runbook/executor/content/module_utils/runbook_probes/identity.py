@@ -10,24 +10,10 @@ import subprocess
 import sys
 
 from .call import CannotLookError
+from .sent import PACKAGE
 
-# Runs this package from its sources, which come with the request: the files the module was unpacked
-# to are private to the user who unpacked them.
-_BOOTSTRAP = """
-import importlib.abc, importlib.util, json, sys
-sent = json.load(sys.stdin)
-class Sent(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
-    def find_spec(self, name, path=None, target=None):
-        if name in sent["sources"]:
-            return importlib.util.spec_from_loader(name, self)
-    def get_source(self, name):
-        return sent["sources"][name]
-    def is_package(self, name):
-        return name == "runbook_probes"
-sys.meta_path.insert(0, Sent())
-from runbook_probes.batch import answer
-json.dump(answer(sent["request"]), sys.stdout)
-"""
+# The files the module was unpacked to are private to the user who unpacked them.
+_THEN = "\nsent = json.load(sys.stdin)\nrun(sent['sources'], sent['request'])\n"
 
 
 def become(user: str) -> bool:
@@ -79,9 +65,10 @@ def answer_elsewhere(prefix: list[str], request: dict[str, object]) -> dict[str,
         CannotLookError: the process gave no answer.
         OSError: it could not be started.
     """
-    sent = json.dumps({"sources": _sources(), "request": request}).encode("ascii")
+    sources = _sources()
+    sent = json.dumps({"sources": sources, "request": request}).encode("ascii")
     done = subprocess.run(
-        [*prefix, sys.executable, "-c", _BOOTSTRAP],
+        [*prefix, sys.executable, "-c", sources[PACKAGE + ".sent"] + _THEN],
         input=sent,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -97,10 +84,13 @@ def answer_elsewhere(prefix: list[str], request: dict[str, object]) -> dict[str,
 
 
 def _sources() -> dict[str, str]:
-    package = __name__.rpartition(".")[0]
-    found = {"runbook_probes": '"""Sent along."""'}
-    for info in pkgutil.iter_modules(sys.modules[package].__path__):
-        source = pkgutil.get_data(package, info.name + ".py")
+    package = sys.modules[__name__.rpartition(".")[0]]
+    sources: dict[str, str] | None = getattr(package.__loader__, "sources", None)
+    if sources is not None:  # We were sent ourselves, by `sent`.
+        return sources
+    found = {PACKAGE: '"""Sent along."""'}
+    for info in pkgutil.iter_modules(package.__path__):
+        source = pkgutil.get_data(package.__name__, info.name + ".py")
         if source is not None:
-            found["runbook_probes." + info.name] = source.decode("utf-8")
+            found[PACKAGE + "." + info.name] = source.decode("utf-8")
     return found
