@@ -9,12 +9,17 @@ from runbook.journal import RunSummary
 from runbook.model.definition import Json
 from runbook.model.event import Mode
 from runbook.views.safe_text import printable
-from runbook.views.words import say_duration
+from runbook.views.words import say_duration, shorten
 
 _MOST_HOSTS_NAMED = 2
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _HEADINGS = ("RUN", "STARTED", "RUNBOOK", "HOSTS", "VERDICT", "CAUSES", "TOOK")
+_GAP = "  "
+_SHORTENED = ("CAUSES", "HOSTS", "RUNBOOK")
+_LEAST_WIDTH = 9
+_LEFT_OUT = ("STARTED", "TOOK", "CAUSES", "HOSTS", "RUNBOOK")
+"""What a narrow terminal has no room for, in this order."""
 
 
 def history_text(
@@ -22,18 +27,29 @@ def history_text(
     *,
     living: Mapping[str, bool | None],
     zone: tzinfo | None = None,
+    width: int | None = None,
 ) -> str:
     """Return a table of runs as they are given; times in `zone`, None for the local one.
 
+    To fit into `width` characters, None for however many, it leaves columns out and shortens others
+    in the order of what is missed least; a run's id and verdict are always whole.
     `living` says of a run that has not ended, by its id, whether its process is alive
     (`journal.holder.alive`): a run under way differs from one whose process is gone.
     """
     if not runs:
         return "No runs."
     rows = [_HEADINGS, *(_row(run, living.get(run.id), zone) for run in runs)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    widths = {
+        heading: max(len(row[column]) for row in rows) for column, heading in enumerate(_HEADINGS)
+    }
+    if width is not None:
+        widths = _fitted(widths, width)
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        _GAP.join(
+            shorten(cell, widths[heading]).ljust(widths[heading])
+            for heading, cell in zip(_HEADINGS, row, strict=True)
+            if heading in widths
+        ).rstrip()
         for row in rows
     )
 
@@ -86,6 +102,29 @@ def moment(text: str, *, now: float, zone: tzinfo | None = None) -> float:
             f'"{printable(text)}" is no time',
             hint="Write an age (30m, 12h, 7d) or a date (2026-01-31, 2026-01-31T03:00).",
         ) from error
+
+
+def _fitted(widths: Mapping[str, int], most: int) -> dict[str, int]:
+    """Return the widths of those columns that a row of `most` characters has room for."""
+    fitted = dict(widths)
+    for missing in range(len(_LEFT_OUT) + 1):
+        left_out = _LEFT_OUT[:missing]
+        fitted = {name: width for name, width in widths.items() if name not in left_out}
+        excess = sum(fitted.values()) + len(_GAP) * (len(fitted) - 1) - most
+        # A run's id tells when it started: not worth shortening others for.
+        if excess <= 0 or (missing and _shrink(fitted, excess)):
+            break
+    return fitted
+
+
+def _shrink(widths: dict[str, int], excess: int) -> bool:
+    """Take `excess` characters from the columns that can be shortened; say whether they had them."""
+    for _ in range(excess):
+        able = [name for name in _SHORTENED if widths.get(name, 0) > _LEAST_WIDTH]
+        if not able:
+            return False
+        widths[max(able, key=widths.__getitem__)] -= 1
+    return True
 
 
 def _row(run: RunSummary, alive: bool | None, zone: tzinfo | None) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from runbook.model.event import (
 from runbook.model.verdict import Verdict
 from runbook.settings import load_settings
 from tests.acceptance.program import Program
+from tests.unit.views.terminals import at_terminal
 
 BEGAN = 1769900000.0  # 2026-01-31 22:53:20 UTC
 
@@ -102,6 +103,15 @@ def test_history_as_a_table(past: Program) -> None:
     assert [line.split()[0] for line in lines] == ["RUN", "bbb3", "aaa2", "aaa1"]
     assert "interrupted" in lines[1]
     assert "escalated" in lines[2]
+
+
+def test_the_table_fits_the_terminal(past: Program) -> None:
+    """Columns are left out where the terminal is narrow; a pipe takes the whole table."""
+    with at_terminal("runbook", "history", columns=50, RUNBOOK_HOME=str(past.home)) as terminal:
+        terminal.expect("RUN .*VERDICT.*aaa1 .*healthy")
+
+    assert "STARTED" not in str(terminal.after)
+    assert "STARTED" in past("history").stdout
 
 
 def test_a_run_is_found_by_its_beginning_or_as_the_last(past: Program) -> None:

@@ -1,5 +1,7 @@
 """`runbook history`: past runs, and those under way."""
 
+import shutil
+import sys
 import time
 from contextlib import closing
 
@@ -80,4 +82,5 @@ def history_command(
     if output.json:
         write_json({"runs": history_document(runs, living=living)})
     else:
-        write(history_text(runs, living=living))
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        write(history_text(runs, living=living, width=columns))

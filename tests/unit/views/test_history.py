@@ -49,6 +49,36 @@ def test_table_has_a_line_for_each_run() -> None:
     assert table() + "\n" == GOLDEN.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("width", range(20, 140, 7))
+def test_the_table_fits_a_terminal(width: int) -> None:
+    """No row is wider than the terminal, and each begins with the whole id and has the verdict."""
+    long = replace(RUN, runbook="certificate-renewal" * 3, causes=("a_long_cause",) * 9)
+
+    head, *rows = history_text([OPEN, long], living={}, zone=UTC, width=width).splitlines()
+
+    assert head.startswith("RUN  ")
+    for row, run in zip(rows, (OPEN, long), strict=True):
+        assert len(row) <= max(width, len(f"{run.id}  under way"))
+        assert row.startswith(run.id)
+        assert state_of(run, None) in row
+
+
+def test_a_terminal_of_80_columns_shows_hosts_and_causes() -> None:
+    """The start goes first, since the id begins with it; then long columns are shortened."""
+    lines = history_text([OPEN, RUN], living={}, zone=UTC, width=80).splitlines()
+
+    assert lines[0].split() == ["RUN", "RUNBOOK", "HOSTS", "VERDICT", "CAUSES", "TOOK"]
+    assert "fix-502" in lines[2]
+    assert "web1, w" in lines[2]
+    assert "backend" in lines[2]
+    assert "3 min 6 s" in lines[2]
+
+
+def test_a_wide_terminal_shows_the_whole_table() -> None:
+    """Where there is room nothing is left out."""
+    assert history_text([OPEN, RUN], living={OPEN.id: True}, zone=UTC, width=200) == table()
+
+
 def test_an_empty_history_says_so() -> None:
     """Nothing to list is said in words, not as a table without lines."""
     assert history_text([], living={}) == "No runs."
