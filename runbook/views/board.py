@@ -25,6 +25,7 @@ from runbook.model.state import HostState
 from runbook.model.verdict import Verdict
 from runbook.views.safe_text import printable
 from runbook.views.telling import Causes, Mark, Told, tell, tell_cause, tell_visits
+from runbook.views.titles import common_title
 
 _Way = tuple[tuple[Mark, str, str], ...]
 """What hosts are folded by: steps and results, but not titles as rendered, nor the values seen."""
@@ -58,10 +59,10 @@ class Group:
         return ends[-1] if ends and self.verdict is not None else None
 
     def title_at(self, line: int, runbook: Runbook) -> str:
-        """Return the title of a line: as rendered, or as written where hosts differ in it."""
-        (title, _), *others = self.titles[line].most_common()
+        """Return the title of a line: as rendered, or what hosts that differ in it share."""
+        titles = [title for title, _ in self.titles[line].most_common()]
         step = runbook.steps.get(self.lines[line].step)
-        return printable(step.title) if others and step is not None else title
+        return titles[0] if step is None else common_title(step.title, titles)
 
     def values_at(self, line: int) -> str:
         """Return what was seen at a line, with how many hosts saw it where they differ."""

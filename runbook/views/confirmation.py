@@ -17,6 +17,7 @@ from runbook.model.state import HostState
 from runbook.views.line import Line
 from runbook.views.safe_text import printable, printable_lines
 from runbook.views.telling import Mark, Told, tell_visits, title_of
+from runbook.views.titles import common_title
 from runbook.views.words import (
     FIX_RESULTS,
     RESULTS,
@@ -218,9 +219,8 @@ def _led_here(request: ApprovalRequest, runbook: Runbook) -> list[RenderableType
 
 def _common(runbook: Runbook, lines: Sequence[Told]) -> Told:
     """Return what holds of a step on several hosts: no value where they differ."""
-    first = lines[0]
-    if any(line.title != first.title for line in lines):
-        first = replace(first, title=printable(runbook.steps[first.step].title))
+    step = runbook.steps[lines[0].step]
+    first = replace(lines[0], title=common_title(step.title, (line.title for line in lines)))
     same = all(line.seen == first.seen for line in lines)
     return first if same else replace(first, seen="")
 

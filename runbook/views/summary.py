@@ -12,6 +12,7 @@ from runbook.model.state import FixPhase, FixRecord, FoundCause, HostState
 from runbook.model.verdict import Verdict, worst
 from runbook.views.safe_text import printable
 from runbook.views.telling import GOOD, title_of
+from runbook.views.titles import common_title
 from runbook.views.words import (
     FIX_RESULTS,
     VERDICTS,
@@ -131,9 +132,9 @@ def _group(finish: Finish, states: Sequence[HostState]) -> Iterable[_Row]:
 
 
 def _title(runbook: Runbook, states: Sequence[HostState], step: str) -> str:
-    """Return a step's title as rendered, or as written where hosts differ in it."""
-    titles = {title_of(runbook, state, step) for state in states}
-    return titles.pop() if len(titles) == 1 else printable(runbook.steps[step].title)
+    """Return a step's title as rendered, or what hosts that differ in it share."""
+    titles = [title_of(runbook, state, step) for state in states]
+    return common_title(runbook.steps[step].title, titles)
 
 
 def _seen(found: FoundCause) -> str:

@@ -67,15 +67,19 @@ def test_hosts_of_one_way_are_one_group() -> None:
 
 
 def test_hosts_whose_titles_differ_are_one_group() -> None:
-    """A title that is rendered differently for hosts is shown as written, and parts nobody."""
-    run = watched("web1", "web2")
+    """A title that is rendered differently parts nobody; its template is not shown."""
+    book = site_book()
+    titled = replace(book.steps["site"], title="{{ inventory_hostname }} answers")
+    play = Play(runbook=replace(book, steps={**book.steps, "site": titled}))
+    play.joined("web1", "web2")
+    run = Watched(play=play, board=Board(runbook=play.runbook))
     for host in ("web1", "web2"):
         seen = looked(host, broken())
         run.on(replace(seen, texts={**seen.texts, "site": Texts(title=f"{host} answers")}))
 
     assert run.rows()[1:3] == [
         "└─ 2 hosts: web1, web2",
-        "   ✗ The site answers through nginx: failed, status 502",
+        "   ✗ … answers: failed, status 502",
     ]
 
 
