@@ -26,18 +26,17 @@ LOGGED = {
     "import-error-class": "ImportError: cannot import name 'User' from 'app.models.user'",
     "port-taken": "address already in use",
 }
-# They differ in one line of the application, so one of them stands for what shows outside.
 BROKEN_IMPORTS = [fault for fault in FAULTS.values() if fault.cause == "import_error"]
-DISTINCT = [fault for fault in FAULTS.values() if fault not in BROKEN_IMPORTS[1:]]
+# The others are injected, and have to show, where they are repaired: in test_fix_502.py.
+CHOSEN = [FAULTS[name] for name in STATES]
 
 
 def test_the_catalogue_is_by_name() -> None:
-    """Every fault stands under its own name, and this file knows each of them."""
+    """Every fault stands under its own name."""
     assert [fault.name for fault in FAULTS.values()] == list(FAULTS)
-    assert {fault.name for fault in DISTINCT} == set(STATES)
 
 
-@pytest.mark.parametrize("fault", DISTINCT, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", CHOSEN, ids=lambda fault: fault.name)
 def test_fault_shows_and_is_mended(running_site: Site, fault: Fault) -> None:
     """The site is healthy, then fails in the way the catalogue says, then is healthy again."""
     site = running_site

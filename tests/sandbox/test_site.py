@@ -57,7 +57,8 @@ def test_listens_on_loopback_only(running_site: Site) -> None:
     listening = {row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes}
 
     assert listening == {
-        f"0100007F:{port:04X}" for port in (running_site.web_port, running_site.backend_port)
+        f"0100007F:{port:04X}"
+        for port in (running_site.web_port, running_site.backend_port, running_site.database_port)
     }
 
 
