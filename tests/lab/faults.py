@@ -96,8 +96,8 @@ _BACKEND_FAULTS = (
         managers=MANAGED,
         breaks=f"""
           {_KEEP_MAIN}; stop
-          sed -i '1i import time; time.sleep(900)' $DIRECTORY/main.py; start
-          cp -p /run/lab-main $DIRECTORY/main.py; sleep 4""",
+          sed -i '1i import time; time.sleep(900)' $DIRECTORY/main.py; start; sleep 4
+          cp -p /run/lab-main $DIRECTORY/main.py""",
     ),
     Fault(
         name="listens on another address",
@@ -423,15 +423,19 @@ _RESOURCES = (
     Fault(
         name="out of open files",
         causes=("fd_limit",),
-        managers=MANAGED,
+        managers=(SYSTEMD,),
         breaks="""
-          p=$(pid); prlimit --pid $p --nofile=$(($(ls /proc/$p/fd | wc -l) + 4)):
+          mkdir /run/systemd/system/$unit.service.d
+          printf '[Service]\\nLimitNOFILE=%d\\n' $(($(ls /proc/$(pid)/fd | wc -l) + 4)) \\
+            > /run/systemd/system/$unit.service.d/00-lab.conf
+          systemctl daemon-reload; restart; until_answers
           systemd-run --quiet --unit=lab-crowd /usr/bin/python3 -c 'import socket, time
 all = [socket.create_connection(("127.0.0.1", 8000)) for _ in range(30)]
 time.sleep(900)'
           sleep 2""",
-        mends="""systemctl stop lab-crowd 2>&- || true; systemctl reset-failed lab-crowd 2>&- || true
-          rm -rf /etc/systemd/system/bandarupay-backend.service.d; systemctl daemon-reload""",
+        mends="""systemctl stop lab-crowd; systemctl reset-failed lab-crowd 2>&- || true
+          rm -rf /etc/systemd/system/$unit.service.d /run/systemd/system/$unit.service.d
+          systemctl daemon-reload; restart""",
     ),
 )
 
