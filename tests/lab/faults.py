@@ -1,6 +1,7 @@
 """What breaks a site, and how: each fault with the causes that `fix-502` has to name for it."""
 
 from tests.lab.breaking import Fault
+from tests.lab.faults_network import FIREWALLS, NETWORK, RULE
 from tests.lab.site import Manager
 
 SYSTEMD, SUPERVISOR, PROCESS = Manager.SYSTEMD, Manager.SUPERVISOR, Manager.PROCESS
@@ -298,102 +299,6 @@ _NGINX = (
     ),
 )
 
-_RULE = "INPUT -i lo -p tcp --dport 8000"
-_UFW_RULE = "-A ufw-before-input -i lo -p tcp --dport 8000 -j"
-_NFT = (
-    "nft add table inet lab; nft add chain inet lab input '{ type filter hook input priority 0; }'"
-)
-
-_FIREWALLS = (
-    *(
-        Fault(
-            name=f"firewall: iptables {target}",
-            causes=("firewall_blocking",),
-            breaks=f"iptables -I {_RULE} -j {target}",
-            shows=f"echo {target}; echo 8000",
-            mends="iptables -F INPUT",
-        )
-        for target in ("REJECT", "DROP")
-    ),
-    *(
-        Fault(
-            name=f"firewall: nft {verdict}",
-            causes=("firewall_blocking",),
-            breaks=f"{_NFT}; nft add rule inet lab input iifname lo tcp dport 8000 {verdict}",
-            shows=f"echo {verdict}; echo 8000",
-            mends="nft delete table inet lab",
-        )
-        for verdict in ("reject", "drop")
-    ),
-    # What users tell ufw comes after its own rule for loopback, so only such a file blocks this.
-    *(
-        Fault(
-            name=f"firewall: ufw {target}",
-            causes=("firewall_blocking",),
-            breaks=f"""cp -p /etc/ufw/before.rules /etc/ufw/ufw.conf /run/
-              sed -i '/ufw-before-input -i lo/i {_UFW_RULE} {target}' /etc/ufw/before.rules
-              ufw allow 22/tcp; ufw allow 80/tcp; ufw --force enable""",
-            shows=f"echo {target}; echo 8000",
-            mends="ufw --force reset; iptables -F INPUT; cp -p /run/before.rules /run/ufw.conf /etc/ufw/",
-        )
-        for target in ("REJECT", "DROP")
-    ),
-    Fault(
-        name="firewall: nginx's user rejected",
-        causes=("proxy_forbidden",),
-        repairable=False,
-        breaks="iptables -I OUTPUT -p tcp --dport 8000 -m owner --uid-owner www-data -j REJECT",
-        mends="iptables -D OUTPUT -p tcp --dport 8000 -m owner --uid-owner www-data -j REJECT",
-    ),
-)
-
-_CERTIFICATE = """
-cp -p /etc/ssl/certs/site.pem /run/lab-pem; cp -p /etc/ssl/private/site.key /run/lab-key
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days %d -subj /CN=%s \
-  -addext subjectAltName=DNS:%s -keyout /etc/ssl/private/site.key -out /etc/ssl/certs/site.pem 2>&-
-sleep 1.5; nginx -s reload; sleep 0.5
-"""
-_OLD_CERTIFICATE = """
-cp -p /run/lab-pem /etc/ssl/certs/site.pem; cp -p /run/lab-key /etc/ssl/private/site.key
-nginx -s reload; sleep 0.5
-"""
-
-_NETWORK = (
-    Fault(
-        name="name resolves elsewhere",
-        causes=("dns_wrong",),
-        repairable=False,
-        settings={"dns_addresses": ["192.0.2.7"]},
-        breaks='cat /etc/hosts > /run/lab-hosts; sed "s/.*$SERVER/192.0.2.9 $SERVER/" /run/lab-hosts > /etc/hosts',
-        shows="echo 192.0.2.9",
-        mends="cat /run/lab-hosts > /etc/hosts",
-    ),
-    Fault(
-        name="certificate expired",
-        causes=("certificate_expired",),
-        repairable=False,
-        breaks=_CERTIFICATE % (0, "$SERVER", "$SERVER"),
-        mends=_OLD_CERTIFICATE,
-    ),
-    Fault(
-        name="certificate of another name",
-        causes=("certificate_mismatch",),
-        repairable=False,
-        breaks=_CERTIFICATE % (30, "other.example", "other.example"),
-        shows="echo other.example",
-        mends=_OLD_CERTIFICATE,
-    ),
-    Fault(
-        name="ufw keeps the world from port 80",
-        causes=("edge_failing",),
-        repairable=False,
-        settings={"edge_url": "http://{{ ansible_host }}"},
-        breaks="ufw allow 22/tcp; ufw deny 80/tcp; ufw --force enable",
-        shows="echo timeout",
-        mends="ufw --force reset",
-    ),
-)
-
 _FILL = "dd if=/dev/zero of=%s bs=64k 2>&- || true"
 _OLD_LOG = "/var/log/nginx/access.log.9.gz"
 
@@ -454,7 +359,7 @@ _PAIRS = (
     Fault(
         name="firewall: iptables REJECT + configuration broken",
         causes=("firewall_blocking", "nginx_config_broken"),
-        breaks=f"{_KEEP}; iptables -I {_RULE} -j REJECT; sed -i '2i lab_unknown on;' $CONFIG",
+        breaks=f"{_KEEP}; iptables -I {RULE} -j REJECT; sed -i '2i lab_unknown on;' $CONFIG",
         shows="echo REJECT",
         mends=f"iptables -F INPUT; {_PUT_BACK}",
     ),
@@ -464,8 +369,8 @@ FAULTS = (
     *_BACKEND_FAULTS,
     *_SERVERS,
     *_NGINX,
-    *_FIREWALLS,
-    *_NETWORK,
+    *FIREWALLS,
+    *NETWORK,
     *_RESOURCES,
     *_PAIRS,
 )
