@@ -1,0 +1,95 @@
+"""The probes as one program for a host's Python."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from runbook.executor.probing import module_request, without_twins
+from runbook.executor.script import answer_in, command, program
+
+
+def probe(id_: str, **more: Any) -> dict[str, Any]:
+    """Return a rendered probe."""
+    return {"id": id_, "type": "load", "args": {}, "timeout": 5.0, "as": None, **more}
+
+
+def run(
+    start: str, sent: bytes, folder: Path, **environment: str
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run a program as a host's shell would."""
+    return subprocess.run(
+        ["/bin/sh", "-c", start],
+        input=sent,
+        cwd=folder,
+        env={"PATH": os.defpath, **environment},
+        capture_output=True,
+        check=False,
+    )
+
+
+def test_a_bare_python_answers(tmp_path: Path) -> None:
+    """The program needs nothing but Python, and prints one line of JSON with all answers."""
+    request = module_request([probe("load"), probe("text", type="file", args={"path": "/"})], None)
+
+    done = run(command(sys.executable, []), program(request), tmp_path)
+
+    assert done.stderr == b""
+    [line] = done.stdout.splitlines()
+    answers = json.loads(line)["answers"]
+    assert answers["load"]["facts"]["cpus"] >= 1
+    assert answers["text"]["facts"]["exists"] is True
+
+
+def test_nothing_is_imported_from_where_it_starts(tmp_path: Path) -> None:
+    """A json.py in the login's home is not taken for Python's, and nothing is written there."""
+    (tmp_path / "json.py").write_text("raise SystemExit('taken')")
+    (tmp_path / "selectors.py").write_text("raise SystemExit('taken')")
+
+    done = run(
+        command(sys.executable, []), program(module_request([probe("load")], None)), tmp_path
+    )
+
+    assert json.loads(done.stdout)["answers"]["load"]["looked"] is True
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["json.py", "selectors.py"]
+
+
+def test_the_first_python_there_is_starts(tmp_path: Path) -> None:
+    """Without a set interpreter the first candidate found answers, in the same round trip."""
+    start = command(None, ["no-such-python", sys.executable, "also-none"])
+
+    done = run(start, program(module_request([probe("load")], None)), tmp_path)
+
+    assert json.loads(done.stdout)["answers"]["load"]["looked"] is True
+
+
+def test_what_a_login_prints_comes_before() -> None:
+    """The answer is the last line, whatever is printed ahead of it; no answer is none."""
+    assert answer_in('Welcome!\n{"a": 1}\n{"answers": {}}\n') == {"answers": {}}
+    assert answer_in("Welcome!\n") is None
+    assert answer_in("[1]\n") is None
+    assert answer_in("") is None
+
+
+def test_the_same_question_is_asked_once() -> None:
+    """Probes that differ in nothing but their ids are one; any other difference keeps them apart."""
+    asked, answered_by = without_twins(
+        [
+            probe("one", args={"a": 1, "b": 2}),
+            probe("two", args={"b": 2, "a": 1}),
+            probe("other", args={"a": 2, "b": 2}),
+            probe("user", args={"a": 1, "b": 2}, **{"as": "www-data"}),
+            probe("slow", args={"a": 1, "b": 2}, timeout=9.0),
+        ]
+    )
+
+    assert [each["id"] for each in asked] == ["one", "other", "user", "slow"]
+    assert answered_by == {
+        "one": "one",
+        "two": "one",
+        "other": "other",
+        "user": "user",
+        "slow": "slow",
+    }
