@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+BENCH  := build/bench
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test check unit demo bench docs clean lab lab-down lab-tools matrix
@@ -38,9 +39,11 @@ unit: $(READY) lab-tools ## Run all tests
 demo: $(READY) ## Start a sandbox site, break it, and let runbook repair it
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
 
-bench: $(READY) ## Measure the engine and the journal
-	$(BIN)/python benchmarks/engine_scale.py
-	$(BIN)/python benchmarks/journal.py
+bench: $(READY) lab-tools ## Measure runbook beside its peers; see docs/concepts/performance.md
+	@test -x $(BENCH)/bin/pyinfra || $(PYTHON) -m venv $(BENCH)
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --group bench
+	$(BIN)/python -m benchmarks --peers $(BENCH)/bin $(ARGS)
 
 docs: $(READY) ## Generate the reference pages again
 	@for page in docs/generate_*.py; do echo "$$page"; $(BIN)/python "$$page"; done

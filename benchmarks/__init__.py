@@ -1,0 +1,1 @@
+"""What runbook costs beside its peers: `make bench`, or `python -m benchmarks --help`."""

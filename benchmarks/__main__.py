@@ -1,0 +1,100 @@
+"""Measure runbook beside its peers: a table, `benchmarks/results.json` and `benchmarks/results.svg`.
+
+    python -m benchmarks [--peers FOLDER] [--hosts 1,10,50] [--rounds 5] [--only diagnose,repair,…]
+
+Hosts are those of the lab, so diagnosing and repairing need root on Linux. Each round starts every
+program once, in turn. All have their connections open from the round before that does not count.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks import alone, on_hosts
+from benchmarks.rows import Row
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """What is to be measured; `peers` is the folder with the peers' programs."""
+
+    peers: Path
+    hosts: tuple[int, ...]
+    rounds: int
+    only: frozenset[str]
+
+    def wants(self, part: str) -> bool:
+        """Say whether a part is to be measured."""
+        return not self.only or part in self.only
+
+
+def main() -> None:
+    """Measure, and write down what came of it."""
+    wanted = _wanted()
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="runbook-bench-") as folder:
+        if wanted.wants("commands"):
+            rows += alone.commands(Path(folder), wanted.rounds)
+        if wanted.wants("engine"):
+            rows += alone.engine()
+        if wanted.wants("journal"):
+            rows += alone.journal(Path(folder), wanted.rounds)
+        for count in wanted.hosts:
+            rows += on_hosts.diagnose(Path(folder), wanted.peers, count, wanted.rounds, wanted.only)
+            _show(rows)
+    rows += on_hosts.growth(rows)
+    document = {"machine": _machine(), "rows": [asdict(row) for row in rows]}
+    (HERE / "results.json").write_text(json.dumps(document, indent=2) + "\n")
+    _show(rows)
+    subprocess.run(
+        [wanted.peers / "python", HERE / "plot.py", HERE / "results.json", HERE / "results.svg"],
+        check=True,
+    )
+
+
+def _show(rows: list[Row]) -> None:
+    print(
+        f"\n{_machine()}\n\n{'work':<44} {'against':<40} {'ours':>9} {'theirs':>9} {'ratio':>6} {'at most':>7}"
+    )
+    for row in rows:
+        mark = "" if row.met is None else "met" if row.met else "NOT MET"
+        target = "" if row.target is None else f"{row.target:g}"
+        print(
+            f"{row.work:<44} {row.against:<40} {row.ours:>9} {row.theirs:>9} {row.ratio:>6.2f}"
+            f" {target:>7} {mark}",
+            flush=True,
+        )
+
+
+def _machine() -> str:
+    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    return (
+        f"{os.cpu_count()} cores, {platform.system()} {platform.release()},"
+        f" Python {platform.python_version()}, load {load}"
+    )
+
+
+def _wanted() -> Wanted:
+    parser = argparse.ArgumentParser(description="Measure runbook beside its peers.")
+    parser.add_argument("--peers", type=Path, default=Path("build/bench/bin"))
+    parser.add_argument("--hosts", default="1,10,50")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="")
+    given = parser.parse_args()
+    return Wanted(
+        peers=given.peers.absolute(),
+        hosts=tuple(int(each) for each in given.hosts.split(",") if each),
+        rounds=given.rounds,
+        only=frozenset(each for each in given.only.split(",") if each),
+    )
+
+
+if __name__ == "__main__":
+    main()

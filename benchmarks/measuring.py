@@ -1,0 +1,126 @@
+"""Whole processes, timed in turn, so that a busy while of the machine is one for all of them."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+SAMPLE_S = 0.2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contender:
+    """A program that does the work; exit codes but `expected` mean that it did not.
+
+    `prepare` is called before each round, and not timed.
+    """
+
+    name: str
+    command: Sequence[str]
+    expected: tuple[int, ...] = (0,)
+    environment: Mapping[str, str] | None = None
+    stdin: str | None = None
+    prepare: Callable[[], None] | None = None
+
+
+def in_turn(
+    contenders: Sequence[Contender], rounds: int, *, warm_up: bool = True
+) -> dict[str, float]:
+    """Return each contender's median of seconds, over rounds of A B C A B C …."""
+    took: dict[str, list[float]] = {one.name: [] for one in contenders}
+    for number in range(-1 if warm_up else 0, rounds):
+        for one in contenders:
+            seconds = once(one)
+            print(f"  {one.name}: {seconds:.2f} s", file=sys.stderr, flush=True)
+            if number >= 0:
+                took[one.name].append(seconds)
+    return {name: median(each) for name, each in took.items()}
+
+
+def once(one: Contender) -> float:
+    """Do the work once; return its seconds, or exit where it was not done."""
+    if one.prepare is not None:
+        one.prepare()
+    began = time.perf_counter()
+    done = subprocess.run(
+        one.command,
+        env=_environment(one),
+        input=one.stdin or "",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    took = time.perf_counter() - began
+    _judge(one, done.returncode, done.stdout + done.stderr)
+    return took
+
+
+def cpu_ms(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, float]:
+    """Return each command's milliseconds of CPU, the median of some rounds taken in turn."""
+    took: dict[str, list[float]] = {name: [] for name in commands}
+    for number in range(-1, rounds):
+        for name, command in commands.items():
+            before = os.times()
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+            after = os.times()
+            spent = after.children_user + after.children_system
+            spent -= before.children_user + before.children_system
+            if number >= 0:
+                took[name].append(1000 * spent)
+    return {name: median(each) for name, each in took.items()}
+
+
+def peak_memory_mib(one: Contender) -> float:
+    """Do the work once; return the most memory its process tree held at a time.
+
+    What processes share is counted once (`Pss` of proc_pid_smaps(5)).
+    """
+    if one.prepare is not None:
+        one.prepare()
+    with subprocess.Popen(
+        one.command,
+        env=_environment(one),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        most = 0.0
+        while process.poll() is None:
+            most = max(most, sum(_proportional_kib(pid) for pid in _tree(process.pid)) / 1024)
+            time.sleep(SAMPLE_S)
+    _judge(one, process.returncode, "")
+    return most
+
+
+def _environment(one: Contender) -> dict[str, str]:
+    return {**os.environ, **(one.environment or {})}
+
+
+def _judge(one: Contender, code: int, said: str) -> None:
+    if code not in one.expected:
+        raise SystemExit(f"{one.name}: exit code {code}\n{said[-3000:]}")
+
+
+def _tree(root: int) -> list[int]:
+    parents: dict[int, int] = {}
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            parents[int(place.name)] = int(
+                (place / "stat").read_text().rpartition(")")[2].split()[1]
+            )
+    found = [root]
+    for pid in found:
+        found += [child for child, parent in parents.items() if parent == pid]
+    return found
+
+
+def _proportional_kib(pid: int) -> int:
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("Pss:")).split()[1])
+    return 0

@@ -1,0 +1,190 @@
+"""Diagnosing and repairing hosts of the lab, by runbook and by its peers, on the same evidence."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks.measuring import Contender, in_turn, peak_memory_mib
+from benchmarks.rows import Row, row
+from tests.lab import obstacles
+from tests.lab.host import HostPlan
+from tests.lab.lab import Lab
+from tests.lab.site import Manager, Site
+
+ROOT = Path(__file__).parent.parent
+PEERS = Path(__file__).parent / "peers"
+FORKS = 50
+OWN = "runbook"
+PIPELINED = "playbook with pipelining"
+PLAIN = "playbook as installed"
+PYINFRA = "pyinfra"
+BASH = "one bash script over ssh"
+
+FAULTS = {
+    "the backend is stopped": "systemctl stop bandarupay-backend",
+    "the upstream's port is wrong": "sed -i 's/server 127.0.0.1:8000/server 127.0.0.1:8999/'"
+    " /etc/nginx/sites-available/backend && systemctl reload nginx",
+    "nginx is stopped": "systemctl stop nginx",
+}
+
+
+def diagnose(folder: Path, peers: Path, count: int, rounds: int, only: frozenset[str]) -> list[Row]:
+    """Diagnose so many healthy hosts, and repair one."""
+    obstacle = obstacles.find()
+    if obstacle is not None:
+        print(f"{count} hosts are left out: {obstacle}", file=sys.stderr)
+        return []
+    with Lab.create(f"bench-{count}", folder / f"lab{count}") as lab:
+        plans = [
+            HostPlan(name=f"web{number}", site=Site(manager=Manager.SYSTEMD, postgresql=False))
+            for number in range(1, count + 1)
+        ]
+        lab.up(*plans)
+        bench = _Bench(lab, peers, folder)
+        rows: list[Row] = []
+        if not only or "diagnose" in only:
+            rows += bench.diagnosis(count, rounds)
+        if count == 1 and (not only or "repair" in only):
+            rows += bench.repair(rounds)
+        return rows
+
+
+def growth(rows: Sequence[Row]) -> list[Row]:
+    """Compare our own diagnoses of many hosts and of one."""
+    ours = {each.work: float(each.ours.split()[0]) for each in rows if each.against == PIPELINED}
+    one, many = ours.get(_work(1)), ours.get(_work(50))
+    if one is None or many is None:
+        return []
+    return [row(_work(50), "our own diagnosis of one host", many, one, 12.0, "s")]
+
+
+def _work(count: int) -> str:
+    return f"diagnose {count} host{'s' * (count > 1)}"
+
+
+class _Bench:
+    """The contenders in one lab."""
+
+    def __init__(self, lab: Lab, peers: Path, folder: Path) -> None:
+        self._lab = lab
+        self._peers = peers
+        self._home = folder / "home"
+        self._pyinfra_inventory = lab.folder / "hosts.py"
+        hosts = [
+            (
+                one.address,
+                {
+                    "ssh_user": "deploy",
+                    "ssh_key": str(lab.folder / "id_ed25519"),
+                    "ssh_known_hosts_file": str(lab.folder / "known_hosts"),
+                },
+            )
+            for one in lab.hosts.values()
+        ]
+        self._pyinfra_inventory.write_text(f"prod = {hosts!r}\n")
+
+    def diagnosis(self, count: int, rounds: int) -> list[Row]:
+        """Diagnose all hosts of the lab, which are healthy."""
+        ours = self._runbook("diagnose")
+        playbook = self._playbook(PIPELINED, "diagnose.yml", pipelining=True)
+        contenders = [ours, playbook, self._pyinfra()]
+        if count == 1:
+            contenders += [self._bash(), self._playbook(PLAIN, "diagnose.yml", pipelining=False)]
+        took = in_turn(contenders, rounds if count == 1 else max(1, rounds // count))
+        targets = {PIPELINED: 0.28, PYINFRA: 0.80, BASH: 4.0}
+        if count > 1:
+            targets = {PIPELINED: 0.20} if count >= FORKS else {}
+        rows = [
+            row(_work(count), name, took[OWN], seconds, targets.get(name), "s")
+            for name, seconds in took.items()
+            if name != OWN
+        ]
+        if count >= FORKS:
+            held, theirs = (peak_memory_mib(each) for each in (ours, playbook))
+            rows.append(row(f"memory, {_work(count)}", PIPELINED, held, theirs, 1.3, "MiB"))
+        return rows
+
+    def repair(self, rounds: int) -> list[Row]:
+        """Repair each fault."""
+        rows = []
+        for fault, command in FAULTS.items():
+            contenders = [
+                self._runbook("run", "--yes", prepare=self._breaking(command)),
+                self._playbook(
+                    PIPELINED, "repair.yml", pipelining=True, prepare=self._breaking(command)
+                ),
+            ]
+            took = in_turn(contenders, rounds, warm_up=False)
+            rows.append(row(f"repair: {fault}", PIPELINED, took[OWN], took[PIPELINED], 0.50, "s"))
+        return rows
+
+    def _breaking(self, command: str) -> Callable[[], None]:
+        def prepare() -> None:
+            host = next(iter(self._lab.hosts.values()))
+            # Systemd counts starts; a limit reached by our rounds would be a fault of its own.
+            host.exec(
+                "sh", "-c", "systemctl reset-failed; systemctl start nginx bandarupay-backend"
+            )
+            host.exec("sh", "-c", command)
+
+        return prepare
+
+    def _here(self, *command: str | Path) -> list[str]:
+        """Return the arguments that run a command in the lab's network."""
+        return self._lab.record.namespaces.connected([str(word) for word in command])
+
+    def _runbook(self, *words: str, prepare: Callable[[], None] | None = None) -> Contender:
+        command, *options = words
+        return Contender(
+            name=OWN,
+            command=self._here(
+                *(sys.executable, "-m", "runbook", command, "fix-502", "--host", "prod"),
+                *("-i", str(self._lab.inventory), "--json", *options),
+            ),
+            environment={"RUNBOOK_HOME": str(self._home), "PYTHONPATH": str(ROOT)},
+            prepare=prepare,
+        )
+
+    def _playbook(
+        self,
+        name: str,
+        playbook: str,
+        *,
+        pipelining: bool,
+        prepare: Callable[[], None] | None = None,
+    ) -> Contender:
+        return Contender(
+            name=name,
+            command=self._here(
+                Path(sys.executable).with_name("ansible-playbook"),
+                *("-i", str(self._lab.inventory), "--forks", str(FORKS), str(PEERS / playbook)),
+            ),
+            environment={"ANSIBLE_PIPELINING": str(pipelining)},
+            prepare=prepare,
+        )
+
+    def _pyinfra(self) -> Contender:
+        return Contender(
+            name=PYINFRA,
+            command=self._here(
+                self._peers / "pyinfra",
+                *("-y", "--parallel", str(FORKS), str(self._pyinfra_inventory)),
+                PEERS / "diagnose_pyinfra.py",
+            ),
+        )
+
+    def _bash(self) -> Contender:
+        [one] = self._lab.hosts.values()
+        options = {
+            "IdentityFile": self._lab.folder / "id_ed25519",
+            "UserKnownHostsFile": self._lab.folder / "known_hosts",
+            "ControlMaster": "auto",
+            "ControlPersist": "60s",
+            "ControlPath": self._lab.record.folder / "connections" / "bash",
+        }
+        words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+        return Contender(
+            name=BASH,
+            command=self._here("ssh", *words, f"deploy@{one.address}", "sudo bash -s"),
+            stdin=(PEERS / "diagnose.sh").read_text(),
+        )
