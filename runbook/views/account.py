@@ -26,7 +26,10 @@ class Passed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cause:
-    """A cause, with the step that found it first and what was seen there."""
+    """A cause, with the step that found it first and what was seen there.
+
+    Where a branch found it, that is the last check that failed before.
+    """
 
     id: str
     title: str

@@ -23,6 +23,7 @@ from runbook.model.event import (
 )
 from runbook.model.state import HostState
 from runbook.model.verdict import Verdict
+from runbook.views.evidence import speaking
 from runbook.views.safe_text import printable
 from runbook.views.telling import Causes, Mark, Told, tell, tell_cause, tell_visits
 from runbook.views.titles import common_title
@@ -137,7 +138,9 @@ class Board:
 
     def _take_up(self, state: HostState) -> None:
         lines = tell_visits(self.runbook, state)
-        lines += [tell_cause(self.runbook, item.cause, item.evidence) for item in state.causes]
+        for found in state.causes:
+            seen = speaking(found.evidence, state, epoch=found.epoch)
+            lines.append(tell_cause(self.runbook, found.cause, seen))
         self._put(state.host, tuple(lines), state.verdict)
 
     def _on_host(self, event: HostEvent, state: HostState, now: float) -> None:
@@ -146,7 +149,7 @@ class Board:
         told = None if isinstance(event, FixVerified) else tell(self.runbook, event, state)
         if told is not None:
             lines = _with(lines, told)
-        lines = (*lines, *self._causes.found_by(event))
+        lines = (*lines, *self._causes.found_by(event, state))
         self._put(host, lines, state.verdict)
         if isinstance(event, HostJoined) and self.note is not None:
             self._activities.setdefault(host, self.note)

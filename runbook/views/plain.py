@@ -99,7 +99,7 @@ class PlainObserver:
 
     def _on_host(self, event: HostEvent, state: HostState) -> None:
         told = tell(self.runbook, event, state)
-        for line in ([told] if told is not None else []) + self._causes.found_by(event):
+        for line in ([told] if told is not None else []) + self._causes.found_by(event, state):
             self._write(f"{printable(event.host)}: {line.mark.value} {line}")
 
     def _write(self, line: str) -> None:

@@ -17,6 +17,7 @@ from runbook.model.event import FixDeclined
 from runbook.model.observation import Observation, TaskChange
 from runbook.model.verdict import Verdict
 from runbook.views.account import Cause, HostAccount, Passed, Repair, RunAccount
+from runbook.views.evidence import is_choice
 from runbook.views.outline import Block, Facts, Heading, Item, Part, Quote, as_markdown, as_text
 from runbook.views.report_story import account_of
 from runbook.views.safe_text import printable
@@ -184,7 +185,7 @@ def _passed(step: Passed) -> Iterator[Part]:
 
 def _seen(evidence: Observation, step: str) -> Iterator[Part]:
     """Say what was seen, and beside a fault what was expected."""
-    seen = say_observation(evidence, step, limit=_LONGEST_LINE)
+    seen = "" if is_choice(evidence) else say_observation(evidence, step, limit=_LONGEST_LINE)
     unknown = evidence.result is CheckResult.UNKNOWN
     if seen:
         yield Item(words=["why: " if unknown else "seen: ", Quote(seen)], depth=1)
@@ -195,12 +196,12 @@ def _seen(evidence: Observation, step: str) -> Iterator[Part]:
 
 def _cause(cause: Cause, told: HostAccount) -> Iterator[Part]:
     yield Item(words=_named(cause.title, cause.id))
-    evidence = cause.evidence
-    if evidence is None:
-        return
-    yield Item(words=["found by ", *_named(told.titles.get(cause.step, ""), cause.step)], depth=1)
-    yield from _seen(evidence, cause.step)
-    yield from _all_facts(evidence)
+    if cause.step:
+        title = told.titles.get(cause.step, "")
+        yield Item(words=["found by ", *_named(title, cause.step)], depth=1)
+    if cause.evidence is not None:
+        yield from _seen(cause.evidence, cause.step)
+        yield from _all_facts(cause.evidence)
 
 
 def _all_facts(evidence: Observation) -> Iterator[Part]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from runbook.journal import Entry, RunSummary
-from runbook.model.definition import End, FixResult, Goto, Json
+from runbook.model.definition import CheckResult, End, FixResult, Goto, Json
 from runbook.model.event import (
     Acted,
     Answered,
@@ -36,6 +36,7 @@ from runbook.model.event import (
 from runbook.model.observation import Observation, Texts
 from runbook.model.verdict import Verdict, worst
 from runbook.views.account import Cause, HostAccount, Moment, Passed, Repair, RunAccount
+from runbook.views.evidence import is_choice
 
 
 def account_of(summary: RunSummary, entries: Iterable[Entry]) -> RunAccount:
@@ -66,7 +67,10 @@ def account_of(summary: RunSummary, entries: Iterable[Entry]) -> RunAccount:
 
 @dataclass(kw_only=True, slots=True)
 class _Story:
-    """What has been heard of one host so far; `written` are steps' titles as written, by id."""
+    """What has been heard of one host so far.
+
+    `written` are steps' titles as written, by id; `epoch_at` is where on the path its epoch began.
+    """
 
     host: str
     written: Mapping[str, str]
@@ -80,14 +84,26 @@ class _Story:
     refusals: list[FixDeclined] = field(default_factory=list)
     approvals: dict[str, FixApproved] = field(default_factory=dict)
     answers: dict[str, Answered] = field(default_factory=dict)
+    epoch_at: int = 0
 
     def title(self, step: str) -> str:
         texts = self.texts.get(step)
         return texts.title if texts is not None else self.written.get(step, "")
 
     def find(self, cause: str | None, step: str, at: float, seen: Observation | None) -> None:
-        if cause is not None:
-            self.causes.setdefault(cause, (step, at, seen))
+        if cause is None:
+            return
+        if seen is not None and is_choice(seen):
+            step, seen = self.last_failed() or (step, None)
+        self.causes.setdefault(cause, (step, at, seen))
+
+    def last_failed(self) -> tuple[str, Observation] | None:
+        """Return the last step of the epoch whose look failed, with what was seen."""
+        for passed in reversed(self.path[self.epoch_at :]):
+            seen = passed.evidence
+            if seen is not None and seen.result is CheckResult.FAILED:
+                return passed.step, seen
+        return None
 
     def told(self, cause_titles: Mapping[str, str]) -> HostAccount:
         return HostAccount(
@@ -186,6 +202,7 @@ def _hear_host(story: _Story, event: HostEvent, at: float) -> str:
             story.find(event.cause, _seen_by(story, event), at, event.evidence)
             return f"cause found: {event.cause}"
         case EvidenceExpired():
+            story.epoch_at = len(story.path)
             return f"evidence for {event.step} was {event.age_s:.0f} s old: looking again"
         case HostFinished():
             story.verdict, story.reason = event.verdict, event.reason
@@ -262,7 +279,7 @@ def _hear_fix(
 
 
 def _conclude_fix(story: _Story, event: FixConcluded, at: float) -> str:
-    begun = event.result is not FixResult.DECLINED
+    ends_epoch = begun = event.result is not FixResult.DECLINED
     repair = story.repairs[-1] if begun and story.repairs else None
     if repair is not None:
         seen = repair.verification is not None and repair.verification.result is event.result
@@ -274,6 +291,7 @@ def _conclude_fix(story: _Story, event: FixConcluded, at: float) -> str:
             reason=event.reason,
         )
         withheld = repair.ended is not None and repair.ended.acted is Acted.WITHHELD
+        ends_epoch = not withheld
         if not withheld:
             # A yes is for one walk; the next one may find something else.
             story.approvals.clear()
@@ -288,6 +306,8 @@ def _conclude_fix(story: _Story, event: FixConcluded, at: float) -> str:
             reason=event.reason,
         )
     )
+    if ends_epoch:
+        story.epoch_at = len(story.path)
     return _with(f"{event.step}: {event.result.value}, {led_to(event.next)}", event.reason)
 
 

@@ -10,6 +10,7 @@ from runbook.model.definition import Fix, FixResult, Runbook
 from runbook.model.event import Acted, Mode
 from runbook.model.state import FixPhase, FixRecord, FoundCause, HostState
 from runbook.model.verdict import Verdict, worst
+from runbook.views.evidence import speaking
 from runbook.views.safe_text import printable
 from runbook.views.telling import GOOD, title_of
 from runbook.views.titles import common_title
@@ -116,7 +117,7 @@ def _group(finish: Finish, states: Sequence[HostState]) -> Iterable[_Row]:
         style="bold green" if good else "bold red",
     )
     for index, found in enumerate(first.causes):
-        seen = Counter(_seen(state.causes[index]) for state in states)
+        seen = Counter(_seen(state, state.causes[index]) for state in states)
         yield _Row(label="cause", text=_cause(finish.runbook, found, seen))
     for record in first.fixes:
         title = _title(finish.runbook, states, record.step)
@@ -137,8 +138,9 @@ def _title(runbook: Runbook, states: Sequence[HostState], step: str) -> str:
     return common_title(runbook.steps[step].title, titles)
 
 
-def _seen(found: FoundCause) -> str:
-    return say_observation(found.evidence) if found.evidence is not None else ""
+def _seen(state: HostState, found: FoundCause) -> str:
+    seen = speaking(found.evidence, state, epoch=found.epoch)
+    return say_observation(seen) if seen is not None else ""
 
 
 def _cause(runbook: Runbook, found: FoundCause, seen: Counter[str]) -> str:

@@ -36,6 +36,7 @@ from runbook.model.event import (
 from runbook.model.observation import Observation
 from runbook.model.state import HostState, Visit
 from runbook.model.verdict import Verdict
+from runbook.views.evidence import speaking
 from runbook.views.safe_text import printable
 from runbook.views.words import (
     FIX_RESULTS,
@@ -127,14 +128,15 @@ class Causes:
             now = {found.cause for found in state.causes if found.epoch == state.epoch}
             self._told[state.host] = now
 
-    def found_by(self, event: HostEvent) -> list[Told]:
+    def found_by(self, event: HostEvent, state: HostState) -> list[Told]:
         """Say which causes an event finds that have not been told."""
         told = self._told.setdefault(event.host, set())
         lines = []
         for cause, evidence in _causes(event):
             if cause not in told:
                 told.add(cause)
-                lines.append(tell_cause(self.runbook, cause, evidence))
+                seen = speaking(evidence, state, epoch=state.epoch)
+                lines.append(tell_cause(self.runbook, cause, seen))
         if isinstance(event, FixConcluded | EvidenceExpired):
             told.clear()  # They end the epoch: what is found after them is news.
         return lines

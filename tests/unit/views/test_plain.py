@@ -2,12 +2,17 @@
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 
-from runbook.model.event import HostEvent, RunResumed
+from runbook.model.definition import End
+from runbook.model.event import HostEvent, Mode, RunResumed
+from runbook.model.verdict import Verdict
 from runbook.views.plain import PlainObserver
-from tests.unit.views.scenes import Play, approved, broken, looked, stopped
+from runbook.views.summary import Finish, summary_text
+from tests.engine_harness import branch, cases, check
+from tests.unit.views.scenes import SITE_PASSES, Play, approved, broken, looked, site_book, stopped
 
 
 def tell(view: PlainObserver, play: Play, *events: HostEvent) -> None:
@@ -32,6 +37,27 @@ def test_lines_wait_while_somebody_else_writes() -> None:
 
     tell(view, play, approved("web1"))
     assert stream.getvalue().endswith("approved by ann\n")
+
+
+def test_a_cause_found_by_a_branch_is_told_with_the_check_that_failed() -> None:
+    """Which case held is no evidence: what the last failed check saw is."""
+    which = branch("which", ["end:escalated"], "end:escalated")
+    found = End(verdict=Verdict.ESCALATED, cause="backend_stopped")
+    which = replace(which, cases=(replace(which.cases[0], next=found),))
+    site = replace(check("site", failed="which"), passes=SITE_PASSES)
+    play = Play(runbook=replace(site_book(), steps={"site": site, "which": which}))
+    stream = io.StringIO()
+    view = PlainObserver(runbook=play.runbook, stream=stream)
+    play.joined("web1")
+
+    tell(view, play, looked("web1", {"site": broken()["site"], "which": cases("true")}))
+
+    assert "! cause: The backend service is not running — status 502\n" in stream.getvalue()
+    assert "cases" not in stream.getvalue()
+    finish = Finish(
+        runbook=play.runbook, run="r1", mode=Mode.RUN, states=play.states, pattern="web1"
+    )
+    assert "The backend service is not running (status 502)" in summary_text(finish)
 
 
 def test_an_error_loses_no_lines() -> None:

@@ -15,6 +15,7 @@ from runbook.model.definition import CheckResult, End, FixResult, Goto
 from runbook.model.event import (
     Acted,
     Event,
+    EvidenceExpired,
     FixConcluded,
     FixEnded,
     FixIntended,
@@ -33,6 +34,8 @@ from tests.unit.views.report_scenes import (
     ANSWERED,
     BAD_GATEWAY,
     HOSTILE,
+    IMPORTS,
+    RUNNING,
     START,
     STARTED,
     concluded,
@@ -320,6 +323,40 @@ def test_times_are_in_the_zone_asked_for() -> None:
     assert START == 1771125120.0
     assert "2026-02-15 03:12:00 UTC" in text
     assert "2026-02-15 03:12:01.500 web1 joined" in text
+
+
+def test_a_cause_found_by_a_branch_rests_on_the_last_failed_check() -> None:
+    """Which cases held says nothing of the host; the check that failed in this epoch does."""
+    cases = Observation(result=CheckResult.PASSED, facts={"cases": ["false", "true"]})
+    end = End(verdict=Verdict.ESCALATED, cause="backend_stopped")
+
+    def branch(host: str) -> Event:
+        return StepConcluded(host=host, step="which", result="case 2", next=end, evidence=cases)
+
+    run = written([
+        (0, "anna", [
+            STARTED,
+            concluded("web1", "imports", IMPORTS, Goto(step="site")),
+            EvidenceExpired(host="web1", step="restart", age_s=99.0),
+            concluded("web1", "site", BAD_GATEWAY, Goto(step="backend_state")),
+            concluded("web1", "backend_state", RUNNING, Goto(step="which")),
+            branch("web1"),
+            concluded("web2", "site", BAD_GATEWAY, Goto(step="restart")),
+            FixIntended(host="web2", step="restart", attempt=1, invocation="i1"),
+            FixConcluded(host="web2", step="restart", result=FixResult.NO_EFFECT,
+                         next=Goto(step="which")),
+            branch("web2"),
+        ])
+    ])  # fmt: skip
+
+    hosts = run_document(*run)["hosts"]
+
+    (cause,) = hosts["web1"]["causes"]
+    assert cause["evidence"]["step"] == "site"
+    assert cause["evidence"]["facts"]["status"] == 502
+    assert [cause["evidence"] for cause in hosts["web2"]["causes"]] == [None]
+    assert "cases" not in report_text(*run, zone=UTC)
+    assert "found by What is to be done? (which)" in report_text(*run, zone=UTC)
 
 
 def test_a_branch_says_which_case_was_taken() -> None:
