@@ -33,6 +33,7 @@ def host_variables(site: Deployment) -> dict[str, object]:
         "server_name": SERVER_NAME,
         "health_path": "/health",
         "login_path": "/api/v1/auth/unified-login",
+        "openapi_path": "/api/v1/openapi.json",
         "backend_host": "127.0.0.1",
         "backend_port": site.backend_port,
         "backend_manager": "supervisor",

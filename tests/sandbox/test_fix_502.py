@@ -28,7 +28,7 @@ EVIDENCE = {
     "directive-unknown": "proxy_passs",
     "listen-duplicate": "duplicate listen",
     "upstream-missing": "host not found in upstream",
-    "login-missing": "404",
+    "login-missing": "/api/v1/accounts/unified-login",
 }
 # Other shapes of a cause: those are for the whole matrix.
 FURTHER = {"import-error-auth", "import-error-class", "directive-unknown", "listen-duplicate"}
@@ -80,6 +80,29 @@ def test_a_healthy_site_is_left_alone(site: Site, tmp_path: Path) -> None:
 
     assert (done.code, done.document["verdict"]) == (0, "healthy"), done.stderr
     assert done.document["hosts"]["web1"]["fixes"] == []
+
+
+def test_a_healthy_site_costs_one_look_and_no_login(site: Site, tmp_path: Path) -> None:
+    """All that a healthy site is asked about is seen in one go, and nobody tries to log in."""
+    access_log = site.folder / "log/backend-access.log"
+    before = len(access_log.read_text())
+
+    done = _fix(site, tmp_path)
+
+    assert done.stderr.count("… looking\n") == 1
+    assert "login_routed" in done.document["hosts"]["web1"]["path"]
+    assert "POST" not in access_log.read_text()[before:]
+
+
+def test_after_a_fix_the_site_is_watched_as_long_as_asked(site: Site, tmp_path: Path) -> None:
+    """With watch_for the logs and the site have to stay calm before the run says resolved."""
+    FAULTS["nginx-config-broken"].inject(site)
+
+    done = _fix(site, tmp_path, "--yes", "--set", "watch_for=10s")
+
+    host = done.document["hosts"]["web1"]
+    assert (done.code, host["verdict"]) == (0, "resolved"), done.stderr
+    assert {"login", "watch_10s"} <= set(host["path"])
 
 
 def test_two_faults_at_once_are_repaired_in_one_run(site: Site, tmp_path: Path) -> None:
