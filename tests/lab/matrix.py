@@ -41,8 +41,8 @@ find /etc /opt /srv /usr/local /var/www ! -path '*/__pycache__*' ! -path '*/.git
   \( -type f -o -type l \) -printf '%p %m %u %l ' \( -type l -printf '\n' -o -exec sha256sum {} \; \) |
   sed 's, /[^ ]*$,,'
 systemctl list-unit-files --no-legend --no-pager | grep -v transient
-iptables-save | grep ^-A || true
-nft list ruleset | grep -E '(drop|reject)' || true
+iptables-save | grep ^-A | grep -v ufw || true
+nft list ruleset | grep -E ' (drop|reject)( |$)' | grep -v ufw | sed 's/counter packets.*bytes [0-9]*//' || true
 dpkg-query --show
 """
 
