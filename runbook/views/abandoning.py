@@ -5,7 +5,7 @@ from runbook.executor.leftovers import is_at_work
 from runbook.journal import Journal, RunSummary
 from runbook.views import output
 from runbook.views.options import Output
-from runbook.views.report import run_document
+from runbook.views.report_document import run_document
 from runbook.views.running import operator_name
 from runbook.views.words import say_hosts
 

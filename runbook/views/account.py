@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runbook.journal import RunSummary
-from runbook.model.definition import End, FixResult, Goto, Json
+from runbook.model.definition import CheckResult, End, FixResult, Goto, Json
 from runbook.model.event import Answered, FixApproved, FixDeclined, FixEnded
 from runbook.model.observation import Observation, Verification
 from runbook.model.verdict import Verdict
+from runbook.views.evidence import bundle_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +23,11 @@ class Passed:
     evidence: Observation | None = None
     reason: str | None = None
     answer: Answered | None = None
+
+    @property
+    def bundle(self) -> Mapping[str, Json]:
+        """The answers that a collect step gathered, by the names of its probes."""
+        return {} if self.evidence is None else bundle_of(self.evidence)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,8 +93,14 @@ class HostAccount:
 
     @property
     def uneventful(self) -> bool:
-        """Whether it was healthy from first to last."""
-        return self.verdict is Verdict.HEALTHY and not (self.causes or self.repairs)
+        """Whether it was healthy at first sight, so that there is nothing to tell of its path."""
+        return (
+            self.verdict is Verdict.HEALTHY
+            and not (self.causes or self.repairs)
+            and len(self.path) <= 1
+            and all(step.result == CheckResult.PASSED.value for step in self.path)
+            and not any(step.bundle for step in self.path)
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,3 +117,10 @@ class RunAccount:
     head: str
     hosts: Mapping[str, HostAccount]
     moments: tuple[Moment, ...]
+
+    @property
+    def unfinished(self) -> str:
+        """Why a host has no verdict."""
+        if self.interrupted:
+            return f"the run stopped: {self.interrupted}"
+        return "the run ended before" if self.finished else "the run has not ended"

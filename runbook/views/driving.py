@@ -17,7 +17,7 @@ from runbook.views import output
 from runbook.views.console import View, is_live, observer_for
 from runbook.views.given import parse_settings
 from runbook.views.keyboard import find_keyboard
-from runbook.views.report import run_document
+from runbook.views.report_document import run_document
 from runbook.views.running import (
     Order,
     Result,

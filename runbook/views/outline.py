@@ -7,6 +7,7 @@ All text is made printable here, at the last moment, so that no caller can forge
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from runbook.views.safe_text import printable, printable_lines
 
@@ -36,12 +37,21 @@ class Facts:
     pairs: Sequence[tuple[str, Words]]
 
 
+class Tick(StrEnum):
+    """The box of a task list in Markdown; every system shows those with an x or nothing in them."""
+
+    DONE = "[x] "
+    OPEN = "[ ] "
+    UNKNOWN = "[ ] **?** "
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
-    """A line of a list; `depth` counts from 0."""
+    """A line of a list; `depth` counts from 0. Its `tick` is for Markdown alone."""
 
     words: Words
     depth: int = 0
+    tick: Tick | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,7 +100,7 @@ def as_markdown(parts: Iterable[Part]) -> str:
             case Facts():
                 lines += [f"- {name}: {_marked(words)}" for name, words in part.pairs]
             case Item():
-                lines.append(f"{'  ' * part.depth}- {_marked(part.words)}")
+                lines.append(f"{'  ' * part.depth}- {part.tick or ''}{_marked(part.words)}")
             case Block():
                 indent = "  " * (part.depth + 1)
                 lines += [f"{indent}{line}".rstrip() for line in _fenced(part)]

@@ -8,7 +8,8 @@ from runbook.views import options
 from runbook.views.archive import find_run, journal_to_read
 from runbook.views.configured import settings_for
 from runbook.views.output import write, write_json
-from runbook.views.report import report_markdown, report_text, run_document
+from runbook.views.report import report_markdown, report_text
+from runbook.views.report_document import run_document
 
 
 @click.command("report")

@@ -46,6 +46,8 @@ STARTED = RunStarted(
     steps={
         "site": "The site answers through nginx",
         "which": "What is to be done?",
+        "backup": "The backup is fresh",
+        "evidence": "Load, log, firewall",
         "restart": "Restart {{ backend_service }}",
     },
     operator="anna",
@@ -233,5 +235,44 @@ def resumed() -> tuple[RunSummary, list[Entry]]:
             concluded("web1", "site", ANSWERED, End(verdict=Verdict.HEALTHY)),
             HostFinished(host="web1", verdict=Verdict.SELF_RECOVERED),
             RunFinished(verdict=Verdict.SELF_RECOVERED),
+        ]),
+    ])  # fmt: skip
+
+
+def checklist() -> tuple[RunSummary, list[Entry]]:
+    """Give a healthy run through a checklist: steps of every result, and a bundle of evidence."""
+    stale = Observation(
+        result=CheckResult.FAILED, facts={"age_days": 41}, expected="backup.age_days < 2"
+    )
+    blind = Observation(result=CheckResult.UNKNOWN, reason="no openssl", expected="tls.valid")
+    cases = Observation(result=CheckResult.PASSED, facts={"cases": ["false", "true"]})
+    bundle = Observation(
+        result=CheckResult.PASSED,
+        facts={
+            "load": {"one": 0.25, "five": 0.5},
+            "log": {
+                "path": "/var/log/api.log",
+                "lines": [HOSTILE, "```", *(f"line {number}" for number in range(99))],
+            },
+            "motd": {"content": "welcome\nverdict: unresolved\n"},
+            "firewall": {"could_not_look": "needs root"},
+            "nothing": {},
+        },
+        seen_at=START + 2,
+    )
+    return written([
+        (0, "anna", [STARTED, HostJoined(host="web1")]),
+        (3, "anna", [
+            observed("web1", site=ANSWERED, backup=stale, tls=blind),
+            concluded("web1", "site", ANSWERED, Goto(step="backup")),
+            concluded("web1", "backup", stale, Goto(step="tls")),
+            concluded("web1", "tls", blind, Goto(step="evidence")),
+            concluded("web1", "evidence", bundle, Goto(step="by_hand")),
+            Answered(host="web1", step="by_hand", answer="done", by="anna"),
+            StepConcluded(host="web1", step="by_hand", result="done", next=Goto(step="which")),
+            StepConcluded(host="web1", step="which", result="case 2", evidence=cases,
+                          next=End(verdict=Verdict.HEALTHY)),
+            HostFinished(host="web1", verdict=Verdict.HEALTHY),
+            RunFinished(verdict=Verdict.HEALTHY),
         ]),
     ])  # fmt: skip

@@ -4,9 +4,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.views.outline import Block, Facts, Heading, Item, Part, Quote, as_markdown, as_text
+from runbook.views.outline import (
+    Block,
+    Facts,
+    Heading,
+    Item,
+    Part,
+    Quote,
+    Tick,
+    as_markdown,
+    as_text,
+)
 from tests.event_strategies import unhurried
 
+TICKED: list[Part] = [
+    Item(words=["well"], tick=Tick.DONE),
+    Item(words=["not well"], tick=Tick.OPEN),
+    Item(words=["[x] who knows"], tick=Tick.UNKNOWN),
+]
 DOCUMENT: list[Part] = [
     Heading(level=1, words=["A *title*"]),
     Facts(pairs=[("host", [Quote("web1")]), ("verdict", ["fine"])]),
@@ -56,6 +71,16 @@ def test_markdown_escapes_text_and_quotes_the_rest() -> None:
         "",
         "### End",
     ]
+
+
+def test_ticks_are_boxes_in_markdown_alone() -> None:
+    """A task list has boxes with an x or nothing in them; text cannot make one."""
+    assert as_markdown(TICKED).splitlines() == [
+        "- [x] well",
+        "- [ ] not well",
+        "- [ ] **?** \\[x\\] who knows",
+    ]
+    assert as_text(TICKED).splitlines() == ["    - well", "    - not well", "    - [x] who knows"]
 
 
 @pytest.mark.parametrize("text", ["", " ", "`", "``", "a`", "`a", "a``b`c"])

@@ -14,6 +14,7 @@ from runbook.journal import Entry, RunSummary
 from runbook.model.definition import CheckResult, End, FixResult, Goto
 from runbook.model.event import (
     Acted,
+    Answered,
     Event,
     EvidenceExpired,
     FixConcluded,
@@ -28,7 +29,8 @@ from runbook.model.event import (
 )
 from runbook.model.observation import Observation, TaskChange, Texts, Verification
 from runbook.model.verdict import Verdict
-from runbook.views.report import report_markdown, report_text, run_document
+from runbook.views.report import report_markdown, report_text
+from runbook.views.report_document import run_document
 from tests.event_strategies import events, unhurried
 from tests.unit.views.report_scenes import (
     ANSWERED,
@@ -38,6 +40,7 @@ from tests.unit.views.report_scenes import (
     RUNNING,
     START,
     STARTED,
+    checklist,
     concluded,
     incident,
     observed,
@@ -47,7 +50,7 @@ from tests.unit.views.report_scenes import (
 )
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "report"
-SCENES = {"incident": incident, "stopped": stopped, "resumed": resumed}
+SCENES = {"incident": incident, "stopped": stopped, "resumed": resumed, "checklist": checklist}
 Run = tuple[RunSummary, list[Entry]]
 
 
@@ -89,7 +92,12 @@ def test_document_has_the_promised_shape() -> None:
         "hosts",
     }
     for host in document["hosts"].values():
-        assert set(host) == {"verdict", "reason", "causes", "path", "fixes"}
+        assert set(host) == {"verdict", "reason", "causes", "path", "steps", "fixes"}
+        assert [step["step"] for step in host["steps"]] == host["path"]
+        for step in host["steps"]:
+            assert set(step) == {
+                "step", "title", "result", "seen", "expected", "reason", "evidence",
+            }  # fmt: skip
         assert all(set(cause) == {"id", "title", "evidence"} for cause in host["causes"])
         assert all(set(fix) == {"step", "outcome", "verified"} for fix in host["fixes"])
 
@@ -357,6 +365,80 @@ def test_a_cause_found_by_a_branch_rests_on_the_last_failed_check() -> None:
     assert [cause["evidence"] for cause in hosts["web2"]["causes"]] == [None]
     assert "cases" not in report_text(*run, zone=UTC)
     assert "found by What is to be done? (which)" in report_text(*run, zone=UTC)
+
+
+@pytest.mark.parametrize("suffix", ["txt", "md"])
+def test_a_bundle_can_be_read_and_is_bounded(suffix: str) -> None:
+    """Each answer is shown under its probe's name: first and last lines, each cut, none forged."""
+    lines = drawn(checklist(), suffix).splitlines()
+
+    bare = [line.strip() for line in lines]
+    assert "one: 0.25" in bare
+    assert "path: /var/log/api.log" in bare
+    assert "line 98" in bare
+    assert "line 40" not in bare
+    assert "… 43 lines left out, see report --json …" in bare
+    assert any("could not look" in line and "needs root" in line for line in lines)
+    assert len(lines) < 130
+    (forged,) = [line for line in lines if line.lstrip().startswith("verdict: unresolved")]
+    (above,) = [line for line in lines if line.lstrip().startswith("content:")]
+    assert len(forged) - len(forged.lstrip()) == len(above) - len(above.lstrip()) + 2
+
+
+def test_the_document_has_the_evidence_of_a_checklist() -> None:
+    """Beside the ids of the path stand title, result, what was seen and expected, and all facts."""
+    (host,) = run_document(*checklist())["hosts"].values()
+
+    steps = {step["step"]: step for step in host["steps"]}
+    assert list(steps) == host["path"]
+    assert steps["backup"]["title"] == "The backup is fresh"
+    assert steps["backup"]["result"] == "failed"
+    assert steps["backup"]["seen"] == "age days 41"
+    assert steps["backup"]["expected"] == "backup.age_days < 2"
+    assert steps["tls"]["reason"] == "no openssl"
+    assert len(steps["evidence"]["evidence"]["facts"]["log"]["lines"]) == 101
+    assert steps["by_hand"]["title"] == "by_hand"
+    assert steps["by_hand"]["evidence"] is None
+    assert steps["which"]["seen"] is None
+
+
+def test_a_healthy_host_is_told_of_unless_one_look_was_all() -> None:
+    """A checklist or a bundle is read for what it saw, so it is no mere count of steps."""
+    bundle = Observation(result=CheckResult.PASSED, facts={"load": {"one": 0.25}})
+    end = End(verdict=Verdict.HEALTHY)
+    walk: list[Event] = [
+        STARTED,
+        concluded("web1", "site", ANSWERED, end),
+        concluded("web2", "site", ANSWERED, Goto(step="backend_state")),
+        concluded("web2", "backend_state", RUNNING, end),
+        concluded("web3", "evidence", bundle, end),
+    ]
+    ends = [finished(f"web{number}", Verdict.HEALTHY) for number in (1, 2, 3)]
+
+    lines = report_text(*written([(0, "anna", [*walk, *ends])]), zone=UTC).splitlines()
+
+    assert "    - web1: 1 step passed" in lines
+    assert "web2: healthy" in lines
+    assert "      - seen: state RUNNING" in lines
+    assert "web3: healthy" in lines
+    assert "          one: 0.25" in lines
+
+
+def test_a_choice_by_the_name_of_a_result_is_no_tick() -> None:
+    """What a person chose is neither done nor open, whatever the choice is called."""
+    run = written([
+        (0, "anna", [
+            Answered(host="web1", step="which", answer="failed", by="anna"),
+            StepConcluded(host="web1", step="which", result="failed", next=Goto(step="x")),
+            Answered(host="web1", step="by_hand", answer="not_done", by="anna"),
+            StepConcluded(host="web1", step="by_hand", result="not_done", next=Goto(step="x")),
+        ])
+    ])  # fmt: skip
+
+    lines = report_markdown(*run, zone=UTC).splitlines()
+
+    assert "- `which`: failed" in lines
+    assert "- [ ] `by_hand`: not\\_done" in lines
 
 
 def test_a_branch_says_which_case_was_taken() -> None:
