@@ -18,6 +18,7 @@ def broken(create_lab: Callable[[], Lab]) -> Lab:
 
 
 @pytest.mark.lab
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "wave", once(), ids=lambda wave: ", ".join(cell.fault.name for cell in wave)
 )
