@@ -22,8 +22,8 @@ from runbook.views.words import (
 LONGEST_LINE = 300
 """How many characters a line has at most."""
 _MOST_FACTS = 12
-_FIRST_LINES = 20
-_LAST_LINES = 40
+_FIRST_LINES = 10
+_LAST_LINES = 30
 _TELLING = frozenset({"error", "message", "msg", "state", "status", "stderr", "stdout"})
 _TICKS: Mapping[str, Tick] = {
     CheckResult.PASSED.value: Tick.DONE,
@@ -111,10 +111,6 @@ def _bundle(answers: Mapping[str, Json]) -> Iterator[Part]:
             continue
         yield Item(words=[Quote(name), "" if answer else ": nothing"], depth=1)
         lines = [told for fact, value in answer.items() for told in _fact_lines(fact, value)]
-        left = len(lines) - _FIRST_LINES - _LAST_LINES
-        if left > 0:
-            note = f"… {count(left, 'line')} left out, see report --json …"
-            lines = [*lines[:_FIRST_LINES], note, *lines[-_LAST_LINES:]]
         if lines:
             yield Block(text="\n".join(lines), depth=1)
 
@@ -122,7 +118,8 @@ def _bundle(answers: Mapping[str, Json]) -> Iterator[Part]:
 def _fact_lines(name: str, value: Json) -> Iterator[str]:
     """Show a fact on one line, or text, lists and mappings below its name, indented.
 
-    The indentation keeps what a host printed from looking like another fact.
+    The indentation keeps what a host printed from looking like another fact. Of many lines the
+    first and the last are shown.
     """
     match value:
         case str() if "\n" in value.rstrip("\n"):
@@ -135,6 +132,10 @@ def _fact_lines(name: str, value: Json) -> Iterator[str]:
             yield _fact(name, value)
             return
     yield line(printable(f"{name}:"))
+    left = len(below) - _FIRST_LINES - _LAST_LINES
+    if left > 0:
+        note = f"… {count(left, 'line')} left out, see report --json …"
+        below = [*below[:_FIRST_LINES], note, *below[-_LAST_LINES:]]
     yield from (line(f"  {printable(text.expandtabs(4))}") for text in below)
 
 
