@@ -61,7 +61,8 @@ class FramedGroup(click.Group):
             return stop.exit_code
         except (KeyboardInterrupt, click.Abort):
             problem = Problem(reference="interrupted", message="interrupted")
-            return _report((problem,), EXIT_INTERRUPTED, manner)
+            tell("interrupted")  # Whoever pressed the keys knows the rest.
+            return _document((problem,), EXIT_INTERRUPTED, manner)
         except click.ClickException as error:
             return _report((_usage(error),), EXIT_USAGE, manner)
         except RunbookError as error:
@@ -86,11 +87,18 @@ def _unseen() -> Iterator[None]:
 
 
 def _report(problems: Sequence[Problem], code: int, manner: Manner) -> int:
-    from runbook.views.problems import document, render  # noqa: PLC0415  # where there are any
+    from runbook.views.problems import render  # noqa: PLC0415  # where there are any
 
     colour = manner.colour and wants_colour(sys.stderr)
     tell("\n\n".join(render(problem, colour=colour) for problem in problems))
+    return _document(problems, code, manner)
+
+
+def _document(problems: Sequence[Problem], code: int, manner: Manner) -> int:
+    """Write the JSON document of problems where one is wanted; return the exit code."""
     if manner.json:
+        from runbook.views.problems import document  # noqa: PLC0415  # where there are any
+
         try:
             write_json({"errors": [document(problem) for problem in problems], "exit_code": code})
         except OSError:

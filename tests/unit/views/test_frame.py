@@ -42,7 +42,8 @@ def refuse(output: options.Output) -> None:
 
 
 @group.command()
-def interrupt() -> None:
+@options.output
+def interrupt(output: options.Output) -> None:
     """Be interrupted."""
     raise KeyboardInterrupt
 
@@ -127,6 +128,16 @@ def test_an_interrupt_is_130() -> None:
     done = call("interrupt")
 
     assert (done.exit_code, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+def test_an_interrupt_is_said_in_json_too() -> None:
+    """A program that wants JSON has its one document after a signal as well."""
+    done = call("interrupt", "--json")
+
+    assert (done.exit_code, done.stderr) == (130, "interrupted\n")
+    told = json.loads(done.stdout)
+    assert told["exit_code"] == 130
+    assert [error["reference"] for error in told["errors"]] == ["interrupted"]
 
 
 def test_a_defect_is_saved_and_masked_and_not_shown(home: Path) -> None:
