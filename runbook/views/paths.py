@@ -69,8 +69,12 @@ def say_target(target: Target) -> str:
 
 def _edges(step: Step) -> Iterator[tuple[str, Target]]:
     match step:
-        case Check() | Watch():
+        case Check():
             yield from ((result, step.next[result]) for result in CheckResult)
+        case Watch():
+            yield from ((result, step.next[result]) for result in CheckResult)
+            # The walk never goes there, but what is looked at is often reached in no other way.
+            yield "repeats", Goto(step=step.check)
         case Fix():
             yield from ((result, step.next[result]) for result in FixResult)
         case Branch():
