@@ -62,6 +62,9 @@ def written(**lease: Any) -> str:
         ("[" * 60_000, None),
         ("\x00\xff", None),
     ],
+    ids=[
+        f"text{number}" for number in range(17)
+    ],  # The texts hold times, and each worker of the tests has to name them alike.
 )
 def test_only_a_lease_that_counts_stands_against_us(
     path: Path, text: str, against: str | None
