@@ -5,6 +5,8 @@ callback plugin writes (see `content/callback_plugins`).
 """
 
 import json
+import os
+import secrets
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -30,18 +32,59 @@ POLL_S = 0.02
 
 
 @dataclass(kw_only=True)
+class Ahead:
+    """Ansible, started while it is not yet known what for; an executor uses it once, or not."""
+
+    workspace: Workspace
+    process: Process
+    _is_free: bool = True
+
+    @classmethod
+    def start(cls, target: Target) -> "Ahead":
+        """Start it; of the target, what `--set` gave may be missing. Raises RunbookError."""
+        workspace = Workspace.create(f"ahead-{os.getpid()}-{secrets.token_hex(3)}")
+        process = Process(workspace=workspace, target=target, check_mode=False)
+        try:
+            process.start_ahead()
+        except OSError as error:
+            workspace.remove()
+            raise RunbookError.of(
+                "workspace-unusable", f"cannot use {workspace.folder}: {error.strerror}"
+            ) from error
+        return cls(workspace=workspace, process=process)
+
+    def take(self) -> bool:
+        """Say whether it is free, and have it for oneself from then on."""
+        was_free, self._is_free = self._is_free, False
+        return was_free
+
+    def close(self) -> None:
+        """End it, unless somebody has taken it."""
+        if self.take():
+            self.process.close()
+            self.workspace.remove()
+
+
+@dataclass(kw_only=True)
 class AnsibleExecutor:
-    """Runs requests by ansible-runner, each in a process of its own."""
+    """Runs requests by ansible-runner, each in a process of its own, the first in `ahead`."""
 
     runbook: Runbook
     target: Target
     run: str
     operator: str = ""
+    ahead: Ahead | None = None
 
     def start(self, request: Request, deliver: Deliver) -> "AnsibleInvocation":
         """Compile the request and begin; raise RunbookError where there is no place to work in."""
         work = compile_request(self.runbook, self.target, self.run, self.operator, request)
-        workspace = Workspace.create(request.id)
+        check_mode = isinstance(request, PreviewRequest)
+        ahead = self.ahead
+        if ahead is not None and not check_mode and ahead.take():
+            workspace, process = ahead.workspace, ahead.process
+        else:
+            workspace = Workspace.create(request.id)
+            process = Process(workspace=workspace, target=self.target, check_mode=check_mode)
         try:
             workspace.fill(
                 content=Path(self.runbook.folder),
@@ -60,15 +103,12 @@ class AnsibleExecutor:
                 },
             )
         except RunbookError:
+            process.close()
             workspace.remove()
             raise
         invocation = AnsibleInvocation(
             request=request,
-            process=Process(
-                workspace=workspace,
-                target=self.target,
-                check_mode=isinstance(request, PreviewRequest),
-            ),
+            process=process,
             bounds=work.bounds,
             translator=Translator(request=request, sampling=work.plan.sampling),
             deliver=deliver,

@@ -35,6 +35,10 @@ KEPT_BYTES = 16 * 1024
 WAIT_S = 0.02
 
 OUTPUT_PIPE = "output"
+GO_PIPE = "go"
+
+AHEAD_S = 600.0
+"""How long what was started ahead waits; nobody reads a runbook for so long."""
 
 _TAKEN_BACK = (
     "ANSIBLE_HOST_KEY_CHECKING",
@@ -65,9 +69,27 @@ class Process:
     _thread: threading.Thread | None = None
     _reader: int = -1
     _printed: bytes = b""
+    _signal: int = -1
+    _waits: bool = False
+
+    def start_ahead(self) -> None:
+        """Start what waits for `start`, with all that takes time imported; raise OSError."""
+        fifo = self.workspace.folder / GO_PIPE
+        os.mkfifo(fifo, 0o600)
+        # Both ends are ours, so that opening it waits for nobody; should we die, it comes to its end.
+        self._signal = os.open(fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._waits = True
+        self._launch(AHEAD_S)
 
     def start(self, allowed_s: float) -> None:
         """Start it, in a thread of its own; raise OSError."""
+        if self._signal < 0:
+            self._launch(allowed_s)
+            return
+        self.allow(allowed_s)
+        os.write(self._signal, b"!")
+
+    def _launch(self, allowed_s: float) -> None:
         pipe = self.workspace.folder / OUTPUT_PIPE
         os.mkfifo(pipe, 0o600)
         self._reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -105,9 +127,10 @@ class Process:
         while self.is_running():
             self.cancel()
             time.sleep(WAIT_S)
-        if self._reader >= 0:
-            os.close(self._reader)
-            self._reader = -1
+        for descriptor in (self._reader, self._signal):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._reader = self._signal = -1
 
     def last_words(self) -> str:
         """Return what it printed last that tells something, on one line."""
@@ -151,7 +174,11 @@ class Process:
             cancel_callback=self._has_to_die,
         )
         config = runner.config
-        config.command = _redirected(config.command, self.workspace.folder / OUTPUT_PIPE)
+        command = list(config.command)
+        if self._waits:
+            starter = [sys.executable, "-P", "-m", "runbook.executor.starter"]
+            command = [*starter, str(self.workspace.folder / GO_PIPE), *command]
+        config.command = _redirected(command, self.workspace.folder / OUTPUT_PIPE)
         _restore(config.env)
         runner.run()
         code: int | None = runner.rc

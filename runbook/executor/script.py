@@ -49,16 +49,17 @@ def _packed(value: object, *, level: int) -> bytes:
 
 
 def command(interpreter: str | None, candidates: Sequence[str]) -> str:
-    """Return the shell command that starts Python: `interpreter`, or else the first candidate.
+    """Return the shell command that starts Python: `interpreter`, or else the first that starts.
 
-    Looking for one so costs no round trip of its own.
+    Looking for one so costs no round trip of its own. Each is tried: a version manager has commands
+    for versions that it does not have.
     """
     if interpreter is not None:
         return interpreter
     names = " ".join(shlex.quote(name) for name in candidates)
     return (
         f"(for python in {names} /usr/bin/python3; do "
-        'if command -v "$python" >/dev/null 2>&1; then exec "$python"; fi; '
+        'if "$python" -c "" </dev/null >/dev/null 2>&1; then exec "$python"; fi; '
         'done; echo "no Python was found" >&2; exit 127)'
     )
 

@@ -82,6 +82,7 @@ class Workspace:
             lock = os.open(nameless, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             fcntl.flock(lock, fcntl.LOCK_EX)
             nameless.rename(folder / OWNER_FILE)
+            (folder / "project").mkdir(mode=0o700)
         except OSError as error:
             raise RunbookError.of(
                 "workspace-unusable",
@@ -127,7 +128,6 @@ class Workspace:
     ) -> None:
         """Write the files and link what lies beside the runbook; raise RunbookError."""
         try:
-            self.project.mkdir(mode=0o700)
             merged = {**PLUGIN_FOLDERS, "roles": None}
             for name, ours in merged.items():
                 theirs = [content / name] if name != "roles" else list(roles)

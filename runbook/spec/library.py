@@ -20,7 +20,7 @@ def load(name_or_path: str, search_path: Sequence[Path]) -> Runbook:
     `search_path` are the folders to find runbooks in, the first one that has it wins. Raises
     RunbookError with all problems of the file and of those it calls; warnings are passed over.
     """
-    path = _locate(name_or_path, search_path)
+    path = locate(name_or_path, search_path)
     library = _Library([path.parent, *search_path])
     draft = library.draft(path)
     errors = [problem for problem in library.problems() if problem.severity is Severity.ERROR]
@@ -61,7 +61,8 @@ def _place(problem: Problem) -> tuple[str, int, int]:
     return (where.path, where.line, where.column) if where else ("", 0, 0)
 
 
-def _locate(name_or_path: str, search_path: Sequence[Path]) -> Path:
+def locate(name_or_path: str, search_path: Sequence[Path]) -> Path:
+    """Return the file that is meant; raise RunbookError `unknown-runbook`."""
     if name_or_path.endswith(SUFFIXES) or "/" in name_or_path:
         return Path(name_or_path)
     found = _find(name_or_path, search_path)

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from runbook.driver.launch import stopped_here
@@ -12,7 +13,7 @@ from runbook.journal import Journal, RunSummary
 from runbook.model.definition import Runbook
 from runbook.model.verdict import EXIT_INTERRUPTED, exit_code
 from runbook.settings import Settings
-from runbook.spec.library import load
+from runbook.spec.library import load, locate
 from runbook.views import output
 from runbook.views.console import View, is_live, observer_for
 from runbook.views.given import parse_settings
@@ -21,6 +22,7 @@ from runbook.views.report_document import run_document
 from runbook.views.running import (
     Order,
     Result,
+    ansible_ahead,
     carry_out,
     go_on,
     operator_name,
@@ -35,10 +37,8 @@ from runbook.views.wish import Wish
 
 def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal) -> int:
     """Run a runbook on hosts; return the exit code; raise RunbookError."""
-    runbook = load(name, settings.library)
     target = Target(
         inventories=settings.inventories,
-        given=parse_settings(wish.aim.given, runbook.params),
         extra_vars=tuple(_absolute_file(value) for value in wish.aim.extra_vars),
         vault_ids=tuple(_absolute_vault(value) for value in wish.aim.vault_ids),
         vault_password_files=tuple(
@@ -48,9 +48,18 @@ def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal
         config=settings.ansible_config,
         forks=settings.forks,
     )
-    order = Order(runbook=runbook, mode=wish.mode, pattern=host, target=target, home=settings.home)
-    with _view(runbook, wish) as view:
-        result = carry_out(order, journal, _operator(runbook, wish, view), view)
+    locate(name, settings.library)  # The likeliest mistake is told before anything is started.
+    with ansible_ahead(target) as ahead:
+        runbook = load(name, settings.library)
+        order = Order(
+            runbook=runbook,
+            mode=wish.mode,
+            pattern=host,
+            target=replace(target, given=parse_settings(wish.aim.given, runbook.params)),
+            home=settings.home,
+        )
+        with _view(runbook, wish) as view:
+            result = carry_out(order, ahead, journal, _operator(runbook, wish, view), view)
     return _say(result, order, journal, wish)
 
 

@@ -5,7 +5,7 @@ import pwd
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -25,7 +25,7 @@ from runbook.driver.operator import Operator
 from runbook.driver.requirements import require_ansible
 from runbook.driver.undo import Undoing
 from runbook.errors import RunbookError
-from runbook.executor.ansible import AnsibleExecutor
+from runbook.executor.ansible import Ahead, AnsibleExecutor
 from runbook.executor.leftovers import sweep
 from runbook.executor.target import Target
 from runbook.journal import Journal, RunSummary
@@ -65,13 +65,25 @@ def operator_name() -> str:
         return f"uid {os.getuid()}"
 
 
-def carry_out(order: Order, journal: Journal, operator: Operator, observer: Observer) -> Result:
+@contextmanager
+def ansible_ahead(target: Target) -> Iterator[Ahead]:
+    """Have Ansible start while other things are done; raise RunbookError.
+
+    `target` is that of the run, but for what --set gives, which only the runbook tells how to read.
+    """
+    require_ansible()
+    with closing(Ahead.start(target)) as ahead:
+        yield ahead
+
+
+def carry_out(
+    order: Order, ahead: Ahead, journal: Journal, operator: Operator, observer: Observer
+) -> Result:
     """Begin a run and drive it as far as it goes; raise RunbookError."""
     with _signals() as drivers:
-        require_ansible()
         sweep()
         run = new_run_id(time.time())
-        setting = _setting(order, run, journal, operator, observer)
+        setting = _setting(order, run, journal, operator, observer, ahead=ahead)
         started = RunStarted(
             runbook=order.runbook.name,
             title=order.runbook.title,
@@ -113,11 +125,17 @@ def take_back(
 
 
 def _setting(
-    order: Order, run: str, journal: Journal, operator: Operator, observer: Observer
+    order: Order,
+    run: str,
+    journal: Journal,
+    operator: Operator,
+    observer: Observer,
+    *,
+    ahead: Ahead | None = None,
 ) -> Setting:
     key = installation_key(order.home)
     executor = AnsibleExecutor(
-        runbook=order.runbook, target=order.target, run=run, operator=operator.name
+        runbook=order.runbook, target=order.target, run=run, operator=operator.name, ahead=ahead
     )
     return Setting(
         runbook=order.runbook,

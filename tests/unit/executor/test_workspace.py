@@ -144,7 +144,7 @@ def test_a_place_that_is_not_ours_alone_is_refused(
 def test_a_disk_that_is_full_is_said(tmp_path: Path, runtime: Path) -> None:
     """Failing to write is an error with its reason, not a traceback."""
     workspace = Workspace.create("run-1-1")
-    (workspace.folder / "project").touch()
+    (workspace.project / "roles").touch()
 
     with pytest.raises(RunbookError) as caught:
         workspace.fill(content=tmp_path, roles=(), playbook="", plan={}, defaults={}, extra={})

@@ -1,0 +1,54 @@
+"""ansible-playbook, started before it is known what for: `-m runbook.executor.starter FIFO WORDS…`.
+
+It imports what Ansible needs in any case, while the runbook is still being read, then waits for a
+byte from the FIFO. The end of the FIFO without one means that it is not needed.
+"""
+
+import sys
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+
+NEEDED_SOON = (
+    "ansible.cli.playbook",
+    "ansible.executor.playbook_executor",
+    "ansible.plugins.become.sudo",
+    "ansible.plugins.connection.local",
+    "ansible.plugins.connection.ssh",
+    "ansible.plugins.inventory.auto",
+    "ansible.plugins.inventory.host_list",
+    "ansible.plugins.inventory.ini",
+    "ansible.plugins.inventory.script",
+    "ansible.plugins.inventory.toml",
+    "ansible.plugins.inventory.yaml",
+    "ansible.plugins.shell.sh",
+    "ansible.plugins.strategy.free",
+    "ansible.plugins.strategy.linear",
+    "ansible.plugins.vars.host_group_vars",
+    "runbook.executor.ansible_core",
+    "runbook.executor.compile",
+    "runbook.executor.differences",
+    "runbook.executor.looking",
+    "runbook.executor.params",
+    "runbook.executor.probing",
+    "runbook.executor.sampling",
+    "runbook.executor.script",
+)
+"""What Ansible imports by itself later; its plugins too it takes from where they were imported."""
+
+
+def main() -> None:
+    """Wait, then be ansible-playbook."""
+    fifo, *sys.argv = sys.argv[1:]
+    for name in NEEDED_SOON:
+        with suppress(ImportError):  # Another ansible-core has another layout: it finds its own.
+            import_module(name)
+    with Path(fifo).open("rb") as file:
+        if not file.read(1):
+            return
+    playbook = import_module("ansible.cli.playbook")
+    sys.exit(playbook.main())
+
+
+if __name__ == "__main__":
+    main()

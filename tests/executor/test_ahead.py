@@ -1,0 +1,54 @@
+"""Ansible, started before it is known what for."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from runbook.executor.ansible import Ahead
+from runbook.executor.leftovers import is_at_work
+from runbook.executor.target import Target
+from runbook.model.definition import CheckResult
+from tests.executor_harness import Stage, carry_out, local, observe, until
+
+RUNBOOK = """
+runbook: ahead
+title: One check
+params: {word: {type: string}}
+steps:
+  - check: told
+    title: What was given is known
+    probe: {command: {argv: [echo, "{{ word }}"]}}
+    read_only: true
+    passes: told.stdout == "given"
+    next: {passed: end(healthy), failed: end(unresolved)}
+"""
+
+
+def test_the_first_request_goes_to_it_and_the_next_one_does_not(tmp_path: Path) -> None:
+    """Values that are known only after it was started arrive; it serves one request."""
+    stage = Stage(folder=tmp_path)
+    target = Target(inventories=(stage.inventory({"here": local()}),))
+    ahead = Ahead.start(target)
+    executor = stage.executor(stage.runbook(RUNBOOK), run="run-ahead")
+    executor.target = replace(target, given={"word": "given"})
+    executor.ahead = ahead
+
+    for _ in range(2):
+        seen = carry_out(executor, observe("told")).observed("here").observations["told"]
+        assert seen.result is CheckResult.PASSED, seen
+
+    assert not ahead.take()
+    assert not ahead.workspace.folder.exists()
+
+
+def test_what_nobody_needs_leaves_nothing(tmp_path: Path) -> None:
+    """Closed unused, before it starts or while it waits, it is gone with its folder."""
+    del tmp_path
+    at_once = Ahead.start(Target())
+    at_once.close()
+    waiting = Ahead.start(Target())
+    until(lambda: is_at_work(waiting.workspace.folder.name))
+    waiting.close()
+
+    for ahead in (at_once, waiting):
+        assert not ahead.workspace.folder.exists()
+        assert not is_at_work(ahead.workspace.folder.name)
