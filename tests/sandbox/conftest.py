@@ -38,6 +38,12 @@ def running_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         site.remove()
 
 
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give an empty folder whose path is short enough for a site's socket, also under xdist."""
+    return tmp_path_factory.mktemp("s")
+
+
 @pytest.fixture(scope="session")
 def deployed(running_site: Site) -> dict[Path, bytes]:
     """Give the site's files as they were deployed."""

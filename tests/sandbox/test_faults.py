@@ -92,9 +92,9 @@ def test_the_same_fault_twice_is_refused(site: Site) -> None:
     assert caught.value.problems[0].hint == "runbook demo mend"
 
 
-def test_a_site_that_is_down_is_not_broken(tmp_path: Path) -> None:
+def test_a_site_that_is_down_is_not_broken(folder: Path) -> None:
     """No fault is injected into a site that does not run."""
-    site = Site.create(tmp_path / "site")
+    site = Site.create(folder / "site")
     before = site.deployment.nginx_site_config.read_text()
 
     with pytest.raises(RunbookError) as caught:

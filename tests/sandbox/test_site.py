@@ -76,9 +76,9 @@ def test_up_leaves_a_running_site_alone(running_site: Site) -> None:
     assert processes.of_site(running_site.folder) == before
 
 
-def test_nothing_survives_although_supervisord_was_killed(tmp_path: Path) -> None:
+def test_nothing_survives_although_supervisord_was_killed(folder: Path) -> None:
     """After supervisord's death its orphans are found and ended, and nothing else is."""
-    site = Site.create(tmp_path / "site")
+    site = Site.create(folder / "site")
     site.up()
     supervisord = int((site.folder / "run/supervisord.pid").read_text())
     with subprocess.Popen(["/bin/sleep", "60"], cwd=site.folder / "run") as bystander:
@@ -97,9 +97,9 @@ def test_nothing_survives_although_supervisord_was_killed(tmp_path: Path) -> Non
     assert not site.folder.exists()
 
 
-def test_a_site_that_cannot_start_says_why(tmp_path: Path) -> None:
+def test_a_site_that_cannot_start_says_why(folder: Path) -> None:
     """If a port was taken in the meantime, the error has nginx's own words."""
-    site = Site.create(tmp_path / "site")
+    site = Site.create(folder / "site")
     with socket.socket() as other:
         other.bind(("127.0.0.1", site.web_port))
         other.listen()
@@ -188,10 +188,10 @@ def test_ansible_reads_the_inventory(running_site: Site) -> None:
     )
 
 
-def test_several_sites_share_one_inventory(running_site: Site, tmp_path: Path) -> None:
+def test_several_sites_share_one_inventory(running_site: Site, folder: Path) -> None:
     """Each site is a host of its own, with its own ports."""
-    second = Site.create(tmp_path / "web2")
-    path = tmp_path / "inventory.yml"
+    second = Site.create(folder / "web2")
+    path = folder / "inventory.yml"
 
     inventory.write(path, {"web1": running_site.deployment, "web2": second.deployment})
 
