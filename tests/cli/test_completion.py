@@ -69,7 +69,7 @@ def test_names_of_everything_are_completed(with_runs: Program) -> None:
     (with_runs.folder / "inventory").write_text("[prod]\nweb[1:2]\n")
     (with_runs.folder / "other").write_text("cache1\n")
 
-    assert tab(with_runs, "runbook", "re") == ["resume", "report"]
+    assert tab(with_runs, "runbook", "re") == ["resume", "report", "rehearse"]
     assert tab(with_runs, "runbook", "show", "lo") == ["loop"]
     assert tab(with_runs, "runbook", "show", "loop", "--js") == ["--json"]
     assert tab(with_runs, "runbook", "run", "loop", "--host", "") == ["db1", "prod", "web1", "web2"]
