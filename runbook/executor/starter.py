@@ -4,10 +4,10 @@ It imports what Ansible needs in any case, while the runbook is still being read
 byte from the FIFO. The end of the FIFO without one means that it is not needed.
 """
 
+import os
 import sys
 from contextlib import suppress
 from importlib import import_module
-from pathlib import Path
 
 NEEDED_SOON = (
     "ansible.cli.playbook",
@@ -40,12 +40,15 @@ NEEDED_SOON = (
 def main() -> None:
     """Wait, then be ansible-playbook."""
     fifo, *sys.argv = sys.argv[1:]
+    # Opened at once, and waiting for nobody: who started us may be gone by the time we have it all.
+    go = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    os.set_blocking(go, True)
     for name in NEEDED_SOON:
         with suppress(ImportError):  # Another ansible-core has another layout: it finds its own.
             import_module(name)
-    with Path(fifo).open("rb") as file:
-        if not file.read(1):
-            return
+    if not os.read(go, 1):
+        return
+    os.close(go)
     playbook = import_module("ansible.cli.playbook")
     sys.exit(playbook.main())
 

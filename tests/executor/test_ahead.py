@@ -1,5 +1,9 @@
 """Ansible, started before it is known what for."""
 
+import shutil
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +42,28 @@ def test_the_first_request_goes_to_it_and_the_next_one_does_not(tmp_path: Path) 
 
     assert not ahead.take()
     assert not ahead.workspace.folder.exists()
+
+
+def test_it_does_not_outlive_who_started_it() -> None:
+    """After a kill of the driver it ends by itself, whether it waits already or not."""
+    program = (
+        "import sys, time\n"
+        "from runbook.executor.ansible import Ahead\n"
+        "from runbook.executor.target import Target\n"
+        "print(Ahead.start(Target()).workspace.folder, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    for wait_s in (0.0, 2.0):
+        with subprocess.Popen(
+            [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
+        ) as driver:
+            assert driver.stdout is not None
+            folder = Path(driver.stdout.readline().strip())
+            until(lambda name=folder.name: is_at_work(name))  # type: ignore[misc]
+            time.sleep(wait_s)
+            driver.kill()
+        until(lambda name=folder.name: not is_at_work(name))  # type: ignore[misc]
+        shutil.rmtree(folder)
 
 
 def test_what_nobody_needs_leaves_nothing(tmp_path: Path) -> None:
