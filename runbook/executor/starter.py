@@ -4,6 +4,8 @@ It imports what Ansible needs in any case, while the runbook is still being read
 byte from the FIFO. The end of the FIFO without one means that it is not needed.
 """
 
+import atexit
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -39,18 +41,33 @@ NEEDED_SOON = (
 
 def main() -> None:
     """Wait, then be ansible-playbook."""
+    code = 1
+
+    def leave() -> None:
+        """End without taking the interpreter apart, which takes as long as some imports."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+    atexit.register(leave)  # The first that is registered is the last that is called.
     fifo, *sys.argv = sys.argv[1:]
     # Opened at once, and waiting for nobody: who started us may be gone by the time we have it all.
     go = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     os.set_blocking(go, True)
+    # What is imported stays: looking through it for garbage, again and again, would find none.
+    gc.disable()
     for name in NEEDED_SOON:
         with suppress(ImportError):  # Another ansible-core has another layout: it finds its own.
             import_module(name)
+    gc.freeze()
+    gc.enable()
     if not os.read(go, 1):
         return
     os.close(go)
-    playbook = import_module("ansible.cli.playbook")
-    sys.exit(playbook.main())
+    try:
+        import_module("ansible.cli.playbook").main()
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 1
 
 
 if __name__ == "__main__":
