@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -38,17 +39,21 @@ def _shown(page: str) -> list[Shown]:
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Give an environment with the program on its path and a home of its own."""
+def environment() -> Iterator[dict[str, str]]:
+    """Give an environment with the program on its path and a home of its own.
+
+    The home's path is short: a socket of the sandbox has to fit into it.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("RUNBOOK_", "ANSIBLE_", "XDG_"))
     }
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    variables = {**kept, "PATH": path, "RUNBOOK_HOME": str(tmp_path / "home")}
-    yield variables
-    subprocess.run(["runbook", "demo", "down"], env=variables, capture_output=True, check=False)
+    with TemporaryDirectory(prefix="rb-") as home:
+        variables = {**kept, "PATH": path, "RUNBOOK_HOME": home}
+        yield variables
+        subprocess.run(["runbook", "demo", "down"], env=variables, capture_output=True, check=False)
 
 
 @pytest.mark.parametrize("page", PAGES)
