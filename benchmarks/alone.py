@@ -70,10 +70,10 @@ def journal(folder: Path, rounds: int) -> list[Row]:
     rows = [
         row("one entry, synced", "a bare row in SQLite", 1000 / ours, 1000 / theirs, None, "ms")
     ]
-    large = folder / "large" / "journal.db"
+    large = folder / "large" / "journal.sqlite"
     large.parent.mkdir()
     _fill(large)
-    few = folder / "few" / "journal.db"
+    few = folder / "few" / "journal.sqlite"
     few.parent.mkdir()
     _fill(few, runs=10)
     program = (sys.executable, "-m", "runbook")
