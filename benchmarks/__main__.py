@@ -50,13 +50,22 @@ def main() -> None:
             rows += on_hosts.diagnose(Path(folder), wanted.peers, count, wanted.rounds, wanted.only)
             _show(rows)
     rows += on_hosts.growth(rows)
-    document = {"machine": _machine(), "rows": [asdict(row) for row in rows]}
-    (HERE / "results.json").write_text(json.dumps(document, indent=2) + "\n")
+    _write(rows)
     _show(rows)
     subprocess.run(
         [wanted.peers / "python", HERE / "plot.py", HERE / "results.json", HERE / "results.svg"],
         check=True,
     )
+
+
+def _write(rows: list[Row]) -> None:
+    """Write the results down; of what was not measured now, the earlier ones stay."""
+    path = HERE / "results.json"
+    earlier = json.loads(path.read_text())["rows"] if path.exists() else []
+    kept = {(each["work"], each["against"]): each for each in earlier}
+    kept |= {(each.work, each.against): asdict(each) for each in rows}
+    document = {"machine": _machine(), "rows": list(kept.values())}
+    path.write_text(json.dumps(document, indent=2) + "\n")
 
 
 def _show(rows: list[Row]) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -65,11 +66,10 @@ def cpu_ms(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, floa
     took: dict[str, list[float]] = {name: [] for name in commands}
     for number in range(-1, rounds):
         for name, command in commands.items():
-            before = os.times()
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
             subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-            after = os.times()
-            spent = after.children_user + after.children_system
-            spent -= before.children_user + before.children_system
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
             if number >= 0:
                 took[name].append(1000 * spent)
     return {name: median(each) for name, each in took.items()}
