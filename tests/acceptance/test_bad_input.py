@@ -267,7 +267,8 @@ def test_a_full_disk_under_the_journal_stops_everything(program: Program, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("size", "reference"), [("4k", "workspace-unusable"), ("16k", "ansible-unusable")]
+    ("size", "reference"),
+    [("4k", "workspace-unusable"), ("16k", "workspace-unusable"), ("20k", "ansible-unusable")],
 )
 def test_a_full_disk_under_the_working_folder_stops_everything(
     program: Program, tmp_path: Path, size: str, reference: str
