@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from runbook.model.definition import Json
+from runbook.model.verdict import Verdict
 from tests.lab.host import LabHost
 from tests.lab.site import Manager, Site
 
@@ -16,6 +17,20 @@ _COMMON = r"""
 pid() { ss -Hltnp "sport = :8000" | sed -n 's/.*pid=\([0-9]*\).*/\1/p' | head -n 1; }
 until_answers() { until curl -sf -m 2 -o /dev/null 127.0.0.1:8000/health; do sleep 0.2; done; }
 restart() { stop; start; }
+reload_nginx() { nginx -t 2>&- && nginx -s reload; sleep 0.5; }
+keep_config() { cp -p "$CONFIG" /run/lab-site; }
+put_back_config() { cp -p /run/lab-site "$CONFIG"; systemctl start nginx; reload_nginx; }
+keep_main() { cp -p "$DIRECTORY/main.py" /run/lab-main; }
+put_back_main() { cp -p /run/lab-main "$DIRECTORY/main.py"; restart; }
+foreign() {
+  systemd-run --quiet --unit=lab-foreign --working-directory=/mnt \
+    /usr/bin/python3 -m http.server "$1" --bind "$2"
+  until ss -Hltn "sport = :$1" | grep -q .; do sleep 0.1; done
+}
+end_foreign() {
+  systemctl stop lab-foreign 2>&- || true
+  systemctl reset-failed lab-foreign 2>&- || true
+}
 """
 _BACKEND = {
     Manager.SYSTEMD: r"""
@@ -49,9 +64,9 @@ start() {
 class Fault:
     """One fault, or several at once.
 
-    `causes` are all that have to be named, and no other. If it is `repairable` the site answers
-    through nginx afterwards; else the run escalates and fixes nothing. `settings` are variables of
-    the host that this fault is about.
+    `causes` are all that have to be named, and no other; where the run escalates, the last one is
+    what it cannot mend, after `in_vain` fixes that did not help. `verdict` is what the run comes to.
+    `settings` are variables of the host that this fault is about.
     """
 
     name: str
@@ -60,8 +75,14 @@ class Fault:
     shows: str = ""
     mends: str = ""
     managers: tuple[Manager, ...] = tuple(Manager)
-    repairable: bool = True
+    verdict: Verdict = Verdict.RESOLVED
+    in_vain: int = 0
     settings: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def leaves_a_sound_site(self) -> bool:
+        """Whether the site answers through nginx when the run is over."""
+        return self.verdict in (Verdict.HEALTHY, Verdict.RESOLVED, Verdict.SELF_RECOVERED)
 
     def inject(self, host: LabHost) -> None:
         """Break the host."""
@@ -91,6 +112,7 @@ def words(site: Site) -> dict[str, str]:
     described = site.variables()
     return {
         "NAME": site.name,
+        "MANAGER": str(site.manager),
         "DIRECTORY": site.directory,
         "PYTHON": site.python,
         "LOG": str(described["backend_log"]),

@@ -1,5 +1,6 @@
 """Faults between nginx and the backend, and between the site and the world."""
 
+from runbook.model.verdict import Verdict
 from tests.lab.breaking import Fault
 
 RULE = "INPUT -i lo -p tcp --dport 8000"
@@ -45,7 +46,7 @@ FIREWALLS = (
     Fault(
         name="firewall: nginx's user rejected",
         causes=("proxy_forbidden",),
-        repairable=False,
+        verdict=Verdict.ESCALATED,
         breaks="iptables -I OUTPUT -p tcp --dport 8000 -m owner --uid-owner www-data -j REJECT",
         mends="iptables -D OUTPUT -p tcp --dport 8000 -m owner --uid-owner www-data -j REJECT",
     ),
@@ -66,7 +67,7 @@ NETWORK = (
     Fault(
         name="name resolves elsewhere",
         causes=("dns_wrong",),
-        repairable=False,
+        verdict=Verdict.ESCALATED,
         settings={"dns_addresses": ["192.0.2.7"]},
         breaks='cat /etc/hosts > /run/lab-hosts; sed "s/.*$SERVER/192.0.2.9 $SERVER/" /run/lab-hosts > /etc/hosts',
         shows="echo 192.0.2.9",
@@ -75,7 +76,7 @@ NETWORK = (
     Fault(
         name="certificate of another name",
         causes=("certificate_mismatch",),
-        repairable=False,
+        verdict=Verdict.ESCALATED,
         breaks=_CERTIFICATE % ("other.example", "other.example"),
         shows="echo other.example",
         mends=_OLD_CERTIFICATE,
@@ -83,7 +84,7 @@ NETWORK = (
     Fault(
         name="ufw keeps the world from port 80",
         causes=("edge_failing",),
-        repairable=False,
+        verdict=Verdict.ESCALATED,
         settings={"edge_url": "http://{{ ansible_host }}"},
         breaks="ufw allow 22/tcp; ufw deny 80/tcp; ufw --force enable",
         shows="echo timeout",

@@ -227,13 +227,14 @@ def _greets(address: str) -> bool:
 
 
 def _is_healthy(address: str, server_name: str) -> bool:
-    """Say whether a site's own backend answers through nginx."""
+    """Say whether a site's own backend answers through nginx, and complains of no server of its own."""
     connection = http.client.HTTPConnection(address, 80, timeout=2)
     try:
         connection.request("GET", "/health", headers={"Host": server_name})
         response = connection.getresponse()
-        return response.status == 200 and b'"healthy"' in response.read(65536)
+        body = response.read(65536)
     except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
+    return response.status == 200 and b'"healthy"' in body and b"disconnected" not in body

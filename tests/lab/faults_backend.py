@@ -1,0 +1,169 @@
+"""Faults of the backend itself."""
+
+from runbook.model.verdict import Verdict
+from tests.lab.breaking import Fault
+from tests.lab.site import Manager
+
+SYSTEMD, SUPERVISOR, PROCESS = Manager.SYSTEMD, Manager.SUPERVISOR, Manager.PROCESS
+MANAGED = (SYSTEMD, SUPERVISOR)
+BANDARUPAY = (SYSTEMD, PROCESS)
+ESCALATED = Verdict.ESCALATED
+
+BACKEND = (
+    Fault(name="backend stopped", causes=("backend_stopped",), breaks="stop"),
+    Fault(
+        name="crashed until its manager gave up",
+        causes=("start_limit",),
+        managers=MANAGED,
+        breaks="""
+          keep_main; sed -i '1i raise SystemExit(3)' $DIRECTORY/main.py; stop
+          start; if [ "$NAME" = webmagic ]; then
+            until supervisorctl status webmagic-api | grep FATAL; do sleep 0.5; done
+          else until systemctl is-failed $unit; do sleep 0.5; done; fi
+          cp -p /run/lab-main $DIRECTORY/main.py""",
+    ),
+    Fault(
+        name="killed, and its manager does not restart it",
+        causes=("backend_crashed",),
+        managers=(SYSTEMD,),
+        breaks="""
+          mkdir /run/systemd/system/$unit.service.d
+          printf '[Service]\\nRestart=no\\n' > /run/systemd/system/$unit.service.d/lab.conf
+          systemctl daemon-reload; systemctl kill --signal=SEGV $unit
+          until systemctl is-failed $unit; do sleep 0.2; done""",
+        mends="rm -r /run/systemd/system/$unit.service.d; systemctl daemon-reload",
+    ),
+    Fault(
+        name="import error",
+        causes=("import_error",),
+        verdict=ESCALATED,
+        managers=BANDARUPAY,
+        breaks="keep_main; sed -i 's/services.auth import auth/services.auth import login/' "
+        "$DIRECTORY/main.py; restart; sleep 4",
+        shows="echo main.py; echo services.auth; grep -n 'import login' $DIRECTORY/main.py | cut -d: -f1",
+        mends="put_back_main",
+    ),
+    *(
+        Fault(
+            name=name,
+            causes=("import_error",),
+            managers=(SUPERVISOR,),
+            breaks=f"cd $DIRECTORY; git reset --quiet --hard {commit}; restart",
+            shows=f"echo {module}; echo scrapes.py; "
+            f"grep -n '{line}' $DIRECTORY/api/v1/endpoints/scrapes.py | cut -d: -f1",
+            mends="cd $DIRECTORY; git reset --quiet --hard origin/main; start",
+        )
+        for name, commit, module, line in (
+            ("auth imported from where it is not", "origin/main~5", "core.auth", "from core.auth"),
+            ("model not exported", "origin/main~3", "ScrapeSession", "import ScrapeSession"),
+        )
+    ),
+    Fault(
+        name="third-party package missing",
+        causes=("package_missing",),
+        verdict=ESCALATED,
+        settings={"backend_requirements": ""},
+        breaks="keep_main; sed -i '3i import weasyprint' $DIRECTORY/main.py; restart; sleep 2",
+        shows="echo weasyprint; echo main.py",
+        mends="put_back_main",
+    ),
+    Fault(
+        name="another process on its port",
+        causes=("port_taken",),
+        breaks="stop; foreign 8000 127.0.0.1",
+        shows="pid; echo http.server",
+        mends="end_foreign",
+    ),
+    Fault(
+        name="stopped in its tracks (SIGSTOP)",
+        causes=("backend_hanging",),
+        breaks="kill -STOP $(pid)",
+        shows="pid",
+    ),
+    Fault(
+        name="runs and does not listen",
+        causes=("backend_silent",),
+        managers=MANAGED,
+        breaks="""
+          keep_main; stop
+          sed -i '1i import time; time.sleep(900)' $DIRECTORY/main.py; start; sleep 4
+          cp -p /run/lab-main $DIRECTORY/main.py""",
+    ),
+    Fault(
+        name="listens on another address",
+        causes=("address_wrong",),
+        verdict=ESCALATED,
+        managers=BANDARUPAY[:1],
+        breaks="keep_main; sed -i 's/127.0.0.1/127.0.0.2/' $DIRECTORY/main.py; restart\n"
+        "until ss -Hltn 'sport = :8000' | grep -q 127.0.0.2; do sleep 0.2; done",
+        shows="echo 127.0.0.2",
+        mends="put_back_main",
+    ),
+    Fault(
+        name="listens on another port",
+        causes=("port_wrong",),
+        verdict=ESCALATED,
+        managers=BANDARUPAY[:1],
+        breaks="keep_main; sed -i 's/port=8000/port=8005/' $DIRECTORY/main.py; restart\n"
+        "until ss -Hltn 'sport = :8005' | grep -q .; do sleep 0.2; done",
+        shows="echo 8005",
+        mends="put_back_main",
+    ),
+    Fault(
+        name="working directory missing",
+        causes=("directory_missing",),
+        verdict=ESCALATED,
+        breaks="stop; mv $DIRECTORY $DIRECTORY.away",
+        shows="echo $DIRECTORY",
+        mends="mv $DIRECTORY.away $DIRECTORY; start",
+    ),
+    Fault(
+        name="virtual environment missing",
+        causes=("virtualenv_missing",),
+        verdict=ESCALATED,
+        breaks="stop; mv $PYTHON $PYTHON.away",
+        shows="echo $PYTHON",
+        mends="mv $PYTHON.away $PYTHON; start",
+    ),
+    Fault(
+        name="Python of the wrong version",
+        causes=("python_wrong",),
+        verdict=ESCALATED,
+        settings={"backend_python_version": "3.11"},
+        breaks="""stop; mv $PYTHON $PYTHON.away
+          printf '#!/bin/sh\\necho Python 3.8.20\\n' > $PYTHON; chmod +x $PYTHON""",
+        shows="echo 3.8.20",
+        mends="mv $PYTHON.away $PYTHON; start",
+    ),
+    Fault(
+        name="log directory missing",
+        causes=("log_unwritable",),
+        breaks="stop; mv $(dirname $LOG) /run/lab-log; start; sleep 1",
+        mends="rm -rf /run/lab-log",
+    ),
+    Fault(
+        name="log directory not the service's",
+        causes=("log_unwritable",),
+        managers=(PROCESS,),
+        breaks="stop; d=$(dirname $LOG); chown -R root $d; chmod 700 $d",
+        mends="chown $NAME $LOG",
+    ),
+    Fault(
+        name="answers with errors of its own",
+        causes=("backend_failing",),
+        verdict=ESCALATED,
+        breaks="keep_main; sed -i 's/^def health.*/&\\n    1 \\/ 0/' $DIRECTORY/main.py; restart\n"
+        "until curl -s 127.0.0.1:8000/health | grep -q Error; do sleep 0.2; done",
+        shows="echo 500",
+        mends="put_back_main",
+    ),
+    Fault(
+        name="too slow",
+        causes=("backend_slow",),
+        verdict=ESCALATED,
+        breaks="""keep_main
+          sed -i 's/^def health.*/&\\n    __import__("time").sleep(8)/' $DIRECTORY/main.py; restart
+          until ss -Hltn "sport = :8000" | grep -q .; do sleep 0.2; done""",
+        mends="put_back_main",
+    ),
+)

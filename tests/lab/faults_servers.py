@@ -1,0 +1,103 @@
+"""Faults of what a backend stands on: its servers, the disk, limits."""
+
+from runbook.model.verdict import Verdict
+from tests.lab.breaking import Fault
+from tests.lab.site import Manager
+
+SYSTEMD, SUPERVISOR = Manager.SYSTEMD, Manager.SUPERVISOR
+ESCALATED = Verdict.ESCALATED
+
+_FILL = "dd if=/dev/zero of=%s bs=64k 2>&- || true"
+_OLD_LOG = "/var/log/nginx/access.log.9.gz"
+
+SERVERS = (
+    Fault(
+        name="PostgreSQL stopped",
+        causes=("database_down",),
+        breaks="systemctl stop postgresql@15-main",
+        shows="echo refused",
+    ),
+    Fault(
+        name="Redis stopped",
+        causes=("redis_down",),
+        managers=(SUPERVISOR,),
+        breaks="systemctl stop redis-server",
+        shows="echo refused",
+    ),
+    Fault(
+        name="Celery stopped",
+        causes=("celery_stopped",),
+        managers=(SUPERVISOR,),
+        breaks="supervisorctl stop webmagic-celery",
+    ),
+    Fault(
+        name="database refuses the application",
+        causes=("database_refused",),
+        verdict=ESCALATED,
+        managers=(SUPERVISOR,),
+        breaks="cp -p $DIRECTORY/.env /run/lab-env; sed -i 's/webmagic@/wrong@/' $DIRECTORY/.env\n"
+        "restart; until_answers",
+        shows="echo disconnected",
+        mends="cp -p /run/lab-env $DIRECTORY/.env; restart",
+    ),
+    Fault(
+        name="login path that is not there",
+        causes=("login_path_wrong",),
+        verdict=ESCALATED,
+        settings={"login_path": "/api/v1/sign-in"},
+        breaks="",
+        shows="echo 404",
+    ),
+    Fault(
+        name="front page that is not there",
+        causes=("front_missing",),
+        verdict=ESCALATED,
+        settings={"front_path": "/start"},
+        breaks="",
+        shows="echo 404",
+    ),
+)
+
+RESOURCES = (
+    Fault(
+        name="disk full of old logs, backend stopped",
+        causes=("disk_full", "backend_stopped"),
+        breaks=f"stop; {_FILL % _OLD_LOG}; touch -d '30 days ago' {_OLD_LOG}",
+        mends=f"rm -f {_OLD_LOG}",
+    ),
+    Fault(
+        name="disk full of nobody knows what, backend stopped",
+        causes=("disk_full",),
+        verdict=ESCALATED,
+        in_vain=1,
+        breaks=f"stop; {_FILL % '/home/deploy/filler'}",
+        mends="rm -f /home/deploy/filler; start",
+    ),
+    Fault(
+        name="no inodes for logs, backend stopped",
+        causes=("inodes_exhausted",),
+        verdict=ESCALATED,
+        in_vain=1,
+        breaks="""
+          stop; d=$(dirname $LOG); mount -t tmpfs -o nr_inodes=20,mode=777 lab $d
+          i=0; while touch $d/filler.$i 2>&-; do i=$((i + 1)); done""",
+        mends="umount $(dirname $LOG); start",
+    ),
+    Fault(
+        name="out of open files",
+        causes=("fd_limit",),
+        managers=(SYSTEMD,),
+        breaks="""
+          mkdir /run/systemd/system/$unit.service.d
+          printf '[Service]\\nLimitNOFILE=%d\\n' $(($(ls /proc/$(pid)/fd | wc -l) + 4)) \\
+            > /run/systemd/system/$unit.service.d/00-lab.conf
+          systemctl daemon-reload; restart; until_answers
+          systemd-run --quiet --unit=lab-crowd /usr/bin/python3 -c 'import socket, time
+all = [socket.create_connection(("127.0.0.1", 8000)) for _ in range(30)]
+time.sleep(900)'
+          sleep 2""",
+        mends="""systemctl stop lab-crowd; systemctl reset-failed lab-crowd 2>&- || true
+          rm -rf /etc/systemd/system/$unit.service.d /run/systemd/system/$unit.service.d
+          systemctl daemon-reload; restart""",
+    ),
+)
