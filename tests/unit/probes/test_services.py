@@ -21,15 +21,18 @@ from runbook.executor.content.module_utils.runbook_probes.services import (
     parse_supervisor_status,
     systemd_facts,
 )
+from runbook.executor.content.module_utils.runbook_probes.supervisord import server_of
 from runbook.model.probes import PROBE_TYPES
 from tests.unit.probes.prober import IS_ROOT, facts, reason, wait_until
 
 Spawn = Callable[..., subprocess.Popen[bytes]]
 SUPERVISORCTL = [sys.executable, "-W", "ignore", "-m", "supervisor.supervisorctl"]
+# Nothing that a probe takes for plain supervisorctl, so it has to run it.
+WRAPPED = [*SUPERVISORCTL[:3], "-c", "from supervisor.supervisorctl import main; main()"]
 
 
 class _Supervisor:
-    """A real supervisord with three programs: one good, one that dies, one not started."""
+    """A real supervisord: programs that run, that died, that ended, that were not started."""
 
     def __init__(self, folder: Path) -> None:
         self.config = folder / "supervisord.conf"
@@ -42,8 +45,12 @@ class _Supervisor:
                 pidfile={folder}/pid
                 [unix_http_server]
                 file={folder}/sock
+                username=operator
+                password=rehearsal
                 [supervisorctl]
-                serverurl=unix://{folder}/sock
+                serverurl=unix://%(here)s/sock ; the same
+                username=operator
+                password=rehearsal
                 [rpcinterface:supervisor]
                 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
                 [program:good]
@@ -52,6 +59,10 @@ class _Supervisor:
                 [program:dying]
                 command=false
                 startretries=0
+                [program:leaving]
+                command=sh -c 'exit 3'
+                startsecs=0
+                autorestart=false
                 [program:waiting]
                 command=sleep 600
                 autostart=false
@@ -69,13 +80,13 @@ class _Supervisor:
             stderr=subprocess.DEVNULL,
         )
 
-    def facts(self, name: str) -> dict[str, Any]:
+    def facts(self, name: str, supervisorctl: list[str] = SUPERVISORCTL) -> dict[str, Any]:
         return facts(
             "service",
             manager="supervisor",
             name=name,
             supervisor_config=str(self.config),
-            supervisorctl=SUPERVISORCTL,
+            supervisorctl=supervisorctl,
         )
 
     def stop(self) -> None:
@@ -91,6 +102,7 @@ def supervisor() -> Iterator[_Supervisor]:
         running = _Supervisor(Path(folder))
         try:
             wait_until(lambda: running.facts("dying")["state"] == "FATAL", "the program has died")
+            wait_until(lambda: running.facts("leaving")["state"] == "EXITED", "it has ended")
             yield running
         finally:
             running.stop()
@@ -101,6 +113,7 @@ def supervisor() -> Iterator[_Supervisor]:
     [
         ("good", (True, True, "RUNNING", False)),
         ("dying", (False, True, "FATAL", True)),
+        ("leaving", (False, True, "EXITED", False)),
         ("waiting", (False, True, "STOPPED", False)),
         ("shop:api", (True, True, "RUNNING", False)),
         ("shop:*", (True, True, "RUNNING", False)),
@@ -115,6 +128,54 @@ def test_supervisor_truth_table(supervisor: _Supervisor, name: str, expected: ob
     assert told == expected
     assert (seen["pid"] is not None) is seen["running"]
     assert set(seen) == set(PROBE_TYPES["service"].facts)
+    assert seen["exit_code"] == (3 if name == "leaving" else None)
+
+
+@pytest.mark.parametrize("name", ["good", "dying", "missing"])
+def test_supervisorctl_and_the_socket_tell_the_same(supervisor: _Supervisor, name: str) -> None:
+    """Where supervisord cannot be asked itself, supervisorctl says the same, only later."""
+    keys = ("running", "exists", "state", "start_limit_hit", "pid")
+    direct, wrapped = supervisor.facts(name), supervisor.facts(name, WRAPPED)
+
+    assert [direct[key] for key in keys] == [wrapped[key] for key in keys]
+
+
+def test_supervisord_that_refuses_the_password(supervisor: _Supervisor, tmp_path: Path) -> None:
+    """A password that is wrong is no finding about the service."""
+    config = tmp_path / "supervisord.conf"
+    text = supervisor.config.read_text(encoding="utf-8")
+    folder = str(supervisor.config.parent)
+    config.write_text(text.replace("%(here)s", folder).replace("rehearsal", "guess"), "utf-8")
+    args: dict[str, Any] = {"manager": "supervisor", "name": "good"}
+    told = reason("service", supervisor_config=str(config), supervisorctl=["supervisorctl"], **args)
+
+    assert "401" in told
+
+
+@pytest.mark.parametrize(
+    ("program", "text", "expected"),
+    [
+        (["/usr/bin/supervisorctl"], "serverurl=unix:///run/s.sock", ("/run/s.sock", "localhost")),
+        (["supervisorctl"], "serverurl=http://192.0.2.1:9002", (None, "192.0.2.1")),
+        (["supervisorctl"], "", (None, "localhost")),
+        (["supervisorctl"], "serverurl=unix://%(ENV_HOME)s/s.sock", None),
+        (["supervisorctl"], "serverurl=http://192.0.2.1:port", None),
+        (["supervisorctl"], "serverurl=ftp://192.0.2.1", None),
+        (["supervisorctl"], "no equals sign", None),
+        (["docker", "exec", "shop", "supervisorctl"], "serverurl=unix:///run/s.sock", None),
+    ],
+)
+def test_where_supervisord_listens(
+    tmp_path: Path, program: list[str], text: str, expected: tuple[str | None, str] | None
+) -> None:
+    """Only a server that supervisorctl would ask as well, here and without more to know, is asked."""
+    config = tmp_path / "supervisord.conf"
+    config.write_text(f"[supervisorctl]\n{text}\n", encoding="utf-8")
+    found = server_of(program, str(config))
+
+    assert (None if found is None else (found.path, found.host)) == expected
+    assert server_of(program, None) is None
+    assert server_of(program, str(tmp_path / "none")) is None
 
 
 def test_supervisor_that_does_not_run(tmp_path: Path) -> None:
@@ -256,6 +317,50 @@ SYSTEMD: dict[str, tuple[str, dict[str, object]]] = {
             "enabled": False,
             "detail": "failed (failed), result start-limit-hit",
         },
+    ),
+    "start limit, of its own restarts": (
+        """\
+        LoadState=loaded
+        ActiveState=failed
+        SubState=failed
+        NRestarts=5
+        StartLimitBurst=5
+        Result=exit-code
+        """,
+        {"running": False, "start_limit_hit": True, "restarts": 5, "result": "exit-code"},
+    ),
+    "crashed, and restarted now and then before": (
+        """\
+        LoadState=loaded
+        ActiveState=failed
+        SubState=failed
+        NRestarts=2
+        StartLimitBurst=5
+        Result=exit-code
+        """,
+        {"running": False, "start_limit_hit": False},
+    ),
+    "running after many restarts, without a limit": (
+        """\
+        LoadState=loaded
+        ActiveState=active
+        SubState=running
+        NRestarts=90
+        StartLimitBurst=5
+        Result=success
+        """,
+        {"running": True, "start_limit_hit": False},
+    ),
+    "failed, where no limit is set": (
+        """\
+        LoadState=loaded
+        ActiveState=failed
+        SubState=failed
+        NRestarts=0
+        StartLimitBurst=0
+        Result=exit-code
+        """,
+        {"running": False, "start_limit_hit": False},
     ),
     "killed": (
         """\

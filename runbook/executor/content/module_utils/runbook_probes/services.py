@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from . import supervisord
 from .call import CannotLookError, Look
 from .commands import Finished, run_tool
 from .processes import IDLE_STATES, STATE_WORDS, find, monotonic_age_s, read_pidfile
@@ -19,6 +20,7 @@ _SYSTEMD_PROPERTIES = (
     "ExecMainCode",
     "ExecMainStatus",
     "NRestarts",
+    "StartLimitBurst",
     "Result",
     "StateChangeTimestampMonotonic",
 )
@@ -99,6 +101,10 @@ def systemd_facts(properties: dict[str, str]) -> dict[str, object]:
     code, status = (_count(properties.get(key)) for key in ("ExecMainCode", "ExecMainStatus"))
     exited = properties.get("ExecMainCode") == _CLD_EXITED
     changed_us = _count(properties.get("StateChangeTimestampMonotonic"))
+    restarts, burst = (_count(properties.get(key)) for key in ("NRestarts", "StartLimitBurst"))
+    # The result of the run that failed stays when systemd's own restarts have used up the limit;
+    # only a start by somebody else leaves a result of its own.
+    gave_up = state == "failed" and bool(burst) and (restarts or 0) >= (burst or 0)
     detail = f"{state} ({properties.get('SubState', '')})" if exists else "no such unit"
     return _facts(
         running=state in ("active", "reloading"),
@@ -109,8 +115,8 @@ def systemd_facts(properties: dict[str, str]) -> dict[str, object]:
         pid=_count(properties.get("MainPID")) or None,
         exit_code=status if exited else None,
         signal=status if code and not exited else None,
-        restarts=_count(properties.get("NRestarts")),
-        start_limit_hit=result == "start-limit-hit",
+        restarts=restarts,
+        start_limit_hit=result == "start-limit-hit" or gave_up,
         in_state_s=monotonic_age_s(changed_us / 1e6) if changed_us else None,
         result=result or None,
         detail=detail + (f", result {result}" if result not in ("", "success") else ""),
@@ -129,12 +135,51 @@ def _last_line(done: Finished) -> str:
 def _by_supervisor(
     look: Look, name: str, program: list[str], config: str | None
 ) -> dict[str, object]:
+    server = supervisord.server_of(program, config)
+    if server is not None:
+        return _by_supervisord(server, name)
     options = [] if config is None else ["-c", config]
     done = run_tool(look, [*program, *options, "status", name])
     facts = parse_supervisor_status(name, done.stdout)
     if facts is None:
         raise CannotLookError("supervisorctl: " + _last_line(done))
     return facts
+
+
+def _by_supervisord(server: supervisord.Server, name: str) -> dict[str, object]:
+    try:
+        rows = supervisord.processes(server, name)
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        return _facts(running=False, state="manager_down", detail=f"supervisord: {error.strerror}")
+    if not rows:
+        return _facts(running=False, exists=False, state="not-found", detail="no such process")
+    return _worst([process_facts(row) for row in rows])
+
+
+def process_facts(info: dict[str, object]) -> dict[str, object]:
+    """Return the facts of a service from what supervisord tells of its process."""
+    state = str(info.get("statename", ""))
+    number = {
+        name: value
+        for name in ("pid", "start", "stop", "now", "exitstatus")
+        if isinstance(value := info.get(name), int)
+    }
+    began_s = number.get("start" if state in ("STARTING", "RUNNING") else "stop")
+    # Of a process that a signal ended it says -1; it forgets how those that began badly ended.
+    status = number.get("exitstatus", -1) if state == "EXITED" else -1
+    return _facts(
+        running=state == "RUNNING",
+        state=state,
+        pid=number.get("pid") or None,
+        exit_code=status if status >= 0 else None,
+        in_state_s=float(max(number["now"] - began_s, 0)) if began_s and "now" in number else None,
+        start_limit_hit=state == "FATAL",
+        detail=str(info.get("description", "")),
+    )
+
+
+def _worst(found: list[dict[str, object]]) -> dict[str, object]:
+    return min(found, key=lambda facts: bool(facts["running"]))
 
 
 def parse_supervisor_status(name: str, text: str) -> dict[str, object] | None:
@@ -152,7 +197,7 @@ def parse_supervisor_status(name: str, text: str) -> dict[str, object] | None:
             return _facts(running=False, exists=False, state="not-found", detail=line)
         elif re.search(r"no such file$|refused connection$|\[Errno (2|111)\]", line.strip()):
             return _facts(running=False, state="manager_down", detail="supervisord: " + line)
-    return min(found, key=lambda facts: bool(facts["running"])) if found else None
+    return _worst(found) if found else None
 
 
 def _is_meant(listed: str, name: str) -> bool:
