@@ -75,4 +75,18 @@ NGINX = (
           reload_nginx""",
         mends="rm /etc/nginx/sites-enabled/lab; ln -s ../sites-available/$(basename $CONFIG) /etc/nginx/sites-enabled/; reload_nginx",
     ),
+    Fault(
+        name="no server at all, so nothing listens",
+        causes=("site_disabled",),
+        verdict=ESCALATED,
+        breaks="rm /etc/nginx/sites-enabled/*; systemctl restart nginx",
+        mends="ln -s ../sites-available/$(basename $CONFIG) /etc/nginx/sites-enabled/; reload_nginx",
+    ),
+    Fault(
+        name="site enabled and not loaded, so nothing listens",
+        causes=("site_disabled",),
+        breaks="""
+          rm /etc/nginx/sites-enabled/*; systemctl restart nginx
+          ln -s ../sites-available/$(basename $CONFIG) /etc/nginx/sites-enabled/""",
+    ),
 )
