@@ -34,6 +34,8 @@ from runbook.model.event import (
     RunInterrupted,
     RunResumed,
     RunStarted,
+    UndoEnded,
+    UndoIntended,
 )
 from runbook.model.verdict import Verdict
 
@@ -201,13 +203,8 @@ def abandon(
     `fix-at-work` (what the run left running is still changing a host).
     """
     events = _take_over(summary, journal)
-    acting: dict[str, str] = {}
-    for event in events:
-        if isinstance(event, FixIntended):
-            acting[event.host] = event.invocation
-        elif isinstance(event, FixEnded):
-            acting.pop(event.host, None)
-    working = sorted(host for host, invocation in acting.items() if at_work(invocation))
+    left = left_open(events)
+    working = sorted(host for host, invocation in left.items() if at_work(invocation))
     if working:
         raise RunbookError.of(
             "fix-at-work",
@@ -226,6 +223,20 @@ def abandon(
     journal.append(summary.id, closing, at=time.time(), who=who)
     journal.release(summary.id, joined)
     return hosts
+
+
+def left_open(events: Iterable[Event]) -> dict[str, str]:
+    """Return, by host, the last invocation of a fix or an undo whose end is not written down."""
+    acting: dict[str, str] = {}
+    for event in events:
+        match event:
+            case FixIntended() | UndoIntended():
+                acting[event.host] = event.invocation
+            case FixEnded() | UndoEnded():
+                acting.pop(event.host, None)
+            case _:
+                pass
+    return acting
 
 
 def _take_over(summary: RunSummary, journal: Journal) -> list[Event]:

@@ -9,15 +9,17 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from runbook.driver.flights import describe
 from runbook.driver.joining import held
-from runbook.driver.launch import Setting
-from runbook.driver.loop import changed_meanwhile
+from runbook.driver.launch import Setting, left_open
+from runbook.driver.loop import InterruptedRunError, Stop, changed_meanwhile
 from runbook.driver.operator import ApprovalReply, ApprovalRequest
 from runbook.engine.evolve import replay
 from runbook.errors import RunbookError
 from runbook.executor import (
     HostActed,
     HostObserved,
+    Invocation,
     InvocationEnded,
     ObserveRequest,
     Report,
@@ -111,19 +113,31 @@ def _last(traces: Sequence[_Trace], host: str, fix: str) -> _Trace:
 
 @dataclass(kw_only=True)
 class Undoing:
-    """Takes a run back. `done` tells afterwards what came of each fix on each host."""
+    """Takes a run back. `done` tells afterwards what came of each fix on each host.
+
+    `interrupted` is the reason why it stopped before its end, if it did.
+    """
 
     summary: RunSummary
     setting: Setting
     done: dict[str, dict[str, Acted]] = field(default_factory=dict)
     seen: dict[str, dict[str, Observation]] = field(default_factory=dict)
     declined: list[str] = field(default_factory=list)
+    interrupted: str | None = None
+    _inbox: queue.SimpleQueue[Report | ApprovalReply | Stop] = field(
+        default_factory=queue.SimpleQueue
+    )
+
+    def stop(self, stop: Stop) -> None:
+        """Ask for an end: after the undo under way, or at once; safe from a signal handler."""
+        self._inbox.put(stop)
 
     def perform(self) -> None:
-        """Undo, one fix after the other, until one fails; raise RunbookError.
+        """Undo, one fix after the other, until one fails or `stop` is called; raise RunbookError.
 
-        Errors: `run-driven` (it is still going on), `nothing-to-undo`, `changed-meanwhile` (the
-        undo is no longer the one that belonged to the fix), `host-held`.
+        Errors: `run-driven` (it is still going on), `nothing-to-undo`, `still-at-work` (a fix or an
+        undo that was left running), `changed-meanwhile` (the undo is no longer the one that belonged
+        to the fix), `host-held`.
         """
         journal, run = self.setting.journal, self.summary.id
         journal.verify(run)
@@ -134,6 +148,17 @@ class Undoing:
                 "nothing-to-undo",
                 f"run {run} did nothing that has an undo and is not undone yet",
                 hint=f"see what it did with `runbook report {run}`",
+            )
+        working = sorted(
+            host
+            for host, invocation in left_open(events).items()
+            if self.setting.executor.orphan(invocation)
+        )
+        if working:
+            raise RunbookError.of(
+                "still-at-work",
+                f"what run {run} left running is still changing {', '.join(working)}",
+                hint="wait for its end, then call this again",
             )
         started = next(event for event in events if isinstance(event, RunStarted))
         if self.setting.closure() != started.closure:
@@ -146,8 +171,10 @@ class Undoing:
             raise held(conflict.claims)
         try:
             for step in steps:
-                if not self._undo(step, states):
+                if not self._undo(step, states) or self.interrupted is not None:
                     return
+        except InterruptedRunError as stopped:
+            self.interrupted = str(stopped)
         finally:
             journal.release(run, hosts)
 
@@ -172,10 +199,9 @@ class Undoing:
                 for host in hosts
             )
         )
-        acted = {
-            report.host: report for report in self._run(request) if isinstance(report, HostActed)
-        }
-        seen = self._look(step.fix, hosts)
+        reports = self._run(request)
+        acted = {report.host: report for report in reports if isinstance(report, HostActed)}
+        seen = {} if self.interrupted is not None else self._look(step.fix, hosts)
         self._tell(
             *(
                 UndoEnded(
@@ -201,7 +227,6 @@ class Undoing:
         assert isinstance(fix, Fix)  # noqa: S101 -- as `undoable` found it
         texts = states[step.hosts[0]].texts.get(step.fix)
         title = f"Undo: {texts.title if texts else fix.title}"
-        replies: queue.SimpleQueue[ApprovalReply] = queue.SimpleQueue()
         self.setting.operator.approve(
             ApprovalRequest(
                 fix=replace(fix, title=title, action=fix.undo or fix.action, undo=None),
@@ -212,9 +237,16 @@ class Undoing:
                 states={host: states[host] for host in step.hosts},
                 evidence={},
             ),
-            replies.put,
+            self._inbox.put,
         )
-        return replies.get()
+        while True:
+            match self._inbox.get():
+                case ApprovalReply() as reply:
+                    return reply
+                case Stop(reason=reason):
+                    raise InterruptedRunError(reason)
+                case _:
+                    pass  # Of what was cut off before.
 
     def _look(self, fix_id: str, hosts: tuple[str, ...]) -> dict[str, Mapping[str, Observation]]:
         """Look once at the fix's cause and symptom, so that nobody has to guess how it is now."""
@@ -232,14 +264,30 @@ class Undoing:
         }
 
     def _run(self, request: Request) -> list[Report]:
-        inbox: queue.SimpleQueue[Report] = queue.SimpleQueue()
-        self.setting.executor.start(request, inbox.put)
+        """Carry a request out; told to stop, let an undo come to its end, but nothing else."""
+        invocation = self.setting.executor.start(request, self._inbox.put)
+        hosts = tuple(request.wants) if isinstance(request, ObserveRequest) else request.hosts
+        self.setting.observer.working(hosts, describe(request))
         reports: list[Report] = []
         while True:
-            report = inbox.get()
-            if isinstance(report, InvocationEnded):
-                return reports
-            reports.append(report)
+            match self._inbox.get():
+                case Stop() as stop:
+                    self._wind_up(stop, request, invocation)
+                case InvocationEnded():
+                    return reports
+                case ApprovalReply():
+                    pass
+                case report:
+                    reports.append(report)
+
+    def _wind_up(self, stop: Stop, request: Request, invocation: Invocation) -> None:
+        self.interrupted = stop.reason
+        if stop.now or not isinstance(request, UndoRequest):
+            invocation.cancel()
+            return
+        self.setting.observer.working(
+            request.hosts, "finishing the undo under way; interrupt again to give it up"
+        )
 
     def _tell(self, *events: UndoEvent) -> None:
         self.setting.journal.append(

@@ -78,7 +78,8 @@ def resume(stopped: RunSummary, wish: Wish, settings: Settings, journal: Journal
 def undo(past: RunSummary, wish: Wish, settings: Settings, journal: Journal) -> int:
     """Take back what a run did; return the exit code; raise RunbookError.
 
-    The code is 0 where all of it is undone, 1 where an undo failed, 3 where one was declined.
+    The code is 0 where all of it is undone, 1 where an undo failed, 3 where one was declined, 130
+    where it was interrupted.
     """
     order = _recorded_order(past, wish, settings, journal)
     with _view(order.runbook, wish) as view:

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 from runbook.driver.closure import closure_of, installation_key
 from runbook.driver.launch import (
@@ -96,8 +97,9 @@ def carry_out(
             settings=recorded(order),
             operator=operator.name,
         )
-        drivers.append(begin_run(run, setting, started))
-        return _driven(drivers[0], order.pattern)
+        driver = begin_run(run, setting, started)
+        drivers.append(driver)
+        return _driven(driver, order.pattern)
 
 
 def go_on(
@@ -108,20 +110,24 @@ def go_on(
         require_ansible()
         sweep()
         setting = _setting(order, summary.id, journal, operator, observer)
-        drivers.append(resume_run(summary, setting))
-        return _driven(drivers[0], order.pattern)
+        driver = resume_run(summary, setting)
+        drivers.append(driver)
+        return _driven(driver, order.pattern)
 
 
 def take_back(
     order: Order, summary: RunSummary, journal: Journal, operator: Operator, observer: Observer
 ) -> Undoing:
     """Undo what a run did; raise RunbookError."""
-    require_ansible()
-    undoing = Undoing(
-        summary=summary, setting=_setting(order, summary.id, journal, operator, observer)
-    )
-    undoing.perform()
-    return undoing
+    with _signals() as drivers:
+        require_ansible()
+        sweep()
+        undoing = Undoing(
+            summary=summary, setting=_setting(order, summary.id, journal, operator, observer)
+        )
+        drivers.append(undoing)
+        undoing.perform()
+        return undoing
 
 
 def _setting(
@@ -157,15 +163,22 @@ def _driven(driver: Driver, pattern: str) -> Result:
     return Result(run=driver.run, verdict=verdict, states=driver.states)
 
 
+class _Stoppable(Protocol):
+    """What drives something that can be told to stop."""
+
+    def stop(self, stop: Stop) -> None:
+        """Take the order; called from a signal handler."""
+
+
 @contextmanager
-def _signals() -> Iterator[list[Driver]]:
+def _signals() -> Iterator[list[_Stoppable]]:
     """Turn signals into orders to stop: the first gently, the next ones at once.
 
     They go to the driver in the list; before there is one nothing is under way, and they raise
     KeyboardInterrupt.
     """
     received = 0
-    drivers: list[Driver] = []
+    drivers: list[_Stoppable] = []
 
     def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- as signal calls
         nonlocal received

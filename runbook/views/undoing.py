@@ -3,6 +3,7 @@
 from runbook.driver.undo import Undoing
 from runbook.model.definition import Json
 from runbook.model.event import Acted
+from runbook.model.verdict import EXIT_INTERRUPTED
 from runbook.views.words import RESULTS, count, say_observation
 
 _WORDS = {
@@ -16,7 +17,12 @@ _GOOD = frozenset({Acted.CHANGED, Acted.UNCHANGED})
 
 
 def undo_exit_code(undoing: Undoing) -> int:
-    """Return 0 for undone, 1 for failed, 4 for not known, 3 for declined, the worst one."""
+    """Return 0 for undone, 1 for failed, 4 for not known, 3 for declined, the worst one.
+
+    130 where it was interrupted.
+    """
+    if undoing.interrupted is not None:
+        return EXIT_INTERRUPTED
     acted = {item for hosts in undoing.done.values() for item in hosts.values()}
     if acted & {Acted.UNKNOWN, Acted.WITHHELD}:
         return 4
@@ -37,6 +43,9 @@ def undo_text(undoing: Undoing) -> str:
         for step, item in seen.items():
             told = say_observation(item, step)
             lines.append(f"  {host}: {step}: {RESULTS[item.result]} - {told}")
+    if undoing.interrupted is not None:
+        again = f"runbook undo {undoing.summary.id}"
+        return "\n".join([*lines, f"Interrupted. Take back what is left with: {again}"])
     lines.append(
         f"Run {undoing.summary.id}: {count(len(undoing.done), 'step')} undone"
         if undo_exit_code(undoing) == 0
@@ -58,5 +67,6 @@ def undo_document(undoing: Undoing) -> dict[str, Json]:
             host: {step: item.result.value for step, item in seen.items()}
             for host, seen in undoing.seen.items()
         },
+        "interrupted": undoing.interrupted,
         "exit_code": undo_exit_code(undoing),
     }

@@ -36,6 +36,8 @@ steps:
         ansible.builtin.copy: {content: "here", dest: "{{ flag }}", mode: "0644"}
     undo:
       tasks:
+        - name: Take a while
+          ansible.builtin.shell: sleep {{ takes }}
         - name: Take the file away
           ansible.builtin.file: {path: "{{ flag }}", state: absent}
     verify: {cause: present, symptom: present, within: 3s}

@@ -1,8 +1,9 @@
 """Taking back what a run did."""
 
+import signal
 from pathlib import Path
 
-from tests.acceptance.program import Program
+from tests.acceptance.program import Finished, Program
 
 RUN = ("run", "counted-fix", "-i", "inventory.yml", "--host", "alive", "--yes")
 
@@ -35,3 +36,23 @@ def test_without_a_yes_nothing_is_undone(program: Program, tmp_path: Path) -> No
     assert undone.code == 3
     assert "declined" in undone.stdout
     assert (tmp_path / "alive.flag").exists()
+
+
+def test_an_interrupted_undo_ends_what_it_began(program: Program, tmp_path: Path) -> None:
+    """Ctrl-C while a host is being changed: that comes to its end, is journaled, and 130 says so."""
+    assert program(*RUN, "--set", "takes=1").code == 0
+
+    with program.started("undo", "last", "--yes", "--json") as running:
+        assert running.stderr is not None
+        while "undoing make" not in running.stderr.readline():
+            pass
+        running.send_signal(signal.SIGINT)
+        said, told = running.communicate(timeout=60)
+
+    done = Finished(code=running.returncode, stdout=said, stderr=told)
+    assert done.code == 130, told
+    assert "Traceback" not in told
+    assert done.document["interrupted"] == "interrupted by SIGINT"
+    assert done.document["undone"] == {"make": {"alive": "changed"}}
+    assert not (tmp_path / "alive.flag").exists()
+    assert "make: undone" in program("report", "last").stdout
