@@ -75,11 +75,17 @@ class RunSummary:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunFilter:
-    """Which runs to list; None means any. `since` and `until` are POSIX seconds, both inclusive."""
+    """Which runs to list; None means any, and all that is given has to hold.
+
+    `host` is one the run reached, `cause` the id of one it found, `who` the operator who began it.
+    `since` and `until` bound its start, in POSIX seconds, both inclusive.
+    """
 
     runbook: str | None = None
     host: str | None = None
     verdict: Verdict | None = None
+    cause: str | None = None
+    who: str | None = None
     since: float | None = None
     until: float | None = None
     limit: int | None = 50

@@ -205,6 +205,8 @@ def _wanted(summary: RunSummary, which: RunFilter) -> bool:
         (which.runbook is None or summary.runbook == which.runbook)
         and (which.host is None or which.host in summary.hosts)
         and (which.verdict is None or summary.verdict is which.verdict)
+        and (which.cause is None or which.cause in summary.causes)
+        and (which.who is None or summary.operator == which.who)
         and (which.since is None or summary.started_at >= which.since)
         and (which.until is None or summary.started_at <= which.until)
     )

@@ -78,4 +78,14 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE INDEX held_hosts_by_run ON held_hosts (run)",
     ),
+    # The last runs of a host, or with a cause, are found without looking at any other run.
+    (
+        "ALTER TABLE run_hosts ADD COLUMN started_at REAL",
+        "ALTER TABLE run_causes ADD COLUMN started_at REAL",
+        "UPDATE run_hosts SET started_at = (SELECT started_at FROM runs WHERE id = run)",
+        "UPDATE run_causes SET started_at = (SELECT started_at FROM runs WHERE id = run)",
+        "CREATE INDEX run_hosts_by_start ON run_hosts (host, started_at)",
+        "CREATE INDEX run_causes_by_start ON run_causes (cause, started_at)",
+        "CREATE INDEX runs_by_operator ON runs (operator, started_at)",
+    ),
 )

@@ -22,6 +22,7 @@ from runbook.journal import (
     RunFilter,
     RunSummary,
     chain,
+    history,
     problems,
 )
 from runbook.journal.chain import Row
@@ -35,7 +36,8 @@ from runbook.model.verdict import Verdict
 
 _CHUNK = 500
 _SUMMARY = (
-    "id, runbook, mode, pattern, operator, started_at, ended_at, verdict, interrupted, holder"
+    "runs.id, runbook, mode, pattern, operator, runs.started_at, ended_at, verdict, interrupted,"
+    " holder"
 )
 
 
@@ -127,21 +129,14 @@ class SqliteJournal:
 
     def runs(self, which: RunFilter) -> Sequence[RunSummary]:
         """Return runs, newest first."""
-        conditions = {
-            "runbook = ?": which.runbook,
-            "EXISTS (SELECT 1 FROM run_hosts WHERE host = ? AND run = runs.id)": which.host,
-            "verdict = ?": None if which.verdict is None else which.verdict.value,
-            "started_at >= ?": which.since,
-            "started_at <= ?": which.until,
-        }
-        asked = {text: value for text, value in conditions.items() if value is not None}
-        where = f"WHERE {' AND '.join(asked)} " if asked else ""
-        limit = -1 if which.limit is None else which.limit
         with self._reading() as connection:
+            source, start, where, given = history.chosen(connection, which)
+            limit = -1 if which.limit is None else which.limit
             return self._summaries(
                 connection,
-                f"{where}ORDER BY started_at DESC, rowid DESC LIMIT ?",
-                (*asked.values(), limit),
+                f"{where}ORDER BY {start} DESC, runs.rowid DESC LIMIT ?",
+                (*given, limit),
+                source=source,
             )
 
     def claim(self, run: str, hosts: Iterable[str], *, at: float) -> Conflict | None:
@@ -246,8 +241,9 @@ class SqliteJournal:
         ):
             if names:
                 connection.executemany(
-                    f"INSERT INTO {table} (run, {column}) VALUES (?, ?) ON CONFLICT DO NOTHING",  # noqa: S608
-                    [(run, name) for name in names],
+                    f"INSERT INTO {table} (run, {column}, started_at)"  # noqa: S608
+                    " SELECT id, ?, started_at FROM runs WHERE id = ? ON CONFLICT DO NOTHING",
+                    [(name, run) for name in names],
                 )
         for host, acting in tally.acting.items():
             connection.execute(
@@ -326,40 +322,53 @@ class SqliteJournal:
         ]
 
     def _summaries(
-        self, connection: sqlite3.Connection, tail: str, given: tuple[Any, ...]
+        self,
+        connection: sqlite3.Connection,
+        tail: str,
+        given: tuple[Any, ...],
+        *,
+        source: str = "runs",
     ) -> list[RunSummary]:
-        rows = connection.execute(f"SELECT {_SUMMARY} FROM runs {tail}", given).fetchall()  # noqa: S608
-        return [self._summary(connection, row) for row in rows]
+        rows = connection.execute(f"SELECT {_SUMMARY} FROM {source} {tail}", given).fetchall()  # noqa: S608
+        runs = json.dumps([row[0] for row in rows])
+        hosts = _names_by_run(connection, "run_hosts", "host", runs)
+        causes = _names_by_run(connection, "run_causes", "cause", runs)
+        return [_summary(row, hosts.get(row[0], ()), causes.get(row[0], ())) for row in rows]
 
-    def _summary(self, connection: sqlite3.Connection, row: tuple[Any, ...]) -> RunSummary:
-        run, runbook, mode, pattern, operator, started, ended, verdict, interrupted, holder = row
-        names = {
-            table: tuple(
-                name
-                for (name,) in connection.execute(
-                    f"SELECT {column} FROM {table} WHERE run = ? ORDER BY rowid",  # noqa: S608
-                    (run,),
-                )
-            )
-            for table, column in (("run_hosts", "host"), ("run_causes", "cause"))
-        }
-        try:
-            return RunSummary(
-                id=run,
-                runbook=runbook,
-                mode=Mode(mode),
-                pattern=pattern,
-                operator=operator,
-                started_at=started,
-                ended_at=ended,
-                verdict=None if verdict is None else Verdict(verdict),
-                interrupted=interrupted,
-                hosts=names["run_hosts"],
-                causes=names["run_causes"],
-                holder=_holder(run, holder),
-            )
-        except ValueError as error:
-            raise problems.bad_summary(run, "mode, verdict") from error
+
+def _names_by_run(
+    connection: sqlite3.Connection, table: str, column: str, runs: str
+) -> dict[str, tuple[str, ...]]:
+    """Return what a table has of each of some runs (a JSON list), in the order it came."""
+    names: dict[str, list[str]] = {}
+    for run, name in connection.execute(
+        f"SELECT run, {column} FROM {table} WHERE run IN (SELECT value FROM json_each(?))"  # noqa: S608
+        f" ORDER BY {table}.rowid",
+        (runs,),
+    ):
+        names.setdefault(run, []).append(name)
+    return {run: tuple(found) for run, found in names.items()}
+
+
+def _summary(row: tuple[Any, ...], hosts: tuple[str, ...], causes: tuple[str, ...]) -> RunSummary:
+    run, runbook, mode, pattern, operator, started, ended, verdict, interrupted, holder = row
+    try:
+        return RunSummary(
+            id=run,
+            runbook=runbook,
+            mode=Mode(mode),
+            pattern=pattern,
+            operator=operator,
+            started_at=started,
+            ended_at=ended,
+            verdict=None if verdict is None else Verdict(verdict),
+            interrupted=interrupted,
+            hosts=hosts,
+            causes=causes,
+            holder=_holder(run, holder),
+        )
+    except ValueError as error:
+        raise problems.bad_summary(run, "mode, verdict") from error
 
 
 def _holder(run: str, text: str) -> Holder:

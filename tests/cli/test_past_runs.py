@@ -68,7 +68,12 @@ def past(program: Program) -> Program:
         "web2",
         BEGAN + 86400,
         [
-            HostFinished(host="web2", verdict=Verdict.ESCALATED, reason="nobody knows"),
+            HostFinished(
+                host="web2",
+                verdict=Verdict.ESCALATED,
+                reason="nobody knows",
+                causes=("stopped",),
+            ),
             RunFinished(verdict=Verdict.ESCALATED),
         ],
     )
@@ -93,6 +98,9 @@ def test_history_is_newest_first_and_chooses(past: Program) -> None:
     assert listed(past, "--verdict", "healthy") == ["aaa1"]
     assert listed(past, "--since", "2026-02-02T00:00+00:00") == ["bbb3"]
     assert listed(past, "--since", "100000h", "--host", "web2") == ["aaa2"]
+    assert listed(past, "--until", "2026-02-02T00:00+00:00", "--who", "someone") == ["aaa2", "aaa1"]
+    assert listed(past, "--who", "nobody") == []
+    assert listed(past, "--cause", "stopped") == ["aaa2"]
     assert listed(past, "--host", "web9") == []
 
 

@@ -19,6 +19,7 @@ from runbook.journal.memory import MemoryJournal
 from runbook.journal.sqlite import open_journal
 from runbook.model.event import (
     Event,
+    HostFinished,
     HostJoined,
     RunFinished,
     RunInterrupted,
@@ -244,6 +245,31 @@ def test_runs_are_listed_newest_first_and_filtered(journal: Journal) -> None:
     assert listed(since=103.0) == ["r4", "r3"]
     assert listed(until=101.0) == ["r1", "r0"]
     assert listed(since=101.0, until=103.0, runbook="fix-502", host="web0", limit=1) == ["r2"]
+
+
+def test_runs_are_filtered_by_cause_and_operator(journal: Journal) -> None:
+    """History can be asked for what was found and who asked, and for all of it at once."""
+    for number, (who, cause) in enumerate(
+        [("anna", "stopped"), ("ben", "stopped"), ("anna", "full"), ("anna", "stopped")]
+    ):
+        name = f"r{number}"
+        journal.begin(run(name, started_at=100.0 + number, operator=who))
+        found: Event = HostFinished(host="web1", verdict=Verdict.RESOLVED, causes=(cause, "other"))
+        walk = [HostJoined(host=f"web{number % 2}"), HostJoined(host="web9"), found]
+        journal.append(name, walk, at=1.0, who=who)
+
+    def listed(**which: Any) -> list[str]:
+        return [summary.id for summary in journal.runs(RunFilter(**which))]
+
+    assert listed(cause="stopped") == ["r3", "r1", "r0"]
+    assert listed(cause="stop") == []
+    assert listed(who="anna") == ["r3", "r2", "r0"]
+    assert listed(cause="other", who="ben") == ["r1"]
+    assert listed(cause="stopped", host="web1") == ["r3", "r1"]
+    assert listed(cause="stopped", host="web1", who="anna", since=101.0, limit=1) == ["r3"]
+    assert listed(cause="stopped", until=100.0) == ["r0"]
+    (summary,) = journal.runs(RunFilter(cause="full"))
+    assert (summary.hosts, summary.causes) == (("web0", "web9"), ("full", "other"))
 
 
 def test_runs_of_one_instant_are_listed_last_begun_first(journal: Journal) -> None:

@@ -36,11 +36,14 @@ from runbook.views.output import write, write_json
     metavar="VERDICT",
     help=f"Only runs with this verdict: {', '.join(Verdict)}.",
 )
+@click.option("--cause", metavar="ID", help="Only runs that found this cause.")
+@click.option("--who", metavar="NAME", help="Only runs that this operator began.")
 @click.option(
     "--since",
     metavar="WHEN",
     help="Only runs begun since then: an age (30m, 12h, 7d) or a date (2026-01-31T03:00).",
 )
+@click.option("--until", metavar="WHEN", help="Only runs begun until then, as for --since.")
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
@@ -55,23 +58,33 @@ def history_command(
     runbook: str | None,
     host: str | None,
     verdict: str | None,
+    cause: str | None,
+    who: str | None,
     since: str | None,
+    until: str | None,
     limit: int,
     output: options.Output,
 ) -> None:
     r"""List past runs, newest first, and those under way.
 
+    Every filter that is given has to hold.
+
     \b
     Examples:
       runbook history
       runbook history --host web1 --since 7d
+      runbook history --cause backend_stopped --who anna --until 2026-01-31
       runbook history --verdict escalated --json
     """
+    now = time.time()
     which = RunFilter(
         runbook=runbook,
         host=host,
         verdict=Verdict(verdict) if verdict else None,
-        since=moment(since, now=time.time()) if since else None,
+        cause=cause,
+        who=who,
+        since=moment(since, now=now) if since else None,
+        until=moment(until, now=now) if until else None,
         limit=limit or None,
     )
     with closing(journal_to_read(settings_for())) as journal:

@@ -4,6 +4,8 @@ import os
 import sqlite3
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +14,11 @@ import pytest
 from runbook.errors import RunbookError
 from runbook.journal import Head, RunFilter
 from runbook.journal.holder import this_process
-from runbook.journal.schema import STEPS
+from runbook.journal.schema import APPLICATION_ID, STEPS
 from runbook.journal.sqlite import SqliteJournal, open_journal
+from runbook.model.codec import canonical, plain
 from runbook.model.event import HostJoined, RunInterrupted
+from runbook.model.verdict import Verdict
 from tests.contract.journal_child import BATCH
 from tests.contract.journals import STARTED, WALK, child, dead, line_of, reference, run, tell
 
@@ -319,7 +323,7 @@ TAMPERING = {
     "reordered": (
         """
         UPDATE entries SET seq = CASE seq WHEN 2 THEN -3 ELSE -2 END WHERE seq IN (2, 3);
-        UPDATE entries SET seq = -seq WHERE seq < 0
+        UPDATE entries SET seq = -seq WHERE seq < 12_000
         """,
         2,
     ),
@@ -390,3 +394,93 @@ def test_an_entry_is_not_edited_by_mistake(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.IntegrityError, match="never edited"):
         journal._connection.execute("UPDATE entries SET who = 'ben'")
     journal.close()
+
+
+def test_an_older_file_is_brought_up_to_date(tmp_path: Path) -> None:
+    """What the first version of the schema wrote is found by host and cause, as new runs are."""
+    path = tmp_path / "journal.db"
+    old = sqlite3.connect(path)
+    for statement in STEPS[0]:
+        old.execute(statement)
+    old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    old.execute("PRAGMA user_version = 1")
+    old.execute(
+        "INSERT INTO runs VALUES ('r1', 'fix-502', 'run', 'web*', 'anna', 100.0, 101.0, 'resolved',"
+        " NULL, ?, 0, ?)",
+        (canonical(plain(this_process())), "0" * 64),
+    )
+    old.execute("INSERT INTO run_hosts VALUES ('r1', 'web1')")
+    old.execute("INSERT INTO run_causes VALUES ('r1', 'stopped')")
+    old.commit()
+    old.close()
+
+    with closing(open_journal(path)) as journal:
+        journal.begin(run("r2", started_at=200.0))
+        journal.append("r2", [HostJoined(host="web1")], at=201.0, who="anna")
+
+        assert [found.id for found in journal.runs(RunFilter(host="web1"))] == ["r2", "r1"]
+        assert [found.id for found in journal.runs(RunFilter(host="web1", until=150.0))] == ["r1"]
+        assert [found.causes for found in journal.runs(RunFilter(cause="stopped"))] == [
+            ("stopped",)
+        ]
+
+
+def filled(path: Path, runs: int) -> SqliteJournal:
+    """Return a journal of many runs on 100 hosts, of which one is of a rare kind in each respect."""
+    journal = open_journal(path)
+    holder = canonical(plain(this_process()))
+
+    def rows() -> Iterator[tuple[str, float, tuple[str, str, str], tuple[str, str]]]:
+        for number in range(runs):
+            if number == 10:
+                yield f"r{number}", float(number), ("rare", "rare", "escalated"), ("rare", "rare")
+            else:
+                names = (f"web{number % 100}", "stopped")
+                yield f"r{number}", float(number), ("fix-502", "anna", "resolved"), names
+
+    with journal._writing() as connection:
+        connection.executemany(
+            "INSERT INTO runs VALUES (?, ?, 'run', 'all', ?, ?, ?, ?, NULL, ?, 0, '')",
+            (
+                (run, runbook, who, at, at, verdict, holder)
+                for run, at, (runbook, who, verdict), _ in rows()
+            ),
+        )
+        for place, table in enumerate(("run_hosts", "run_causes")):
+            connection.executemany(
+                f"INSERT INTO {table} VALUES (?, ?, ?)",
+                ((run, names[place], at) for run, at, _, names in rows()),
+            )
+    return journal
+
+
+@pytest.mark.parametrize(
+    ("which", "found"),
+    [
+        (RunFilter(), 50),
+        (RunFilter(since=4990.0), 10),
+        (RunFilter(until=10.0), 11),
+        (RunFilter(runbook="rare"), 1),
+        (RunFilter(host="rare"), 1),
+        (RunFilter(verdict=Verdict.ESCALATED), 1),
+        (RunFilter(cause="rare"), 1),
+        (RunFilter(who="rare"), 1),
+        (RunFilter(who="rare", cause="stopped"), 0),
+        (RunFilter(verdict=Verdict.RESOLVED, cause="rare"), 0),
+        (RunFilter(verdict=Verdict.ESCALATED, host="web7"), 0),
+        (RunFilter(host="web7", cause="stopped", runbook="fix-502", who="anna"), 50),
+    ],
+    ids=str,
+)
+def test_a_query_looks_at_little_more_than_it_returns(
+    which: RunFilter, found: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Whatever is asked for together, the work does not grow with the number of all runs."""
+    path = tmp_path_factory.getbasetemp() / "many.sqlite"
+    work: list[int] = []
+    with closing(open_journal(path) if path.exists() else filled(path, 5000)) as journal:
+        journal._connection.set_progress_handler(lambda: work.append(1), 100)
+        assert len(journal.runs(which)) == found
+
+    # Going through 5000 runs takes some 50,000 instructions of SQLite's machine.
+    assert len(work) * 100 < 25_000
