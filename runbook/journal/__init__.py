@@ -3,7 +3,7 @@
 `tests/contract/` holds every store to it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -92,6 +92,19 @@ class RunFilter:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MilestoneFilter:
+    """Which milestones of a runbook to look back at; None means any.
+
+    `since` is POSIX seconds, inclusive; `limit` counts entries, the newest ones.
+    """
+
+    runbook: str
+    hosts: Collection[str] | None = None
+    since: float | None = None
+    limit: int | None = 2000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
     """A host held by a run.
 
@@ -147,6 +160,12 @@ class Journal(Protocol):
 
     def runs(self, which: RunFilter) -> Sequence[RunSummary]:
         """Return runs, newest first."""
+
+    def milestones(self, which: MilestoneFilter) -> Sequence[Entry]:
+        """Return entries of any runs whose event is a `model.event.Milestone`, newest first.
+
+        What a run wrote last comes first where the clock says the same of several.
+        """
 
     def claim(self, run: str, hosts: Iterable[str], *, at: float) -> Conflict | None:
         """Hold hosts for a run, all or none; return what stands against it.

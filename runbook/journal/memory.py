@@ -10,6 +10,7 @@ from runbook.journal import (
     Entry,
     Head,
     Holder,
+    MilestoneFilter,
     RunFilter,
     RunSummary,
     chain,
@@ -19,7 +20,7 @@ from runbook.journal.chain import Row
 from runbook.journal.holder import alive, this_process
 from runbook.journal.tally import DIED, UNDERTAKER, Standing, Tally, check_summary
 from runbook.model.codec import Mask, to_text
-from runbook.model.event import Event
+from runbook.model.event import Event, Milestone
 from runbook.model.masking import mask_value
 
 
@@ -38,6 +39,16 @@ class _Held:
     since: float
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Mark:
+    """Where a milestone stands."""
+
+    run: str
+    row: int
+    host: str
+    at: float
+
+
 class MemoryJournal:
     """Keeps everything in this process. It satisfies `Journal` but for lasting."""
 
@@ -46,6 +57,7 @@ class MemoryJournal:
         self._lock = RLock()
         self._runs: dict[str, _Run] = {}
         self._held: dict[str, _Held] = {}
+        self._milestones: list[_Mark] = []
         self._closed = False
 
     def begin(self, run: RunSummary) -> None:
@@ -65,6 +77,11 @@ class MemoryJournal:
         with self._lock:
             record = self._run(run)
             rows, record.head = chain.extend(run, record.head, texts, at=at, who=who)
+            self._milestones += [
+                _Mark(run=run, row=place, host=event.host, at=at)
+                for place, event in enumerate(events, start=len(record.rows))
+                if isinstance(event, Milestone)
+            ]
             record.rows += rows
             record.tally.add(events, at=at)
 
@@ -102,6 +119,21 @@ class MemoryJournal:
         found = [summary for summary in found if _wanted(summary, which)]
         found.sort(key=lambda summary: summary.started_at, reverse=True)
         return found[: which.limit]
+
+    def milestones(self, which: MilestoneFilter) -> Sequence[Entry]:
+        """Look back over runs; see `Journal.milestones`."""
+        hosts = None if which.hosts is None else frozenset(which.hosts)
+        with self._lock:
+            self._open()
+            found = [
+                mark
+                for mark in reversed(self._milestones)
+                if self._runs[mark.run].summary.runbook == which.runbook
+                and (hosts is None or mark.host in hosts)
+                and (which.since is None or mark.at >= which.since)
+            ]
+            found.sort(key=lambda mark: mark.at, reverse=True)
+            return [self._entry(mark) for mark in found[: which.limit]]
 
     def claim(self, run: str, hosts: Iterable[str], *, at: float) -> Conflict | None:
         """Hold hosts; see `Journal.claim`."""
@@ -171,6 +203,11 @@ class MemoryJournal:
             causes=tuple(record.tally.causes),
             holder=record.holder,
         )
+
+    def _entry(self, mark: _Mark) -> Entry:
+        rows = self._runs[mark.run].rows
+        previous = rows[mark.row - 1].hash if mark.row else chain.GENESIS
+        return next(chain.opened(mark.run, [rows[mark.row]], previous=previous))
 
     def _claims(self) -> list[Claim]:
         runs = {held.run for held in self._held.values()}

@@ -88,4 +88,27 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX run_causes_by_start ON run_causes (cause, started_at)",
         "CREATE INDEX runs_by_operator ON runs (operator, started_at)",
     ),
+    (
+        # What the walks of hosts came to, found by runbook and host without reading all runs.
+        """
+        CREATE TABLE milestones (
+          runbook TEXT NOT NULL,
+          host TEXT NOT NULL,
+          at REAL NOT NULL,
+          run TEXT NOT NULL REFERENCES runs (id),
+          seq INTEGER NOT NULL
+        )
+        """,
+        "CREATE INDEX milestones_by_host ON milestones (runbook, host, at)",
+        "CREATE INDEX milestones_by_time ON milestones (runbook, at)",
+        # Quotes inside a string are escaped, so the text finds types and nothing a host printed.
+        """
+        INSERT INTO milestones (runbook, host, at, run, seq)
+        SELECT r.runbook, json_extract(e.event, '$.host'), e.at, e.run, e.seq
+        FROM entries e JOIN runs r ON r.id = e.run
+        WHERE e.event LIKE '%"type":"fix_intended"%' OR e.event LIKE '%"type":"fix_ended"%'
+          OR e.event LIKE '%"type":"fix_concluded"%' OR e.event LIKE '%"type":"host_finished"%'
+        ORDER BY e.rowid
+        """,
+    ),
 )

@@ -19,6 +19,7 @@ from runbook.journal import (
     Entry,
     Head,
     Holder,
+    MilestoneFilter,
     RunFilter,
     RunSummary,
     chain,
@@ -30,7 +31,7 @@ from runbook.journal.holder import alive, this_process
 from runbook.journal.sqlite_file import connect, explained
 from runbook.journal.tally import DIED, UNDERTAKER, Tally, check_summary
 from runbook.model.codec import Mask, canonical, plain, to_text
-from runbook.model.event import Event, Mode
+from runbook.model.event import Event, Milestone, Mode
 from runbook.model.masking import mask_value
 from runbook.model.verdict import Verdict
 
@@ -139,6 +140,37 @@ class SqliteJournal:
                 source=source,
             )
 
+    def milestones(self, which: MilestoneFilter) -> Sequence[Entry]:
+        """Look back over runs; see `Journal.milestones`."""
+        hosts = None if which.hosts is None else json.dumps(list(which.hosts))
+        conditions = {
+            "runbook = ?": which.runbook,
+            "host IN (SELECT value FROM json_each(?))": hosts,
+            "at >= ?": which.since,
+        }
+        asked = {text: value for text, value in conditions.items() if value is not None}
+        index = "milestones_by_time" if hosts is None else "milestones_by_host"
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT e.run, e.seq, e.at, e.who, e.event, e.hash, p.hash"  # noqa: S608
+                " FROM (SELECT rowid AS place, at, run, seq FROM milestones"
+                f" INDEXED BY {index} WHERE {' AND '.join(asked)}"
+                " ORDER BY at DESC, rowid DESC LIMIT ?) m"
+                " JOIN entries e ON e.run = m.run AND e.seq = m.seq"
+                " LEFT JOIN entries p ON p.run = m.run AND p.seq = m.seq - 1"
+                " ORDER BY m.at DESC, m.place DESC",
+                (*asked.values(), -1 if which.limit is None else which.limit),
+            ).fetchall()
+        return [
+            entry
+            for run, seq, at, who, event, digest, previous in rows
+            for entry in chain.opened(
+                run,
+                [Row(seq=seq, at=at, who=who, event=event, hash=digest)],
+                previous=chain.GENESIS if previous is None else previous,
+            )
+        ]
+
     def claim(self, run: str, hosts: Iterable[str], *, at: float) -> Conflict | None:
         """Hold hosts; see `Journal.claim`."""
         wanted = list(dict.fromkeys(hosts))
@@ -227,6 +259,15 @@ class SqliteJournal:
         )
         connection.execute(
             "UPDATE runs SET head_seq = ?, head_hash = ? WHERE id = ?", (head.seq, head.hash, run)
+        )
+        connection.executemany(
+            "INSERT INTO milestones (runbook, host, at, run, seq)"
+            " SELECT runbook, ?, ?, id, ? FROM runs WHERE id = ?",
+            [
+                (event.host, row.at, row.seq, run)
+                for row, event in zip(rows, events, strict=True)
+                if isinstance(event, Milestone)
+            ],
         )
         tally = Tally()
         tally.add(events, at=at)

@@ -267,6 +267,9 @@ HostEvent = (
 UndoEvent = UndoIntended | UndoEnded
 """What happens to a host after its walk; the walk's state does not depend on it."""
 
+Milestone = FixIntended | FixEnded | FixConcluded | HostFinished
+"""What a host's walk came to: what is looked back at over many runs."""
+
 RunEvent = RunStarted | RunInterrupted | RunResumed | RunFinished
 Event = HostEvent | UndoEvent | RunEvent
 
@@ -285,6 +288,7 @@ __all__ = [
     "HostEvent",
     "HostFinished",
     "HostJoined",
+    "Milestone",
     "Mode",
     "Observed",
     "RunEvent",

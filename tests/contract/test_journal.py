@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runbook.errors import RunbookError
-from runbook.journal import Claim, Conflict, Entry, Head, Journal, RunFilter
+from runbook.journal import Claim, Conflict, Entry, Head, Journal, MilestoneFilter, RunFilter
 from runbook.journal.chain import GENESIS
 from runbook.journal.holder import this_process
 from runbook.journal.memory import MemoryJournal
@@ -280,6 +280,31 @@ def test_runs_of_one_instant_are_listed_last_begun_first(journal: Journal) -> No
     assert [summary.id for summary in journal.runs(RunFilter())] == ["c", "a", "b"]
 
 
+def test_milestones_are_found_over_all_runs(journal: Journal) -> None:
+    """Fixes and verdicts of a runbook are read back newest first, as `entries` gives them."""
+    for number, (name, runbook) in enumerate(
+        [("r1", "fix-502"), ("r2", "disk-full"), ("r3", "fix-502")]
+    ):
+        journal.begin(run(name, runbook=runbook))
+        journal.append(name, WALK, at=10.0 + number, who="anna")
+    journal.append("r1", [HostFinished(host="web2", verdict=Verdict.HEALTHY)], at=5.0, who="ben")
+
+    def marked(**which: Any) -> list[tuple[str, int]]:
+        found = journal.milestones(MilestoneFilter(**{"runbook": "fix-502", **which}))
+        assert all(entry in list(journal.entries(entry.run)) for entry in found)
+        return [(entry.run, entry.seq) for entry in found]
+
+    newest = [("r3", seq) for seq in (9, 8, 7, 6)]
+    oldest = [("r1", seq) for seq in (9, 8, 7, 6, 10)]
+    assert marked() == newest + oldest
+    assert marked(runbook="disk-full") == [("r2", seq) for seq in (9, 8, 7, 6)]
+    assert marked(hosts=["web2", "web9"]) == [("r1", 10)]
+    assert marked(hosts=[]) == []
+    assert marked(since=12.0) == newest
+    assert marked(limit=2, hosts=("web1",)) == newest[:2]
+    assert marked(limit=None) == newest + oldest
+
+
 def test_a_run_that_does_not_exist_is_named(journal: Journal) -> None:
     """Each method that takes a run says `unknown-run` at once when there is none."""
     actions: list[Callable[[], object]] = [
@@ -315,6 +340,7 @@ def test_a_closed_journal_is_unusable(journal: Journal) -> None:
         lambda: journal.verify("r1"),
         lambda: journal.find("r1"),
         lambda: journal.runs(RunFilter()),
+        lambda: journal.milestones(MilestoneFilter(runbook="fix-502")),
         lambda: journal.claim("r1", ["web1"], at=1.0),
         lambda: journal.release("r1", ["web1"]),
         journal.claims,

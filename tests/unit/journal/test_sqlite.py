@@ -1,5 +1,6 @@
 """The SQLite store: its file, its faults, other processes, and what tampering with it shows."""
 
+import math
 import os
 import sqlite3
 import stat
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import RunbookError
-from runbook.journal import Head, RunFilter
+from runbook.journal import Head, MilestoneFilter, RunFilter
 from runbook.journal.holder import this_process
 from runbook.journal.schema import APPLICATION_ID, STEPS
 from runbook.journal.sqlite import SqliteJournal, open_journal
@@ -265,6 +266,26 @@ def test_a_later_schema_is_refused(tmp_path: Path) -> None:
     later.close()
 
     assert "later version" in unusable(path)
+
+
+def test_milestones_of_an_older_file_are_found(tmp_path: Path) -> None:
+    """What was written before milestones had a table is found there, what a host printed is not."""
+    path = tmp_path / "journal.db"
+    journal = open_journal(path)
+    journal.begin(run("r1"))
+    fooling = HostJoined(host="web3", params={"motd": '"type":"host_finished"', "load": math.nan})
+    journal.append("r1", [fooling, *WALK], at=1.0, who="anna")
+    journal.close()
+    old = sqlite3.connect(path)
+    old.executescript("DROP TABLE milestones; PRAGMA user_version = 2")
+    old.close()
+
+    journal = open_journal(path)
+
+    found = journal.milestones(MilestoneFilter(runbook="fix-502"))
+    assert [entry.event for entry in found] == [*reversed(WALK[-4:])]
+    assert [entry.seq for entry in found] == [10, 9, 8, 7]
+    journal.close()
 
 
 def test_a_damaged_file_is_unusable(tmp_path: Path) -> None:

@@ -1,0 +1,125 @@
+"""What fixes and causes of a runbook came to in earlier runs, from the journal's milestones."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from statistics import median
+
+from runbook.journal import Entry
+from runbook.model.definition import FixResult
+from runbook.model.event import Acted, FixConcluded, FixEnded, FixIntended, HostFinished
+from runbook.model.verdict import Verdict
+
+_HELPED = frozenset({FixResult.RESOLVED, FixResult.CAUSE_REMOVED})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """One fix that was begun on one host, `at` POSIX seconds.
+
+    `took_s` is from its intent to its verified result; both are None while that is not recorded,
+    as after a crash nobody resumed from.
+    """
+
+    run: str
+    step: str
+    host: str
+    at: float
+    result: FixResult | None = None
+    took_s: float | None = None
+    reason: str | None = None
+
+    @property
+    def worked(self) -> bool:
+        """Whether the cause was seen to be gone afterwards."""
+        return self.result in _HELPED
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FixExperience:
+    """How one fix did: `median_s` of the times it worked, `last_failure` the newest that did not.
+
+    An attempt whose result is unknown counts as tried and not as worked; one that is not over, or
+    whose end nobody recorded, does not count.
+    """
+
+    tried: int = 0
+    worked: int = 0
+    median_s: float | None = None
+    last_failure: Attempt | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CauseExperience:
+    """How often a cause was found on a host, and how often it went away before anybody acted."""
+
+    found: int = 0
+    cleared: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Experience:
+    """What is known of a runbook's fixes (by step) and causes (by id); what is absent is new."""
+
+    fixes: Mapping[str, FixExperience] = field(default_factory=dict)
+    causes: Mapping[str, CauseExperience] = field(default_factory=dict)
+
+
+def experience(milestones: Iterable[Entry]) -> Experience:
+    """Add up milestones of one runbook, given in any order; see `Journal.milestones`."""
+    entries = list(milestones)
+    by_step: dict[str, list[Attempt]] = {}
+    for attempt in attempts(entries):
+        by_step.setdefault(attempt.step, []).append(attempt)
+    causes: dict[str, CauseExperience] = {}
+    for event in (entry.event for entry in entries):
+        if isinstance(event, HostFinished):
+            cleared = event.verdict is Verdict.SELF_RECOVERED
+            for cause in event.causes:
+                so_far = causes.get(cause, CauseExperience())
+                causes[cause] = CauseExperience(
+                    found=so_far.found + 1, cleared=so_far.cleared + cleared
+                )
+    return Experience(
+        fixes={step: _added_up(tries) for step, tries in by_step.items()}, causes=causes
+    )
+
+
+def attempts(milestones: Iterable[Entry]) -> list[Attempt]:
+    """Return the fixes that were begun, oldest first; those withheld never began."""
+    begun: dict[tuple[str, str, str], Attempt] = {}
+    over: list[Attempt] = []
+    for entry in sorted(milestones, key=lambda entry: (entry.run, entry.seq)):
+        event = entry.event
+        if not isinstance(event, FixIntended | FixEnded | FixConcluded):
+            continue
+        key = (entry.run, event.host, event.step)
+        match event:
+            case FixIntended():
+                begun[key] = Attempt(run=entry.run, step=event.step, host=event.host, at=entry.at)
+            case FixEnded(acted=Acted.WITHHELD):
+                begun.pop(key, None)
+            case FixConcluded() if key in begun:
+                attempt = begun.pop(key)
+                over.append(
+                    replace(
+                        attempt,
+                        result=event.result,
+                        took_s=max(0.0, entry.at - attempt.at),
+                        reason=event.reason,
+                    )
+                )
+            case _:
+                pass
+    return sorted([*over, *begun.values()], key=lambda attempt: attempt.at)
+
+
+def _added_up(tries: list[Attempt]) -> FixExperience:
+    over = [item for item in tries if item.result is not None]
+    times = [item.took_s for item in over if item.worked and item.took_s is not None]
+    failures = [item for item in over if not item.worked]
+    return FixExperience(
+        tried=len(over),
+        worked=len(times),
+        median_s=median(times) if times else None,
+        last_failure=failures[-1] if failures else None,
+    )
