@@ -65,7 +65,8 @@ class Fault:
     """One fault, or several at once.
 
     `causes` are all that have to be named, and no other; where the run escalates, the last one is
-    what it cannot mend, after `in_vain` fixes that did not help. `verdict` is what the run comes to.
+    what it cannot mend, after `in_vain` fixes that did not help. `followed_up` are fixes of no cause,
+    which one of another entails. `verdict` is what the run comes to.
     `settings` are variables of the host that this fault is about.
     """
 
@@ -77,6 +78,7 @@ class Fault:
     managers: tuple[Manager, ...] = tuple(Manager)
     verdict: Verdict = Verdict.RESOLVED
     in_vain: int = 0
+    followed_up: int = 0
     settings: Mapping[str, Json] = field(default_factory=dict)
 
     @property

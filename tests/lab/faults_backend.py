@@ -49,6 +49,7 @@ BACKEND = (
             causes=("import_error",),
             managers=(SUPERVISOR,),
             breaks=f"cd $DIRECTORY; git reset --quiet --hard {commit}; restart",
+            followed_up=1,
             shows=f"echo {module}; echo scrapes.py; "
             f"grep -n '{line}' $DIRECTORY/api/v1/endpoints/scrapes.py | cut -d: -f1",
             mends="cd $DIRECTORY; git reset --quiet --hard origin/main; start",
