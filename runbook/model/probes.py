@@ -301,6 +301,28 @@ _TYPES = (
         },
     ),
     _probe(
+        "activity",
+        "Find out what else goes on on the host: other runs, people, package managers, deploys, a "
+        "reboot, maintenance. Before its first fix, every run asks for it by itself.",
+        "{0}.quiet",
+        {
+            "quiet": "whether none of what follows was seen",
+            "maintenance": "why the host is in maintenance: the first line of `/etc/nologin`, "
+            "`/run/nologin`, `/etc/runbook-maintenance` or `/run/runbook-maintenance`; else null",
+            "lease": "the lease of another run: `{run, holder, until_s}`; else null",
+            "operators": "who is at a terminal, but not through ours: `{user, line, origin, since_s}`",
+            "connections": "other addresses that are connected to the SSH server",
+            "package_managers": "those that run or hold their lock: `{pid, name, command}`",
+            "packages_changed_s_ago": "seconds since the set of packages changed; null if longer ago",
+            "packages_changed": "what changed, as far as dpkg wrote it down",
+            "deploys": "checkouts, releases and files changed lately, newest first: `{path, kind, "
+            "s_ago}`; looked for in the working folders of services, `/srv`, `/opt`, `/var/www`, "
+            "and where systemd, nginx and supervisor are configured",
+            "rebooted_s_ago": "seconds since the host came up; null if longer ago",
+            "unseen": "what could not be seen: `lease`, `operators`, `connections`",
+        },
+    ),
+    _probe(
         "dns",
         "Resolve a name, as the host's programs do or by asking a given name server.",
         "{0}.resolved and {0}.as_expected",

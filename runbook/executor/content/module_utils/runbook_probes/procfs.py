@@ -17,7 +17,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class Process(NamedTuple):
-    """One process as /proc shows it. `started_s` counts from the boot."""
+    """One process as /proc shows it. `started_s` counts from the boot; `terminal` 0 is none."""
 
     pid: int
     ppid: int
@@ -28,6 +28,7 @@ class Process(NamedTuple):
     cpu_s: float
     started_s: float
     rss_bytes: int
+    terminal: int = 0
 
     @property
     def command(self) -> str:
@@ -98,6 +99,7 @@ def read_process(pid: int) -> Process | None:
         cpu_s=(numbers[10] + numbers[11]) / _TICKS_PER_S,
         started_s=numbers[18] / _TICKS_PER_S,
         rss_bytes=numbers[20] * _PAGE_BYTES,
+        terminal=numbers[3],
     )
 
 

@@ -29,6 +29,7 @@ AREAS = {
     "host": "system",
     "firewall": "firewalls",
     "git": "work_trees",
+    "activity": "activity",
 }
 
 
@@ -49,6 +50,10 @@ def find(kind: str) -> FunctionType:
 def _area(name: str) -> ModuleType:  # noqa: C901  # one arm for each module
     # Written out, because Ansible ships the modules whose import statements it can read.
     # ruff: noqa: PLC0415
+    if name == "activity":
+        from . import activity
+
+        return activity
     if name == "certificates":
         from . import certificates
 
