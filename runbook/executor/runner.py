@@ -4,7 +4,9 @@ Traps of ansible-runner 2.4 this file is shaped by:
 - It parses what the process prints for events, and dies of a forged one (a host can have any text
   printed as a warning), leaving the process behind. So nothing is printed where it listens: all
   output goes through a pipe of ours, of which the last part is kept for the eye.
-- Files under `env/` would override arguments, so they are suppressed.
+- Files under `env/` would override arguments, so they are suppressed. But where there is no file
+  `env/settings` it forgets the settings it was given as well: those are set on its configuration,
+  or it would notice a cancellation up to 5 s late.
 - It turns off the checking of SSH host keys unless told, and replaces the callbacks.
 - Exit code 254 means both timed out and cancelled, and workers of Ansible outlive the kill: so
   time and cancellation are kept here, and Ansible is first asked to stop by itself.
@@ -33,6 +35,9 @@ KEPT_BYTES = 16 * 1024
 """How much of the end of the output is kept."""
 
 WAIT_S = 0.02
+
+NOTICED_S = 0.1
+"""How long ansible-runner may take to notice that it has to end what it runs, or that it ended."""
 
 OUTPUT_PIPE = "output"
 GO_PIPE = "go"
@@ -166,7 +171,6 @@ class Process:
             inventory=[str(self.workspace.defaults), *self.target.inventories],
             cmdline=_command_line(self.target, self.workspace, check_mode=self.check_mode),
             envvars=_environment(self.target),
-            settings={"pexpect_timeout": 0.1, "suppress_output_file": True},
             suppress_env_files=True,
             quiet=True,
             forks=self.target.forks,
@@ -174,6 +178,8 @@ class Process:
             cancel_callback=self._has_to_die,
         )
         config = runner.config
+        config.pexpect_timeout = NOTICED_S
+        config.suppress_output_file = True
         command = list(config.command)
         if self._waits:
             starter = [sys.executable, "-P", "-m", "runbook.executor.starter"]

@@ -66,15 +66,21 @@ def test_it_does_not_outlive_who_started_it() -> None:
         shutil.rmtree(folder)
 
 
-def test_what_nobody_needs_leaves_nothing(tmp_path: Path) -> None:
-    """Closed unused, before it starts or while it waits, it is gone with its folder."""
-    del tmp_path
-    at_once = Ahead.start(Target())
-    at_once.close()
-    waiting = Ahead.start(Target())
-    until(lambda: is_at_work(waiting.workspace.folder.name))
-    waiting.close()
+def test_what_nobody_needs_is_gone_at_once() -> None:
+    """Closed unused, before it starts or while it waits, it is gone with its folder in a moment.
 
-    for ahead in (at_once, waiting):
+    A busy machine can only make it look longer, so the least of the times is the nearest to it.
+    """
+    took_s = []
+    for waits in (False, True, True):
+        ahead = Ahead.start(Target())
+        name = ahead.workspace.folder.name
+        if waits:
+            until(lambda name=name: is_at_work(name))  # type: ignore[misc]
+        closed_at = time.monotonic()
+        ahead.close()
+        took_s.append(time.monotonic() - closed_at)
+
         assert not ahead.workspace.folder.exists()
-        assert not is_at_work(ahead.workspace.folder.name)
+        assert not is_at_work(name)
+    assert min(took_s) < 2
