@@ -37,12 +37,16 @@ class Ledger:
         self.unfinished = sum(state.verdict is None for state in self.states.values())
 
     def tell(self, *events: HostEvent) -> None:
-        """Write events down, then let them count; raise RunbookError if they cannot be written."""
+        """Write events down, then let them count; raise RunbookError if they cannot be written.
+
+        Nor is anything written where one of them does not fit its host's state: a journal that
+        holds a misfit cannot be resumed from.
+        """
         if not events:
             return
+        after = self._after(events)
         self._append(events)
-        for event in events:
-            self.states[event.host] = evolve(self.runbook, self.states[event.host], event)
+        self.states.update(after)
         finished = [event.host for event in events if isinstance(event, HostFinished)]
         self.unfinished -= len(finished)
         if finished:
@@ -59,6 +63,13 @@ class Ledger:
     def known(self, hosts: Iterable[str]) -> dict[str, dict[str, Json]]:
         """Return what a later invocation may use of what is known of hosts."""
         return {host: _facts(self.states[host]) for host in hosts}
+
+    def _after(self, events: Iterable[HostEvent]) -> dict[str, HostState]:
+        after: dict[str, HostState] = {}
+        for event in events:
+            before = after.get(event.host) or self.states[event.host]
+            after[event.host] = evolve(self.runbook, before, event)
+        return after
 
     def _append(self, events: tuple[HostEvent, ...] | tuple[RunEvent, ...]) -> None:
         with self._noticing_loss():
