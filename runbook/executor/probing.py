@@ -86,19 +86,30 @@ def ask_controller(request: Mapping[str, Json]) -> Callable[[], Mapping[str, Any
     return answer
 
 
-def rounds_of(told: Mapping[str, Any], answered_by: Mapping[str, str]) -> Rounds:
-    """Read what the module told, every requested probe in every round, whatever came back."""
+def most_rounds(repeat: Mapping[str, float] | None) -> int:
+    """Return how many samples there can be; the probe module waits 10 ms between two at least."""
+    return int(repeat["for"] / max(repeat["every"], 0.01)) + 2 if repeat else 1
+
+
+def rounds_of(
+    told: Mapping[str, Any],
+    answered_by: Mapping[str, str],
+    repeat: Mapping[str, float] | None = None,
+) -> Rounds:
+    """Read what the module told, every requested probe in every round, whatever came back.
+
+    Where looks were to be repeated, one answer without samples shows nothing of the period.
+    """
     if "could_not" in told:
-        unlooked = Answer(facts=None, reason=str(told["could_not"]))
-        return [(0.0, dict.fromkeys(answered_by, unlooked))]
+        return _unlooked(str(told["could_not"]), answered_by)
+    if repeat is None:
+        return [(0.0, _answers(told.get("answers"), answered_by))]
     samples = told.get("samples")
-    if isinstance(samples, list) and samples:
-        return [
-            (_seconds(item.get("at_s")), _answers(item.get("answers"), answered_by))
-            for item in samples[:100_000]
-            if isinstance(item, Mapping)
-        ]
-    return [(0.0, _answers(told.get("answers"), answered_by))]
+    return [
+        (_seconds(item.get("at_s")), _answers(item.get("answers"), answered_by))
+        for item in (samples if isinstance(samples, list) else [])[: most_rounds(repeat)]
+        if isinstance(item, Mapping)
+    ] or _unlooked("the host's answer holds no samples", answered_by)
 
 
 def merged(rounds: Rounds, others: Rounds) -> Rounds:
@@ -114,6 +125,10 @@ def merged(rounds: Rounds, others: Rounds) -> Rounds:
         )
         for number in range(longest)
     ]
+
+
+def _unlooked(reason: str, answered_by: Mapping[str, str]) -> Rounds:
+    return [(0.0, dict.fromkeys(answered_by, Answer(facts=None, reason=reason)))]
 
 
 def _answers(raw: Any, answered_by: Mapping[str, str]) -> dict[str, Answer]:

@@ -188,16 +188,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         if at_host:
             asked, answered_by = probing.without_twins(at_host)
-            told = self._ask_host(probing.module_request(asked, repeat))
-            rounds = probing.rounds_of(told, answered_by)
+            told = self._ask_host(
+                probing.module_request(asked, repeat), probing.most_rounds(repeat)
+            )
+            rounds = probing.rounds_of(told, answered_by, repeat)
         if answer_here is not None:
-            nearby = probing.rounds_of(answer_here(), answered_here)
+            nearby = probing.rounds_of(answer_here(), answered_here, repeat)
             rounds = probing.merged(rounds, nearby) if at_host else nearby
         return rounds
 
-    def _ask_host(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        sample = request["sample"]
-        rounds = int(sample["for"] / max(sample["every"], 0.01)) + 2 if sample else 1
+    def _ask_host(self, request: Mapping[str, Any], rounds: int) -> Mapping[str, Any]:
         self._longest = longest_answer_bytes(len(request["probes"]), rounds)
         try:
             with bounded_memory(MAX_GROWTH_BYTES + 2 * self._longest):
