@@ -28,7 +28,7 @@ from runbook.spec.library import load
 from runbook.spec.listing import runbook_files
 from runbook.views.drawing import mermaid
 from runbook.views.paths import KINDS, say_target, ways
-from runbook.views.words import say_duration
+from runbook.views.words import say_duration, say_share
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = ROOT / "runbooks"
@@ -122,7 +122,7 @@ def _causes(runbook: Runbook) -> Iterator[str]:
     yield "| cause | id |" + (" share of incidents |" if likely else "")
     yield "|---|---|" + ("---|" if likely else "")
     for cause in runbook.causes.values():
-        share = "" if cause.likelihood is None else f"{cause.likelihood:.0%}"
+        share = "" if cause.likelihood is None else say_share(cause.likelihood)
         yield f"| {_cell(cause.title)} | `{cause.id}` |" + (f" {share} |" if likely else "")
 
 

@@ -26,6 +26,7 @@ from runbook.views.words import (
     say_hosts,
     say_moment,
     say_observation,
+    say_share,
     shorten,
 )
 
@@ -146,7 +147,7 @@ def _cause(request: ApprovalRequest) -> Text:
     if request.cause is None:
         return Text("none is named for this fix")
     share = request.cause.likelihood
-    declared = f" ({share:.0%} of such incidents)" if share is not None else ""
+    declared = f" ({say_share(share)} of such incidents)" if share is not None else ""
     return Text.assemble((printable(request.cause.title), "bold"), declared)
 
 

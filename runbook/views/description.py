@@ -21,7 +21,7 @@ from runbook.model.yaml_nodes import Tagged
 from runbook.views.drawing import tree
 from runbook.views.paths import KINDS, ways
 from runbook.views.safe_text import printable, printable_lines
-from runbook.views.words import count, say_duration, shorten
+from runbook.views.words import count, say_duration, say_share, shorten
 
 
 def describe(runbook: Runbook) -> list[str]:
@@ -105,12 +105,15 @@ def _value(value: Json) -> str:
 
 def _causes(runbook: Runbook) -> Iterator[str]:
     width = max(map(len, runbook.causes))
+    shares = {cause.id: _likelihood(cause) for cause in runbook.causes.values()}
+    column = max(4, *map(len, shares.values()))
     for cause in runbook.causes.values():
-        yield f"  {_likelihood(cause):>4}  {cause.id:<{width}}  {printable(cause.title)}"
+        share = shares[cause.id]
+        yield f"  {share:>{column}}  {cause.id:<{width}}  {printable(cause.title)}"
 
 
 def _likelihood(cause: Cause) -> str:
-    return "" if cause.likelihood is None else f"{cause.likelihood:.0%}"
+    return "" if cause.likelihood is None else say_share(cause.likelihood)
 
 
 def _fix(fix: Fix, runbook: Runbook) -> Iterator[str]:

@@ -89,6 +89,11 @@ def say_duration(seconds: float) -> str:
     return f"{hours // 24} days"
 
 
+def say_share(share: float) -> str:
+    """Say a share of 0 to 1 in percent: whole, but below one percent with its first two digits."""
+    return f"{100 * share:.2g}%" if 0 < share < 0.01 else f"{share:.0%}"
+
+
 def say_observation(seen: Observation, step: str | None = None, *, limit: int = LIMIT) -> str:
     """Return what was seen in at most `limit` characters, "" where there is nothing to say.
 

@@ -19,9 +19,19 @@ from runbook.views.words import (
     say_hosts,
     say_moment,
     say_observation,
+    say_share,
 )
 from tests.event_strategies import of
 from tests.unit.views.scenes import SITE_PASSES, seen
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(0.0, "0%"), (0.0025, "0.25%"), (0.005, "0.5%"), (0.01, "1%"), (0.07, "7%"), (1.0, "100%")],
+)
+def test_a_small_share_is_not_none(share: float, said: str) -> None:
+    """Whole percents, but what is less than one is not rounded to nothing."""
+    assert say_share(share) == said
 
 
 @pytest.mark.parametrize(
