@@ -1,10 +1,31 @@
 """What breaks a site, and how: each fault with the causes that `fix-502` has to name for it."""
 
+from runbook.model.verdict import Verdict
 from tests.lab.breaking import Fault
-from tests.lab.faults_backend import BACKEND
+from tests.lab.faults_backend import BACKEND, CRASH, MANAGED
 from tests.lab.faults_network import FIREWALLS, NETWORK, RULE
 from tests.lab.faults_nginx import NGINX
-from tests.lab.faults_servers import RESOURCES, SERVERS
+from tests.lab.faults_servers import FILL, OLD_LOG, RESOURCES, SERVERS
+
+_NONE = (
+    Fault(name="none", causes=(), breaks="", verdict=Verdict.HEALTHY),
+    Fault(
+        name="none by the time it is asked again",
+        causes=(),
+        verdict=Verdict.SELF_RECOVERED,
+        # From the first question of the run on it lets everybody wait, for longer than nginx does.
+        breaks=r"""
+          keep_main; sed -i '0,/^@app.get/s//_ends: list[float] = []\n\n\n\
+@app.middleware("http")\nasync def wake_up(request, call_next):\n\
+    import asyncio, time\n\
+    if not _ends and request.headers["user-agent"] == "runbook-probe":\n\
+        _ends.append(time.monotonic() + 8)\n\
+    if _ends and time.monotonic() < _ends[0]:\n\
+        await asyncio.sleep(_ends[0] - time.monotonic())\n\
+    return await call_next(request)\n\n\n&/' $DIRECTORY/main.py; restart; until_answers""",
+        mends="put_back_main",
+    ),
+)
 
 _PAIRS = (
     Fault(
@@ -12,6 +33,13 @@ _PAIRS = (
         causes=("backend_stopped", "upstream_wrong"),
         breaks="stop; sed -i 's/127.0.0.1:8000/127.0.0.1:8001/' $CONFIG; reload_nginx",
         shows="echo 8001",
+    ),
+    Fault(
+        name="disk full of old logs + crashed until its manager gave up",
+        causes=("disk_full", "start_limit"),
+        managers=MANAGED,
+        breaks=f"{CRASH}{FILL % OLD_LOG}; touch -d '30 days ago' {OLD_LOG}",
+        mends=f"rm -f {OLD_LOG}",
     ),
     Fault(
         name="PostgreSQL + nginx stopped",
@@ -35,12 +63,12 @@ FAULTS = (
     *NETWORK,
     *RESOURCES,
     *_PAIRS,
+    *_NONE,
 )
 """All that is tried."""
 
 NOT_RUN = {
     "oom_killed": "its manager knows only where control groups are version 2, and not on every machine",
-    "certificate_expired": "openssl on the hosts refuses to make a certificate that has ended",
     "memory_exhausted": "a host of the lab sees the memory of the whole machine",
     "cpu_exhausted": "it would take the processors of the whole machine from everybody",
     "docker compose": "there is no container engine on a host of the lab",

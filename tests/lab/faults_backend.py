@@ -9,18 +9,29 @@ MANAGED = (SYSTEMD, SUPERVISOR)
 BANDARUPAY = (SYSTEMD, PROCESS)
 ESCALATED = Verdict.ESCALATED
 
+CRASH = """
+keep_main; sed -i '1i raise SystemExit(3)' $DIRECTORY/main.py; restart
+if [ $MANAGER = supervisor ]; then
+  until supervisorctl status webmagic-api | grep FATAL; do sleep 0.5; done
+else until systemctl is-failed $unit; do sleep 0.5; done; fi
+cp -p /run/lab-main $DIRECTORY/main.py
+"""
+"""It ended again and again until its manager gave up; what ended it is gone."""
+
+# Text to insert before the first route, as the one line that sed takes.
+_BEFORE_HEALTH = r"0,/^@app.get/s//"
+_BLOCK = (
+    r"@app.get(\"\/block\")\nasync def block() -> None:\n"
+    r"    __import__(\"time\").sleep(900)\n\n\n&/"
+)
+
 BACKEND = (
     Fault(name="backend stopped", causes=("backend_stopped",), breaks="stop"),
     Fault(
         name="crashed until its manager gave up",
         causes=("start_limit",),
         managers=MANAGED,
-        breaks="""
-          keep_main; sed -i '1i raise SystemExit(3)' $DIRECTORY/main.py; stop
-          start; if [ "$NAME" = webmagic ]; then
-            until supervisorctl status webmagic-api | grep FATAL; do sleep 0.5; done
-          else until systemctl is-failed $unit; do sleep 0.5; done; fi
-          cp -p /run/lab-main $DIRECTORY/main.py""",
+        breaks=CRASH,
     ),
     Fault(
         name="killed, and its manager does not restart it",
@@ -79,6 +90,14 @@ BACKEND = (
         name="stopped in its tracks (SIGSTOP)",
         causes=("backend_hanging",),
         breaks="kill -STOP $(pid)",
+        shows="pid",
+    ),
+    Fault(
+        name="its event loop blocked",
+        causes=("backend_hanging",),
+        breaks=f"""
+          keep_main; sed -i '{_BEFORE_HEALTH}{_BLOCK}' $DIRECTORY/main.py; restart; until_answers
+          cp -p /run/lab-main $DIRECTORY/main.py; curl -s -m 1 127.0.0.1:8000/block || true""",
         shows="pid",
     ),
     Fault(

@@ -53,14 +53,29 @@ FIREWALLS = (
 )
 
 _CERTIFICATE = """
-cp -p /etc/ssl/certs/site.pem /run/lab-pem; cp -p /etc/ssl/private/site.key /run/lab-key
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=%s \
-  -addext subjectAltName=DNS:%s -keyout /etc/ssl/private/site.key -out /etc/ssl/certs/site.pem 2>&-
-sleep 1.5; nginx -s reload; sleep 0.5
+cp -p /etc/ssl/certs/site.pem /run/lab-pem
+%s
+nginx -s reload; sleep 0.5
+"""
+_OF_ANOTHER_NAME = """
+openssl req -x509 -key /etc/ssl/private/site.key -days 30 -subj /CN=other.example \
+  -addext subjectAltName=DNS:other.example -out /etc/ssl/certs/site.pem
+"""
+# Only openssl's authority for tests makes certificates whose time is over.
+_ENDED = """
+mkdir /run/lab-ca; cd /run/lab-ca; touch index
+printf '%s\\n' '[ca]' 'default_ca = old' '[old]' 'database = index' 'rand_serial = yes' \
+  'new_certs_dir = .' 'default_md = sha256' 'policy = any' 'copy_extensions = copy' \
+  '[any]' 'commonName = supplied' > configuration
+openssl req -new -key /etc/ssl/private/site.key -subj "/CN=$SERVER" \
+  -addext "subjectAltName=DNS:$SERVER" -out request
+openssl ca -batch -selfsign -notext -config configuration -in request \
+  -keyfile /etc/ssl/private/site.key -startdate 20200101000000Z -enddate 20200201000000Z \
+  -out /etc/ssl/certs/site.pem 2> complaints
+cd /; rm -r /run/lab-ca
 """
 _OLD_CERTIFICATE = """
-cp -p /run/lab-pem /etc/ssl/certs/site.pem; cp -p /run/lab-key /etc/ssl/private/site.key
-nginx -s reload; sleep 0.5
+cp -p /run/lab-pem /etc/ssl/certs/site.pem; nginx -s reload; sleep 0.5
 """
 
 NETWORK = (
@@ -77,8 +92,16 @@ NETWORK = (
         name="certificate of another name",
         causes=("certificate_mismatch",),
         verdict=Verdict.ESCALATED,
-        breaks=_CERTIFICATE % ("other.example", "other.example"),
+        breaks=_CERTIFICATE % _OF_ANOTHER_NAME,
         shows="echo other.example",
+        mends=_OLD_CERTIFICATE,
+    ),
+    Fault(
+        name="certificate that has ended",
+        causes=("certificate_expired",),
+        verdict=Verdict.ESCALATED,
+        breaks=_CERTIFICATE % _ENDED,
+        shows="date --date=2020-02-01T00:00Z +%s",
         mends=_OLD_CERTIFICATE,
     ),
     Fault(
@@ -89,5 +112,21 @@ NETWORK = (
         breaks="ufw allow 22/tcp; ufw deny 80/tcp; ufw --force enable",
         shows="echo timeout",
         mends="ufw --force reset",
+    ),
+    Fault(
+        name="the edge serves something else",
+        causes=("edge_failing",),
+        verdict=Verdict.ESCALATED,
+        settings={"edge_url": "http://{{ ansible_host }}:8443"},
+        breaks="foreign 8443 0.0.0.0",
+        shows="echo 404",
+        mends="end_foreign",
+    ),
+    Fault(
+        name="no network",
+        causes=(),
+        verdict=Verdict.UNKNOWN,
+        breaks="ip link set eth0 down",
+        mends="ip link set eth0 up",
     ),
 )

@@ -7,8 +7,8 @@ from tests.lab.site import Manager
 SYSTEMD, SUPERVISOR = Manager.SYSTEMD, Manager.SUPERVISOR
 ESCALATED = Verdict.ESCALATED
 
-_FILL = "dd if=/dev/zero of=%s bs=64k 2>&- || true"
-_OLD_LOG = "/var/log/nginx/access.log.9.gz"
+FILL = "dd if=/dev/zero of=%s bs=64k 2>&- || true"
+OLD_LOG = "/var/log/nginx/access.log.9.gz"
 
 SERVERS = (
     Fault(
@@ -62,15 +62,15 @@ RESOURCES = (
     Fault(
         name="disk full of old logs, backend stopped",
         causes=("disk_full", "backend_stopped"),
-        breaks=f"stop; {_FILL % _OLD_LOG}; touch -d '30 days ago' {_OLD_LOG}",
-        mends=f"rm -f {_OLD_LOG}",
+        breaks=f"stop; {FILL % OLD_LOG}; touch -d '30 days ago' {OLD_LOG}",
+        mends=f"rm -f {OLD_LOG}",
     ),
     Fault(
         name="disk full of nobody knows what, backend stopped",
         causes=("disk_full",),
         verdict=ESCALATED,
         in_vain=1,
-        breaks=f"stop; {_FILL % '/home/deploy/filler'}",
+        breaks=f"stop; {FILL % '/home/deploy/filler'}",
         mends="rm -f /home/deploy/filler; start",
     ),
     Fault(
@@ -86,18 +86,16 @@ RESOURCES = (
     Fault(
         name="out of open files",
         causes=("fd_limit",),
-        managers=(SYSTEMD,),
         breaks="""
-          mkdir /run/systemd/system/$unit.service.d
-          printf '[Service]\\nLimitNOFILE=%d\\n' $(($(ls /proc/$(pid)/fd | wc -l) + 4)) \\
-            > /run/systemd/system/$unit.service.d/00-lab.conf
-          systemctl daemon-reload; restart; until_answers
+          p=$(pid); n=$(($(ls /proc/$p/fd | wc -l) + 4))
+          setpriv --reuid $NAME --regid $NAME --clear-groups prlimit --pid $p --nofile=$n:$n
           systemd-run --quiet --unit=lab-crowd /usr/bin/python3 -c 'import socket, time
 all = [socket.create_connection(("127.0.0.1", 8000)) for _ in range(30)]
 time.sleep(900)'
           sleep 2""",
+        shows="pid",
         mends="""systemctl stop lab-crowd; systemctl reset-failed lab-crowd 2>&- || true
-          rm -rf /etc/systemd/system/$unit.service.d /run/systemd/system/$unit.service.d
-          systemctl daemon-reload; restart""",
+          if [ $MANAGER = systemd ]; then
+            rm -rf /etc/systemd/system/$unit.service.d; systemctl daemon-reload; restart; fi""",
     ),
 )
