@@ -1,7 +1,5 @@
 """Connections, requests, names and certificates: every situation has its own answer."""
 
-import datetime
-import ipaddress
 import socket
 import ssl
 import struct
@@ -12,14 +10,13 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook.executor.content.module_utils.runbook_probes import name_servers
 from runbook.executor.content.module_utils.runbook_probes.x509 import is_for, read_certificate
+from tests.unit.probes.authority import Authority
 from tests.unit.probes.prober import ask, facts, reason
 from tests.unit.probes.servers import Server, tcp_server
 
@@ -235,54 +232,14 @@ def test_http_requests_that_cannot_be_sent(server: Server) -> None:
     assert told.startswith("the request cannot be sent")
 
 
-class _Authority:
-    """Issues certificates for 127.0.0.1 and site.example."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._now = datetime.datetime.now(datetime.UTC)
-
-    def issue(
-        self, *, days: tuple[int, int] = (-1, 30), names: tuple[str, ...] = ("site.example",)
-    ) -> tuple[Path, Path]:
-        """Return a certificate file and its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test Site")])
-        begins, ends = (self._now + datetime.timedelta(days=each) for each in days)
-        alternatives: list[x509.GeneralName] = [x509.DNSName(each) for each in names]
-        alternatives.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(begins)
-            .not_valid_after(ends)
-            .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(key, hashes.SHA256())
-        )
-        certificate, secret = self._folder / "cert.pem", self._folder / "key.pem"
-        certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-        secret.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-        return certificate, secret
-
-
 @pytest.fixture
-def authority(tmp_path: Path) -> _Authority:
+def authority(tmp_path: Path) -> Authority:
     """Return something that issues certificates."""
-    return _Authority(tmp_path)
+    return Authority(tmp_path)
 
 
 @pytest.fixture
-def tls_port(authority: _Authority) -> Iterator[int]:
+def tls_port(authority: Authority) -> Iterator[int]:
     """Return the port of a TLS server with a certificate nobody trusts."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*authority.issue())
@@ -352,7 +309,7 @@ def test_certificate_that_is_trusted(tls_port: int, tmp_path: Path) -> None:
     ("days", "valid", "left"), [((-10, -2), False, -2), ((2, 9), False, 9), ((-1, 9), True, 9)]
 )
 def test_certificate_in_a_file(
-    authority: _Authority, days: tuple[int, int], valid: bool, left: int
+    authority: Authority, days: tuple[int, int], valid: bool, left: int
 ) -> None:
     """Expired, not yet valid and valid certificates are told apart."""
     path, _ = authority.issue(days=days)
@@ -409,7 +366,7 @@ def _sample() -> bytes:
     import tempfile  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder:
-        path, _ = _Authority(Path(folder)).issue(names=("a.example", "b.example"))
+        path, _ = Authority(Path(folder)).issue(names=("a.example", "b.example"))
         loaded = x509.load_pem_x509_certificate(path.read_bytes())
     return loaded.public_bytes(serialization.Encoding.DER)
 
