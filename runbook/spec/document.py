@@ -27,7 +27,8 @@ class Span:
 class Document:
     """One YAML file as data, with a table of places. `data` is None if it could not be read.
 
-    `keys` holds the place of a mapping's key or a list's item, `values` that of the value.
+    `keys` holds the place of a mapping's key or a list's item, `values` that of the value. `noun`
+    is what messages call the whole of it.
     """
 
     path: str
@@ -36,6 +37,7 @@ class Document:
     keys: Mapping[Path, Span] = field(default_factory=dict)
     values: Mapping[Path, Span] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    noun: str = "the runbook"
 
     def at(self, line: int, column: int = 1) -> Location:
         """Return a location of this file, with its line's text where the file has that line."""

@@ -40,21 +40,26 @@ def load_schema(name: str) -> dict[str, Any]:
 
 
 @cache
-def _validator() -> "Draft202012Validator":
+def _validator(schema: str) -> "Draft202012Validator":
     from jsonschema import Draft202012Validator  # noqa: PLC0415  # 100 ms the command line saves
     from referencing import Registry, Resource  # noqa: PLC0415
 
     registry: Registry[Any] = Registry().with_resource(
         "probes.schema.json", Resource.from_contents(load_schema("probes.schema.json"))
     )
-    return Draft202012Validator(load_schema("runbook.schema.json"), registry=registry)
+    return Draft202012Validator(load_schema(schema), registry=registry)
 
 
-def shape_problems(document: Document) -> list[tuple[Path, Problem]]:
-    """Return what is wrong with the shape of a document, each with the path it is wrong at."""
-    if fits(document.data, load_schema("runbook.schema.json"), _definition):
+def shape_problems(
+    document: Document, schema: str = "runbook.schema.json"
+) -> list[tuple[Path, Problem]]:
+    """Return what is wrong with the shape of a document, each with the path it is wrong at.
+
+    `schema` is the file name of one of the shipped schemas.
+    """
+    if fits(document.data, load_schema(schema), _definition):
         return []
-    errors = list(_validator().iter_errors(document.data))
+    errors = list(_validator(schema).iter_errors(document.data))
     # Of a step whose kind is unclear nothing more can be said than that.
     unclear = {tuple(error.absolute_path) for error in errors if _is_kind_error(error)}
     found: dict[tuple[Path, str], Problem] = {}
@@ -259,7 +264,7 @@ def _words(schema: Json) -> str:
 
 def _definition(reference: str) -> Json:
     name = reference.rsplit("/", 1)[-1]
-    for file in ("runbook.schema.json", "probes.schema.json"):
+    for file in ("runbook.schema.json", "probes.schema.json", "policy.schema.json"):
         if name in (definitions := load_schema(file).get("$defs", {})):
             return definitions[name]
     return None
@@ -285,7 +290,7 @@ def _name(document: Document, path: Path) -> str:
     """Return a path as people speak of it: `"next.passed" of check "site"`."""
     match path:
         case ():
-            return "the runbook"
+            return document.noun
         case ("steps", int() as index, *rest):
             step = step_name(document.data["steps"][index], index)
             return f'"{_dotted(rest)}" of {step}' if rest else step

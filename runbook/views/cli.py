@@ -51,6 +51,10 @@ COMMANDS = {
             "commands.settings:settings_command",
             "Show all settings and where each is from.",
         ),
+        "policy": (
+            "commands.policy:policy_group",
+            "Say what may be done without asking, and test it.",
+        ),
         "completion": (
             "commands.completion:completion_command",
             "Print a shell's completion script.",
@@ -79,8 +83,7 @@ class LazyGroup(FramedGroup):
             return None
         module, _, attribute = _FOUND[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(f"runbook.views.{module}"), attribute)
-        # Click's mark of a paragraph that keeps its lines; docstrings, being raw, spell it out.
-        command.help = (command.help or "").replace("\\b\n", "\b\n")
+        _keep_lines(command)
         return command
 
     def resolve_command(
@@ -114,6 +117,14 @@ class LazyGroup(FramedGroup):
             for name, (_, said) in _FOUND.items()
             if name.startswith(incomplete)
         ] + click.Command.shell_complete(self, ctx, incomplete)
+
+
+def _keep_lines(command: click.Command) -> None:
+    """Put Click's mark of a paragraph that keeps its lines; docstrings, being raw, spell it out."""
+    command.help = (command.help or "").replace("\\b\n", "\b\n")
+    if isinstance(command, click.Group):
+        for within in command.commands.values():
+            _keep_lines(within)
 
 
 @click.group(

@@ -6,16 +6,21 @@ from pathlib import Path
 import pytest
 
 import runbook.spec
+from runbook.errors import RunbookError
 from runbook.spec.library import check
+from runbook.spec.policy_file import load_policy
 
-FOLDER = Path(__file__).parents[2] / "golden" / "lint"
+GOLDEN = Path(__file__).parents[2] / "golden"
+FOLDER = GOLDEN / "lint"
 FILES = sorted(path.name for path in FOLDER.glob("*.yml"))
+POLICIES = GOLDEN / "policy"
 
 # Their input is bytes that no text file of this repository should hold, or a wrong command line;
-# test_reader.py and test_library.py prove what is said of them.
+# test_reader.py, test_library.py and test_policy.py prove what is said of them.
 ELSEWHERE = {
     "file-too-large",
     "not-utf-8",
+    "policy-unreadable",
     "too-many-steps",
     "unreadable-file",
     "yaml-too-large",
@@ -32,6 +37,21 @@ def test_problems_read_as_written_down(name: str, monkeypatch: pytest.MonkeyPatc
     assert text.strip() == Path(name).with_suffix(".txt").read_text(encoding="utf-8").strip()
 
 
+@pytest.mark.parametrize("name", sorted(path.name for path in POLICIES.glob("*.yml")))
+def test_problems_of_policies_read_as_written_down(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So are those of a policy."""
+    monkeypatch.chdir(POLICIES)
+
+    with pytest.raises(RunbookError) as caught:
+        load_policy(Path(name))
+
+    assert (
+        caught.value.render().strip() == Path(name).with_suffix(".txt").read_text("utf-8").strip()
+    )
+
+
 def test_every_problem_has_an_example() -> None:
     """No reference occurs in the code of which no golden file shows how it reads."""
     code = Path(runbook.spec.__file__).parent.rglob("*.py")
@@ -41,7 +61,7 @@ def test_every_problem_has_an_example() -> None:
     known = {name for path in code for name in pattern.findall(path.read_text(encoding="utf-8"))}
     shown = {
         name
-        for path in FOLDER.glob("*.txt")
+        for path in (*FOLDER.glob("*.txt"), *POLICIES.glob("*.txt"))
         for name in re.findall(
             r"^(?:error|warning): ([a-z0-9-]+)$", path.read_text("utf-8"), re.MULTILINE
         )

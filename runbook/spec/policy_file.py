@@ -1,0 +1,250 @@
+"""A policy's file to a policy: closed schema, all problems at once, each at its place."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path as FilePath
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from runbook.errors import Problem, RunbookError
+from runbook.model.definition import Json
+from runbook.model.policy import (
+    Blackout,
+    Budget,
+    Expectation,
+    Flapping,
+    Guards,
+    Permission,
+    Policy,
+    Ramp,
+    Rule,
+    Scope,
+    Situation,
+    Source,
+    Window,
+)
+from runbook.spec.document import Document, Path
+from runbook.spec.reader import read
+from runbook.spec.validation import did_you_mean, shape_problems
+
+_SCHEMA = "policy.schema.json"
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_NOON = "2026-01-01T12:00:00+00:00"
+
+
+def load_policy(path: FilePath) -> Policy:
+    """Return the policy of a file; raise RunbookError with all that is wrong in it."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RunbookError.of(
+            "policy-unreadable", f"cannot read the policy {path}: {error.strerror}"
+        ) from error
+    document = replace(read(content, str(path), foreign=lambda _: False), noun="the policy")
+    problems = list(document.problems)
+    if document.values or not problems:
+        problems += [problem for _, problem in shape_problems(document, _SCHEMA)]
+    if problems:
+        raise RunbookError(*problems)
+    reading = _Reading(document)
+    policy = reading.policy()
+    if reading.problems:
+        raise RunbookError(*sorted(reading.problems, key=_place))
+    return policy
+
+
+class _Reading:
+    """Builds the records of a document whose shape is right; notes what makes no sense."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.problems: list[Problem] = []
+
+    def policy(self) -> Policy:
+        """Return what the document says."""
+        data: Mapping[str, Any] = self.document.data
+        rules = tuple(
+            self._rule(raw, ("rules", number)) for number, raw in enumerate(data.get("rules", ()))
+        )
+        self._unique(rules)
+        return Policy(
+            name=data["policy"],
+            rules=rules,
+            guards=self._guards(data.get("guards", {})),
+            tests=tuple(
+                self._expectation(raw, ("tests", number), {rule.name for rule in rules})
+                for number, raw in enumerate(data.get("tests", ()))
+            ),
+            otherwise=Permission(data.get("otherwise", Permission.DENY)),
+        )
+
+    def _rule(self, raw: Mapping[str, Any], path: Path) -> Rule:
+        when = raw.get("when", {})
+        permission = Permission(raw["answer"])
+        if "people" in raw and permission is not Permission.ASK:
+            self._problem(
+                "pointless-key",
+                f'"people" has no meaning where the answer is {permission}',
+                (*path, "people"),
+                hint="Only `answer: ask` asks anybody.",
+            )
+        return Rule(
+            name=raw["rule"],
+            permission=permission,
+            runbooks=_texts(when.get("runbook")),
+            fixes=_texts(when.get("fix")),
+            causes=_texts(when.get("cause")),
+            hosts=_texts(when.get("host")),
+            groups=_texts(when.get("group")),
+            severities=_texts(when.get("severity")),
+            sources=tuple(Source(text) for text in _texts(when.get("source"))),
+            windows=self._windows(when.get("time"), (*path, "when", "time")),
+            people=int(raw.get("people", 1)),
+        )
+
+    def _unique(self, rules: tuple[Rule, ...]) -> None:
+        seen: set[str] = set()
+        for number, rule in enumerate(rules):
+            if rule.name in seen:
+                self._problem(
+                    "duplicate-rule",
+                    f'there are two rules "{rule.name}"',
+                    ("rules", number, "rule"),
+                    hint="Journal and reports name a rule by this text.",
+                )
+            seen.add(rule.name)
+
+    def _windows(self, raw: Json, path: Path) -> tuple[Window, ...]:
+        if raw is None:
+            return ()
+        if isinstance(raw, list):
+            return tuple(self._window(one, (*path, number)) for number, one in enumerate(raw))
+        return (self._window(raw, path),)
+
+    def _window(self, raw: Mapping[str, Any], path: Path) -> Window:
+        try:
+            zone = ZoneInfo(raw["zone"])
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            zone = ZoneInfo("UTC")
+            self._problem(
+                "unknown-zone",
+                f'there is no time zone "{raw["zone"]}" on this machine',
+                (*path, "zone"),
+                hint="Zones are named as in Europe/Berlin, America/New_York or UTC.",
+            )
+        return Window(
+            start=_minutes(raw["from"]),
+            end=_minutes(raw["to"]),
+            zone=zone,
+            days=frozenset(_DAYS.index(day) for day in raw.get("days", ())),
+        )
+
+    def _guards(self, raw: Mapping[str, Any]) -> Guards:
+        ramp = raw.get("ramp")
+        flapping = raw.get("flapping")
+        return Guards(
+            budgets=tuple(
+                Budget(
+                    fixes=int(one["fixes"]),
+                    scope=Scope(one["per"]),
+                    within_s=_seconds(one["within"]),
+                )
+                for one in raw.get("budgets", ())
+            ),
+            cooldown_s=_seconds(raw["cooldown"]) if "cooldown" in raw else None,
+            failures=raw.get("failures"),
+            ramp=None
+            if ramp is None
+            else Ramp(
+                first=int(ramp.get("first", 1)),
+                factor=int(ramp.get("factor", 2)),
+                pause_s=_seconds(ramp["pause"]) if "pause" in ramp else 0.0,
+            ),
+            healthy_share=raw.get("healthy_share"),
+            shared_cause=raw.get("shared_cause"),
+            flapping=None
+            if flapping is None
+            else Flapping(
+                times=int(flapping["times"]),
+                within_s=_seconds(flapping["within"]),
+                quiet_s=_seconds(flapping["quiet"]),
+            ),
+            blackouts=tuple(
+                Blackout(
+                    name=one["blackout"],
+                    window=self._window(one["time"], ("guards", "blackouts", number, "time")),
+                )
+                for number, one in enumerate(raw.get("blackouts", ()))
+            ),
+            crowd=int(raw.get("crowd", 5)),
+        )
+
+    def _expectation(self, raw: Mapping[str, Any], path: Path, rules: set[str]) -> Expectation:
+        situation = raw["situation"]
+        rule = raw.get("rule")
+        if rule is not None and rule not in rules:
+            self._problem(
+                "unknown-rule",
+                f'there is no rule "{rule}"',
+                (*path, "rule"),
+                hint=did_you_mean(rule, rules),
+            )
+        return Expectation(
+            situation=Situation(
+                runbook=situation["runbook"],
+                fix=situation["fix"],
+                cause=situation.get("cause", ""),
+                host=situation.get("host", "host"),
+                groups=frozenset(situation.get("groups", ())),
+                severity=situation.get("severity", ""),
+                source=Source(situation.get("source", Source.ALERT)),
+                at=self._moment(situation.get("at", _NOON), (*path, "situation", "at")),
+            ),
+            permission=Permission(raw["expect"]),
+            rule=rule,
+            line=self.document.key(path).line,
+        )
+
+    def _moment(self, text: str, path: Path) -> datetime:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            self._problem(
+                "wrong-value",
+                f'"{text}" is not a moment with its zone',
+                path,
+                hint="Write it as 2026-03-29T03:00:00+02:00.",
+            )
+            return datetime.fromisoformat(_NOON)
+        return moment
+
+    def _problem(self, reference: str, message: str, path: Path, hint: str | None = None) -> None:
+        self.problems.append(
+            Problem(
+                reference=reference, message=message, where=self.document.value(path), hint=hint
+            )
+        )
+
+
+def _place(problem: Problem) -> tuple[int, int]:
+    where = problem.where
+    return (where.line, where.column) if where else (0, 0)
+
+
+def _texts(value: Json) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _minutes(clock: str) -> int:
+    hours, _, minutes = clock.partition(":")
+    return int(hours) * 60 + int(minutes)
+
+
+def _seconds(span: str) -> float:
+    return float(int(span[:-1]) * _SECONDS[span[-1]])
