@@ -158,6 +158,7 @@ _TYPES = (
         "Look at a file, its owner, its age and, if asked, what stands in it.",
         "{0}.exists",
         {
+            "path": "the path that was looked at",
             "exists": "whether it exists; if not, what follows is null or empty",
             "type": "`file`, `directory`, `fifo`, `socket`, `character_device`, `block_device`",
             "link_target": "where a symbolic link points to; else null",

@@ -153,6 +153,20 @@ def test_a_log_since_a_moment(log: Path) -> None:
     assert facts("log", path=str(log), pattern=".", since=str(MOMENT + 1000))["count"] == 0
 
 
+def test_a_log_of_the_last_minutes(tmp_path: Path) -> None:
+    """What was written longer ago than asked for is left out, by the clock of the host."""
+    path = tmp_path / "error.log"
+    now = time.time()
+    lines = [time.strftime("%Y/%m/%d %H:%M:%S", time.localtime(now - ago)) for ago in (3600, 5)]
+    path.write_text("".join(f"{line} [error] refused\n" for line in lines), encoding="utf-8")
+
+    counts = [
+        facts("log", path=str(path), pattern="refused", within_s=s)["count"] for s in (60, 7200)
+    ]
+    assert counts == [1, 2]
+    assert facts("log", path=str(path), pattern="refused", since=now, within_s=7200)["count"] == 0
+
+
 def test_only_the_end_of_a_log_is_read(log: Path) -> None:
     """Of a long log only whole lines of its end are looked at."""
     end = len(LOG.splitlines()[-1]) + 1

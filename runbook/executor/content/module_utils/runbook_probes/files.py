@@ -39,6 +39,7 @@ def file(
         ("type", "mode", "owner", "group", "size_bytes", "mtime_s", "age_s", "content", "sha256")
     )
     facts.update(
+        path=path,
         exists=False,
         link_target=os.readlink(path) if os.path.islink(path) else None,
         is_readable=os.access(path, os.R_OK),

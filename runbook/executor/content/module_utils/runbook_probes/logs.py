@@ -47,6 +47,7 @@ def log(
     patterns: dict[str, str] | None = None,
     tail_bytes: int = 262144,
     since: float | None = None,
+    within_s: float | None = None,
     after: str | None = None,
     lines: int = 20,
 ) -> dict[str, object]:
@@ -55,6 +56,8 @@ def log(
     if pattern is not None:
         named["pattern"] = pattern
     expressions = {name: compiled(text) for name, text in named.items()}
+    if within_s is not None:
+        since = max(since or 0.0, time.time() - within_s)
     tail = _tail(look, path, unit, tail_bytes, since)
     if tail is None:
         return {"exists": False}
