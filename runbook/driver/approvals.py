@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from runbook.driver.operator import ApprovalRequest
+from runbook.driver.experience import Experience
+from runbook.driver.operator import ApprovalRequest, Aside
 from runbook.engine.evidence import cause_evidence
 from runbook.executor import HostPreviewed
 from runbook.model.definition import Fix, Runbook
@@ -32,6 +33,9 @@ def approval_request(
     hosts: tuple[str, ...],
     states: Mapping[str, HostState],
     previews: Mapping[str, HostPreviewed],
+    *,
+    experience: Experience | None = None,
+    aside: Callable[[Aside], None] | None = None,
 ) -> ApprovalRequest:
     """Gather what a person needs to say yes or no."""
     texts = states[hosts[0]].texts.get(fix.id)
@@ -45,4 +49,6 @@ def approval_request(
         states={host: states[host] for host in hosts},
         evidence={host: seen for host, seen in evidence.items() if seen is not None},
         previews=dict(previews),
+        experience=experience,
+        aside=aside,
     )

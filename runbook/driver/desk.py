@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from runbook.driver.approvals import approval_digest, approval_request
-from runbook.driver.operator import Answer, ApprovalReply, Operator, Question
+from runbook.driver.experience import Experience
+from runbook.driver.operator import Answer, ApprovalReply, Aside, Operator, Question
 from runbook.engine.cohort import Cohort
 from runbook.executor import HostPreviewed
 from runbook.model.decision import AskOperator, RequestApproval
@@ -20,6 +21,14 @@ class Replied:
 
     ticket: str
     reply: ApprovalReply | Answer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wished:
+    """What somebody asked about a ticket wants before they answer, on its way to the driver."""
+
+    ticket: str
+    aside: Aside
 
 
 @dataclass(kw_only=True, slots=True)
@@ -37,7 +46,7 @@ class Desk:
     runbook: Runbook
     operator: Operator
     closure: str
-    deliver: Callable[[Replied], None]
+    deliver: Callable[[Replied | Wished], None]
     clock: Callable[[], float] = time.monotonic
     _tickets: dict[str, _Ticket] = field(default_factory=dict)
 
@@ -50,7 +59,9 @@ class Desk:
         if ticket in self._tickets:
             self._tickets[ticket].previews[preview.host] = preview
 
-    def ask_approval(self, ticket: str, states: Mapping[str, HostState]) -> None:
+    def ask_approval(
+        self, ticket: str, states: Mapping[str, HostState], experience: Experience | None
+    ) -> None:
         """Ask for the approval of a cohort's fix, bound to what is known now."""
         waiting = self._tickets[ticket]
         assert isinstance(waiting.cohort.decision, RequestApproval)  # noqa: S101 -- as opened
@@ -61,7 +72,15 @@ class Desk:
             host: approval_digest(self.closure, fix.id, states[host]) for host in hosts
         }
         self.operator.approve(
-            approval_request(self.runbook, fix, hosts, states, waiting.previews),
+            approval_request(
+                self.runbook,
+                fix,
+                hosts,
+                states,
+                waiting.previews,
+                experience=experience,
+                aside=lambda aside: self.deliver(Wished(ticket=ticket, aside=aside)),
+            ),
             lambda reply: self.deliver(Replied(ticket=ticket, reply=reply)),
         )
 
@@ -79,6 +98,15 @@ class Desk:
             Question(step=step, hosts=cohort.hosts, title=title),
             lambda reply: self.deliver(Replied(ticket=ticket, reply=reply)),
         )
+
+    def hosts_of(self, ticket: str) -> tuple[str, ...]:
+        """Return the hosts that wait for a ticket's answer; none where it was closed."""
+        waiting = self._tickets.get(ticket)
+        return () if waiting is None else waiting.cohort.hosts
+
+    def take_back(self, ticket: str) -> None:
+        """Close a ticket without an answer."""
+        self._tickets.pop(ticket, None)
 
     def take(self, replied: Replied) -> tuple[tuple[str, ...], list[HostEvent]]:
         """Close a ticket; return its hosts and what the answer means. Nothing if it was closed."""

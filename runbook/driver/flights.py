@@ -8,6 +8,7 @@ from runbook.executor import (
     Executor,
     FixRequest,
     Invocation,
+    LookRequest,
     ObserveRequest,
     PreviewRequest,
     Report,
@@ -80,7 +81,7 @@ class Flights:
     def at_work(self) -> int:
         """Return how many requests are under way that do more than look through a period."""
         return sum(
-            not isinstance(item.request, ObserveRequest | WatchRequest)
+            not isinstance(item.request, ObserveRequest | WatchRequest | LookRequest)
             for item in self._under_way.values()
         )
 
@@ -115,6 +116,8 @@ def describe(request: Request) -> str:
             return f"undoing {fix}"
         case PreviewRequest(fix=fix):
             return f"asking Ansible what {fix} would change"
+        case LookRequest():
+            return "looking at what the operator wants to see"
         case WatchRequest(step=step):
             return f"watching ({step})"
         case _:

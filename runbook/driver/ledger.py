@@ -9,7 +9,7 @@ from runbook.engine.evolve import evolve
 from runbook.errors import RunbookError
 from runbook.journal import Journal
 from runbook.model.definition import CheckResult, Json, Runbook
-from runbook.model.event import HostEvent, HostFinished, RunEvent
+from runbook.model.event import AsideEvent, HostEvent, HostFinished, RunEvent
 from runbook.model.state import HostState
 
 
@@ -55,8 +55,8 @@ class Ledger:
         for event in events:
             self.observer.happened(event, self.states)
 
-    def note(self, event: RunEvent) -> None:
-        """Write down something that concerns the run as a whole; raise RunbookError."""
+    def note(self, event: RunEvent | AsideEvent) -> None:
+        """Write down what changes no host's state; raise RunbookError."""
         self._append((event,))
         self.observer.happened(event, self.states)
 
@@ -71,7 +71,7 @@ class Ledger:
             after[event.host] = evolve(self.runbook, before, event)
         return after
 
-    def _append(self, events: tuple[HostEvent, ...] | tuple[RunEvent, ...]) -> None:
+    def _append(self, events: tuple[HostEvent, ...] | tuple[RunEvent | AsideEvent, ...]) -> None:
         with self._noticing_loss():
             self.journal.append(self.run, events, at=self.clock(), who=self.who)
 

@@ -6,13 +6,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from runbook.driver.desk import Desk, Replied
+from runbook.driver.asides import Asides
+from runbook.driver.desk import Desk, Replied, Wished
+from runbook.driver.experience import experience
 from runbook.driver.flights import Flight, Flights, describe
 from runbook.driver.gathering import Gathering
 from runbook.driver.joining import held, unfit, unusable
 from runbook.driver.ledger import Ledger
 from runbook.driver.observer import Observer
-from runbook.driver.operator import Operator
+from runbook.driver.operator import EndRun, Note, Operator, OwnCheck, Recheck
 from runbook.engine.cohort import Cohort, cohorts
 from runbook.engine.decide import decide
 from runbook.engine.evidence import evidence_seen_at
@@ -27,6 +29,7 @@ from runbook.executor import (
     HostsResolved,
     HostVerified,
     InvocationEnded,
+    LookRequest,
     ObserveRequest,
     PreviewRequest,
     Progress,
@@ -35,7 +38,7 @@ from runbook.executor import (
     VerifyRequest,
     WatchRequest,
 )
-from runbook.journal import Journal
+from runbook.journal import Journal, MilestoneFilter
 from runbook.model.decision import (
     AskOperator,
     AwaitFix,
@@ -51,13 +54,16 @@ from runbook.model.decision import (
 from runbook.model.definition import CheckResult, Runbook
 from runbook.model.event import (
     Acted,
+    AsideEvent,
     EvidenceExpired,
     FixEnded,
     FixIntended,
     FixVerified,
     HostEvent,
     HostJoined,
+    LookAgain,
     Mode,
+    Noted,
     Observed,
     RunEvent,
     RunFinished,
@@ -92,7 +98,7 @@ class Nudge:
     """Something changed without news from outside: look again at what is next."""
 
 
-Message = Report | Stop | Replied | Nudge
+Message = Report | Stop | Replied | Wished | Nudge
 
 
 class InterruptedRunError(Exception):
@@ -134,6 +140,7 @@ class Driver:
         self._tell = self.ledger.tell
         self._gathering = Gathering(quiet_s=self.gather_s)
         self._flights = Flights(run=self.run, executor=self.executor, deliver=self._inbox.put)
+        self._asides = Asides()
         self._desk = Desk(
             runbook=self.runbook,
             operator=self.operator,
@@ -222,7 +229,7 @@ class Driver:
         self.note(RunFinished(verdict=verdict))
         return verdict
 
-    def note(self, event: RunEvent) -> None:
+    def note(self, event: RunEvent | AsideEvent) -> None:
         """Write down something that concerns the run as a whole."""
         self.ledger.note(event)
 
@@ -385,7 +392,7 @@ class Driver:
         ticket = self._flights.name()
         self._desk.open(ticket, cohort)
         if not self.operator.wants_previews:
-            self._desk.ask_approval(ticket, self.states)
+            self._desk.ask_approval(ticket, self.states, None)
             return
         request = PreviewRequest(
             id=self._flights.name(),
@@ -394,6 +401,11 @@ class Driver:
             known=self.ledger.known(cohort.hosts),
         )
         self._launch(request, cohort.hosts, ticket)
+
+    def _ask_approval(self, ticket: str) -> None:
+        hosts = self._desk.hosts_of(ticket)
+        past = self.journal.milestones(MilestoneFilter(runbook=self.runbook.name, hosts=hosts))
+        self._desk.ask_approval(ticket, self.states, experience(past))
 
     def _await_orphans(self, cohort: Cohort) -> None:
         """After a crash: wait for what the dead driver left running, then find out."""
@@ -426,6 +438,8 @@ class Driver:
                 self._on_stop(message)
             case Replied():
                 self._on_reply(message)
+            case Wished():
+                self._on_wish(message)
             case Progress(host=host, text=text):
                 self.observer.working(() if host is None else (host,), text)
             case HostObserved():
@@ -440,6 +454,10 @@ class Driver:
                 pass
 
     def _on_observed(self, report: HostObserved) -> None:
+        aside = self._asides.take(report)
+        if aside is not None:
+            self.note(aside)
+            return
         if not self._is_owed(report.request, report.host):
             return
         seen = report.observations
@@ -491,18 +509,42 @@ class Driver:
                 self._desk.predict(flight.ticket, report)
             return
         flight = self._flights.landed(report.request)
-        if flight is None:
+        if flight is None or self._asides.end(report.request):
             return
         if flight.ticket is None:
             self._idle.update(flight.hosts)
         elif self._stopping is None:
-            self._desk.ask_approval(flight.ticket, self.states)
+            self._ask_approval(flight.ticket)
 
     def _on_reply(self, replied: Replied) -> None:
         hosts, events = self._desk.take(replied)
         if self._stopping is None:
             self._tell(*events)
         self._idle.update(hosts)
+
+    def _on_wish(self, wished: Wished) -> None:
+        hosts = self._desk.hosts_of(wished.ticket)
+        match wished.aside:
+            case OwnCheck() as check if not hosts or self._stopping is not None:
+                check.told({})
+            case _ if not hosts:
+                pass
+            case OwnCheck(probe=probe) as check:
+                name, known = self._flights.name(), self.ledger.known(hosts)
+                self._asides.begin(name, check, {host: self._position(host) for host in hosts})
+                self._launch(LookRequest(id=name, probe=probe, hosts=hosts, known=known), hosts)
+            case Note(text=text, by=by):
+                self.note(Noted(hosts=hosts, step=self._position(hosts[0]), text=text, by=by))
+            case Recheck(by=by):
+                self._desk.take_back(wished.ticket)
+                self._tell(
+                    *(LookAgain(host=host, step=self._position(host), by=by) for host in hosts)
+                )
+                self._idle.update(hosts)
+            case EndRun(by=by, reason=reason):
+                self._desk.take_back(wished.ticket)
+                why = f"ended by {by}" + (f": {reason}" if reason else "")
+                self._on_stop(Stop(reason=why))
 
     def _on_stop(self, stop: Stop) -> None:
         self._stopping = stop

@@ -4,10 +4,51 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from runbook.driver.experience import Experience
 from runbook.executor import HostPreviewed
-from runbook.model.definition import Ask, Cause, Fix, Manual
+from runbook.model.definition import Ask, Cause, Fix, Manual, Probe
 from runbook.model.observation import Observation
 from runbook.model.state import HostState
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Note:
+    """A remark for the journal; the question stays open."""
+
+    text: str
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnCheck:
+    """A look at the hosts by a probe of the operator's own; the question stays open.
+
+    `text` is the probe as it was typed. `told` gets what each host answered, none where the run
+    stops; it is called from the driver's thread.
+    """
+
+    probe: Probe
+    text: str
+    by: str
+    told: Callable[[Mapping[str, Observation]], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recheck:
+    """Look at the hosts again before anything is decided; this takes the question back."""
+
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EndRun:
+    """Stop the run here; it can be resumed. This takes the question back."""
+
+    by: str
+    reason: str = ""
+
+
+Aside = Note | OwnCheck | Recheck | EndRun
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,7 +56,9 @@ class ApprovalRequest:
     """May this fix be done on these hosts; with everything a person needs to say.
 
     `title` and `impact` are as rendered for these hosts, `evidence` is what found the cause on each
-    of them, `previews` what Ansible predicts (empty where nobody would look at it).
+    of them, `previews` what Ansible predicts (empty where nobody would look at it), `experience`
+    what earlier runs came to on these hosts (None where nobody asked). `aside` takes, from any
+    thread, what the operator wants before they answer; None where nothing of that can be had.
     """
 
     fix: Fix
@@ -26,6 +69,8 @@ class ApprovalRequest:
     states: Mapping[str, HostState]
     evidence: Mapping[str, Observation]
     previews: Mapping[str, HostPreviewed] = field(default_factory=dict)
+    experience: Experience | None = None
+    aside: Callable[[Aside], None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

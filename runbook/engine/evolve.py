@@ -21,6 +21,7 @@ from runbook.model.definition import (
 from runbook.model.event import (
     Acted,
     Answered,
+    AsideEvent,
     CauseFound,
     Event,
     EvidenceExpired,
@@ -33,6 +34,7 @@ from runbook.model.event import (
     HostEvent,
     HostFinished,
     HostJoined,
+    LookAgain,
     Observed,
     RunEvent,
     StepConcluded,
@@ -69,7 +71,7 @@ def replay(runbook: Runbook, events: Iterable[Event]) -> Mapping[str, HostState]
     """
     states: dict[str, HostState] = {}
     for event in events:
-        if isinstance(event, UndoEvent | RunEvent):
+        if isinstance(event, AsideEvent | UndoEvent | RunEvent):
             continue
         if isinstance(event, HostJoined) and event.host not in states:
             states[event.host] = start(runbook, event.host)
@@ -91,7 +93,7 @@ def evolve(runbook: Runbook, state: HostState, event: HostEvent) -> HostState:
             return replace(state, params=event.params)
         case HostFinished():
             return replace(state, verdict=event.verdict, reason=event.reason)
-        case FixApproved() | FixDeclined() | Answered() | EvidenceExpired():
+        case FixApproved() | FixDeclined() | Answered() | EvidenceExpired() | LookAgain():
             return _hear(runbook, state, event)
         case Observed():
             return replace(
@@ -113,7 +115,7 @@ def evolve(runbook: Runbook, state: HostState, event: HostEvent) -> HostState:
 def _hear(
     runbook: Runbook,
     state: HostState,
-    event: FixApproved | FixDeclined | Answered | EvidenceExpired,
+    event: FixApproved | FixDeclined | Answered | EvidenceExpired | LookAgain,
 ) -> HostState:
     """Take in what came from outside, unless it is too late. It wakes a host that waits for it."""
     waiting = state.verdict is Verdict.WAITING
@@ -142,13 +144,13 @@ def _hear(
                 fix=FixProgress(phase=FixPhase.DECLINED, refusal=event),
                 expiries=0,
             )
-        case EvidenceExpired() if open_fix:
+        case EvidenceExpired() | LookAgain() if open_fix:
             fresh = replace(
                 awake,
                 epoch=state.epoch + 1,
                 known={},
                 visits={},
-                expiries=state.expiries + 1,
+                expiries=state.expiries + 1 if isinstance(event, EvidenceExpired) else 0,
             )
             return _arrive(runbook, fresh, state.origin)
         case _:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from runbook.model.definition import Json
+from runbook.model.definition import Json, Probe
 from runbook.model.event import Acted
 from runbook.model.observation import Observation, TaskChange, Texts, Verification
 
@@ -75,6 +75,24 @@ class WatchRequest:
     known: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
 
 
+OWN_LOOK = "own look"
+"""What a probe of the operator's own is called; no step can have this id."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LookRequest:
+    """Look at hosts by a probe that is none of the runbook's.
+
+    Reported as `HostObserved` with one observation, `OWN_LOOK`: that of a `collect` step whose only
+    probe has that name.
+    """
+
+    id: str
+    probe: Probe
+    hosts: tuple[str, ...]
+    known: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UndoRequest:
     """Run the undo action of a fix; reported as `HostActed`."""
@@ -85,7 +103,15 @@ class UndoRequest:
     known: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
 
 
-Request = ObserveRequest | FixRequest | VerifyRequest | PreviewRequest | WatchRequest | UndoRequest
+Request = (
+    ObserveRequest
+    | FixRequest
+    | VerifyRequest
+    | PreviewRequest
+    | WatchRequest
+    | LookRequest
+    | UndoRequest
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from runbook.executor import (
+    OWN_LOOK,
     Deliver,
     Ending,
     FixRequest,
@@ -23,6 +24,7 @@ from runbook.executor import (
     HostsResolved,
     HostVerified,
     InvocationEnded,
+    LookRequest,
     ObserveRequest,
     ParamProblem,
     PreviewRequest,
@@ -61,7 +63,7 @@ class ScriptedFix:
 class ScriptedHost:
     """All that one host does, by step id.
 
-    `looks` are for checks, branches, collect and watch steps. `unreachable` is the reason why the
+    `looks` are for checks, branches, collect and watch steps, and `OWN_LOOK`. `unreachable` is the reason why the
     host never answers. A step in `stuck` comes to nothing until its invocation is cancelled.
     """
 
@@ -193,6 +195,8 @@ class ScriptedInvocation:
                 return tuple(wants.get(host, steps))
             case WatchRequest(step=step):
                 return (step,)
+            case LookRequest():
+                return (OWN_LOOK,)
             case _:
                 return (self.request.fix,)
 
@@ -208,7 +212,7 @@ class ScriptedInvocation:
             self._tell(*self._cut_off(host, f"unreachable: {script.unreachable}"))
             return
         match self.request:
-            case ObserveRequest() | WatchRequest():
+            case ObserveRequest() | WatchRequest() | LookRequest():
                 self._tell(self._observed(host, lambda step: self._look(host, script, step)))
             case FixRequest(fix=fix):
                 self._tell(*self._tried(host, "fix", script.fixes.get(fix, ())))
@@ -247,7 +251,7 @@ class ScriptedInvocation:
     def _cut_off(self, host: str, reason: str = STOPPED) -> tuple[Report, ...]:
         """Say that nothing came of a host."""
         match self.request:
-            case ObserveRequest() | WatchRequest():
+            case ObserveRequest() | WatchRequest() | LookRequest():
                 unseen = Observation(result=CheckResult.UNKNOWN, reason=reason)
                 return (self._observed(host, lambda _step: unseen),)
             case FixRequest() | UndoRequest():

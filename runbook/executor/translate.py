@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runbook.executor import (
+    OWN_LOOK,
     Ending,
     FixRequest,
     HostActed,
@@ -17,6 +18,7 @@ from runbook.executor import (
     HostPreviewed,
     HostsResolved,
     HostVerified,
+    LookRequest,
     ObserveRequest,
     ParamProblem,
     PreviewRequest,
@@ -175,6 +177,8 @@ class Translator:
             case ObserveRequest():
                 texts = texts_from(record.get("texts"))
                 reports = [self._observe(name, self._wanted(name), seen, SILENT, texts)]
+            case LookRequest():
+                reports = [self._observe(name, (OWN_LOOK,), seen, SILENT)]
             case WatchRequest():
                 rounds = rounds_from(record.get("rounds"))
                 reports = [self._watch(name, rounds, seen)]
@@ -243,6 +247,7 @@ class Translator:
                 status="failed" if status == "ignored" else status,
                 message=message if status in ("failed", "ignored", "skipped") else "",
                 diff=as_words(record.get("diff"), limit=MAX_DIFF),
+                rendered=as_words(record.get("rendered"), limit=MAX_DIFF),
             )
         )
         if status == "failed":
@@ -272,6 +277,8 @@ class Translator:
         match self.request:
             case ObserveRequest():
                 return self._observe(name, self._wanted(name), {}, why)
+            case LookRequest():
+                return self._observe(name, (OWN_LOOK,), {}, why)
             case WatchRequest():
                 return self._observe(name, (self.request.step,), {}, why)
             case VerifyRequest():

@@ -1,10 +1,12 @@
 """What a request comes to: a plan for the plugins, a play for Ansible, bounds in time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runbook.executor import (
+    OWN_LOOK,
     FixRequest,
+    LookRequest,
     ObserveRequest,
     PreviewRequest,
     Request,
@@ -33,7 +35,18 @@ from runbook.executor.plan import (
     watched,
 )
 from runbook.executor.target import Target
-from runbook.model.definition import Action, Check, Fix, Json, Runbook, Watch
+from runbook.model.definition import (
+    Action,
+    Check,
+    Collect,
+    End,
+    Fix,
+    Json,
+    Probe,
+    Runbook,
+    Watch,
+)
+from runbook.model.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +65,8 @@ class Work:
                 # Named one by one, a host whose name is an address with colons is one host.
                 hosts = pattern if joining else list(wants)
                 return observation_play(self.runbook, self.plan, plan_path, hosts)
+            case LookRequest(hosts=hosts):
+                return observation_play(self.runbook, self.plan, plan_path, list(hosts))
             case FixRequest(fix=step, hosts=hosts):
                 fix = _fix(self.runbook, step)
                 sampling = _sampled(self.plan)
@@ -80,6 +95,10 @@ def compile_request(
     scope = ""
     act_s: float | None = None
     match request:
+        case LookRequest(probe=probe):
+            runbook = _with_look(runbook, probe)
+            hosts = request.hosts
+            wants = dict.fromkeys(hosts, (OWN_LOOK,))
         case ObserveRequest():
             everyone, wants, hosts = request.steps, request.wants, tuple(request.wants)
         case WatchRequest(step=step):
@@ -120,6 +139,14 @@ def compile_request(
         sealed=tuple(dict.fromkeys(sealed_texts(runbook.steps))),
     )
     return Work(plan=plan, bounds=bounds, runbook=runbook, request=request)
+
+
+def _with_look(runbook: Runbook, probe: Probe) -> Runbook:
+    """Return a runbook in which the operator's own probe is one more step, which nothing leads to."""
+    look = Collect(
+        id=OWN_LOOK, title=OWN_LOOK, probes={OWN_LOOK: probe}, next=End(verdict=Verdict.UNKNOWN)
+    )
+    return replace(runbook, steps={**runbook.steps, OWN_LOOK: look})
 
 
 def _shadowed(runbook: Runbook, scope: str, given: Mapping[str, Json]) -> dict[str, Json]:

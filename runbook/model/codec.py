@@ -30,7 +30,7 @@ Mask = Callable[[Json], Json]
 
 # Fields that hold names of ours, which other entries refer to: masking one would break the record.
 _NAMES = frozenset({
-    "answer", "cause", "causes", "closure", "digest", "host", "invocation", "result", "runbook",
+    "answer", "cause", "causes", "closure", "digest", "host", "hosts", "invocation", "result", "runbook",
     "status", "step",
 })  # fmt: skip
 

@@ -102,6 +102,18 @@ class EvidenceExpired:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LookAgain:
+    """Whoever was asked about the fix `step` wants the host looked at again before deciding.
+
+    As where evidence has expired, but for the limit to that.
+    """
+
+    host: str
+    step: str
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FixApproved:
     """Somebody said yes to this fix on this host; `digest` binds it to closure and evidence."""
 
@@ -219,6 +231,31 @@ class UndoEnded:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Noted:
+    """Somebody wrote down a remark while asked about the fix `step` on these hosts."""
+
+    hosts: tuple[str, ...]
+    step: str
+    text: str
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnLook:
+    """Somebody asked about the fix `step` looked at the host by a probe of their own.
+
+    `probe` is as they wrote it. `seen` judges nothing: it is `passed` or, where the probe could not
+    look, `unknown`.
+    """
+
+    host: str
+    step: str
+    probe: str
+    seen: Observation
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class HostFinished:
     """The host's walk is over. `causes` are all that were found on it, in order."""
 
@@ -255,6 +292,7 @@ HostEvent = (
     | StepConcluded
     | CauseFound
     | EvidenceExpired
+    | LookAgain
     | FixApproved
     | FixDeclined
     | FixIntended
@@ -264,6 +302,9 @@ HostEvent = (
     | Answered
     | HostFinished
 )
+AsideEvent = Noted | OwnLook
+"""What an operator did beside deciding; nothing depends on it."""
+
 UndoEvent = UndoIntended | UndoEnded
 """What happens to a host after its walk; the walk's state does not depend on it."""
 
@@ -271,11 +312,12 @@ Milestone = FixIntended | FixEnded | FixConcluded | HostFinished
 """What a host's walk came to: what is looked back at over many runs."""
 
 RunEvent = RunStarted | RunInterrupted | RunResumed | RunFinished
-Event = HostEvent | UndoEvent | RunEvent
+Event = HostEvent | AsideEvent | UndoEvent | RunEvent
 
 __all__ = [
     "Acted",
     "Answered",
+    "AsideEvent",
     "CauseFound",
     "Event",
     "EvidenceExpired",
@@ -288,9 +330,12 @@ __all__ = [
     "HostEvent",
     "HostFinished",
     "HostJoined",
+    "LookAgain",
     "Milestone",
     "Mode",
+    "Noted",
     "Observed",
+    "OwnLook",
     "RunEvent",
     "RunFinished",
     "RunInterrupted",

@@ -27,12 +27,17 @@ class Observation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskChange:
-    """What one Ansible task of a fix did on a host; `status` is ok, changed, failed or skipped."""
+    """What one Ansible task of a fix did on a host; `status` is ok, changed, failed or skipped.
+
+    `rendered` is its module with the arguments as they came to this host, as YAML: of a prediction
+    only, "" where it is not known.
+    """
 
     name: str
     status: str
     message: str = ""
     diff: str = ""
+    rendered: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

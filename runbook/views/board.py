@@ -13,7 +13,10 @@ from runbook.model.event import (
     HostEvent,
     HostFinished,
     HostJoined,
+    LookAgain,
+    Noted,
     Observed,
+    OwnLook,
     RunFinished,
     RunInterrupted,
     RunResumed,
@@ -100,8 +103,10 @@ class Board:
                 self._causes.take_up(states.values())
                 for state in states.values():
                     self._take_up(state)
-            case RunStarted() | RunInterrupted() | RunFinished() | UndoIntended() | UndoEnded():
+            case RunStarted() | RunInterrupted() | RunFinished():
                 pass
+            case Noted() | OwnLook() | UndoIntended() | UndoEnded():
+                pass  # None of it is a part of the walk.
             case _:
                 self._on_host(event, states[event.host], now)
 
@@ -153,7 +158,7 @@ class Board:
         self._put(host, lines, state.verdict)
         if isinstance(event, HostJoined) and self.note is not None:
             self._activities.setdefault(host, self.note)
-        elif isinstance(event, Observed | FixDeclined | FixConcluded | HostFinished):
+        elif isinstance(event, Observed | LookAgain | FixDeclined | FixConcluded | HostFinished):
             self._activities.pop(host, None)
         if state.position is not None and host not in self._activities:
             step = self.runbook.steps.get(state.position)

@@ -14,7 +14,9 @@ from runbook.executor import HostPreviewed
 from runbook.model.definition import AnsibleRole, Fix, Json, Runbook
 from runbook.model.observation import Observation, TaskChange
 from runbook.model.state import HostState
+from runbook.views.description import describe_fix
 from runbook.views.line import Line
+from runbook.views.past import say_fix_experience, say_times
 from runbook.views.safe_text import printable, printable_lines
 from runbook.views.telling import Mark, Told, tell_visits, title_of
 from runbook.views.titles import common_title
@@ -34,6 +36,8 @@ _MOST_GROUPS = 4
 _MOST_TASKS = 6
 _MOST_STEPS = 6
 _MOST_DIFF = 10
+_LEAST_DIFF = 3
+_TITLE_ROWS = 2
 
 _PREDICTED = {
     "changed": "would change",
@@ -45,21 +49,29 @@ _PREDICTED = {
 Key = TypeVar("Key")
 
 
-def confirmation(request: ApprovalRequest, runbook: Runbook) -> RenderableType:
-    """Return everything a person needs to decide, in about one screen."""
+def confirmation(
+    request: ApprovalRequest, runbook: Runbook, *, height: int | None = None
+) -> RenderableType:
+    """Return everything a person needs to decide, in about one screen.
+
+    Of the prediction as much is shown as `height` rows leave room for, and always a little.
+    """
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    parts: tuple[tuple[str, Sequence[RenderableType]], ...] = (
+    parts: list[tuple[str, Sequence[RenderableType]]] = [
         ("Cause", [_cause(request)]),
         ("Impact", [Text(printable(request.impact) or "not described")]),
         ("Undo", [Text(_undo(request.fix))]),
         ("Evidence", _evidence(request)),
         ("Led here", _led_here(request, runbook)),
-        ("Before", _before(request, runbook)),
+        ("This run", _this_run(request, runbook)),
+        ("Before", _before(request)),
         ("Runs", [_row(_action(request.fix))]),
-        ("Predicted", _predicted(request)),
-    )
+    ]
+    shown = sum(len(rows) for _, rows in parts) + _TITLE_ROWS
+    room = None if height is None else max(height - shown, 0)
+    parts.append(("Predicted", _predicted(request, room)))
     for label, rows in parts:
         for number, row in enumerate(rows):
             table.add_row(label if number == 0 else "", row)
@@ -78,6 +90,49 @@ def whole_diff(request: ApprovalRequest) -> RenderableType:
     if not rows:
         rows.append(Text("Ansible was not asked for a prediction."))
     return Group(*rows)
+
+
+def rendered_tasks(request: ApprovalRequest) -> str:
+    """Return the tasks with the arguments they come to, host by host where they differ."""
+    lines: list[str] = []
+    tasks = (
+        (host, tuple((change.name, change.status, change.rendered) for change in preview.changes))
+        for host, preview in request.previews.items()
+    )
+    for hosts, changes in _fold(tasks):
+        lines.append(f"{say_hosts(hosts, most=len(hosts))}:")
+        for name, status, rendered in changes:
+            lines.append(f"  {printable(name)} ({_PREDICTED.get(status, status)})")
+            lines += [f"    {line}" for line in printable_lines(rendered)]
+    return "\n".join(lines) or "Ansible was not asked for a prediction, so nothing was rendered."
+
+
+def documentation(request: ApprovalRequest, runbook: Runbook) -> str:
+    """Return what its runbook says of a fix, and where that stands."""
+    fix = replace(request.fix, title=request.title, impact=request.impact)
+    lines = [*describe_fix(fix, runbook)]
+    if fix.help:
+        lines += ["", *printable_lines(fix.help.strip())]
+    if fix.where is not None:
+        lines += ["", f"written in  {printable(fix.where.path)}:{fix.where.line}"]
+    return "\n".join([*lines, f"the whole   runbook show {runbook.name}"])
+
+
+def own_look(answers: Mapping[str, Observation]) -> str:
+    """Return what the operator's own probe answered, as YAML, host by host where they differ."""
+    import yaml  # noqa: PLC0415 -- only where somebody asks
+
+    lines: list[str] = []
+    for hosts, (facts, reason) in _fold(
+        (host, (dict(seen.facts), seen.reason)) for host, seen in answers.items()
+    ):
+        lines.append(f"{say_hosts(hosts, most=len(hosts))}:")
+        if reason is not None:
+            lines.append(f"  could not look: {printable(reason)}")
+        if facts:
+            text = yaml.safe_dump(facts, allow_unicode=True, sort_keys=False, width=76)
+            lines += [f"  {line}" for line in printable_lines(text)]
+    return "\n".join(lines) or "No host answered."
 
 
 def whole_evidence(request: ApprovalRequest) -> str:
@@ -231,7 +286,7 @@ def _row(*parts: str | tuple[str, str], style: str = "") -> Text:
     return Text.assemble(*parts, style=style, no_wrap=True, overflow="ellipsis")
 
 
-def _before(request: ApprovalRequest, runbook: Runbook) -> list[Text]:
+def _this_run(request: ApprovalRequest, runbook: Runbook) -> list[Text]:
     """Say what this run has done on the hosts already."""
     done = (
         (
@@ -251,15 +306,32 @@ def _before(request: ApprovalRequest, runbook: Runbook) -> list[Text]:
     return rows + _others(groups, "e shows all")
 
 
-def _predicted(request: ApprovalRequest) -> list[Text]:
+def _before(request: ApprovalRequest) -> list[Text]:
+    """Say how this fix did on these hosts in earlier runs, and how often the cause went away."""
+    if request.experience is None:
+        return []
+    fix = request.experience.fixes.get(request.fix.id)
+    cause = request.experience.causes.get(request.cause.id) if request.cause else None
+    rows = [Text(say_fix_experience(fix) if fix and fix.tried else "not done here before")]
+    if cause is not None:
+        rows.append(Text(f"the cause cleared by itself {say_times(cause.cleared, cause.found)}"))
+    return rows
+
+
+def _predicted(request: ApprovalRequest, room: int | None) -> list[Text]:
+    """Return the prediction, its diffs cut off where there would be more than `room` rows."""
     if not request.previews:
         return [Text("Ansible was not asked for a prediction.")]
     groups = _folded(request.previews)
     rows = [Text("by Ansible's check mode; nothing has been done yet", style="italic")]
+    most = _MOST_DIFF
+    if room is not None:
+        bare = sum(len(_tasks(preview, 0)) + 2 for _, preview in _bounded(groups))
+        most = min(max(room - bare, _LEAST_DIFF), _MOST_DIFF)
     for hosts, preview in _bounded(groups):
         if lead := _lead(request, hosts):
             rows.append(_row(lead))
-        rows += _tasks(preview, _MOST_DIFF // min(len(groups), _MOST_GROUPS))
+        rows += _tasks(preview, most // min(len(groups), _MOST_GROUPS))
     missing = [host for host in request.hosts if host not in request.previews]
     if missing:
         rows.append(Text(f"no prediction for {say_hosts(missing)}", style="yellow"))

@@ -43,7 +43,7 @@ def describe(runbook: Runbook) -> list[str]:
     if fixes:
         lines += ["", "Fixes"]
         for fix in fixes:
-            lines += _fix(fix, runbook)
+            lines += (f"  {line}" for line in describe_fix(fix, runbook))
     return lines
 
 
@@ -116,22 +116,23 @@ def _likelihood(cause: Cause) -> str:
     return "" if cause.likelihood is None else say_share(cause.likelihood)
 
 
-def _fix(fix: Fix, runbook: Runbook) -> Iterator[str]:
-    yield f"  {fix.id}: {printable(fix.title)}"
-    yield f"    changes the host  {'DESTRUCTIVE' if fix.destructive else 'harmless, says its author'}"
+def describe_fix(fix: Fix, runbook: Runbook) -> Iterator[str]:
+    """Yield what a fix is, in lines."""
+    yield f"{fix.id}: {printable(fix.title)}"
+    yield f"  changes the host  {'DESTRUCTIVE' if fix.destructive else 'harmless, says its author'}"
     if fix.cause is not None:
         cause = runbook.causes.get(fix.cause)
         title = f" ({printable(cause.title)})" if cause else ""
-        yield f"    cause             {fix.cause}{title}"
+        yield f"  cause             {fix.cause}{title}"
     if fix.impact:
-        yield f"    impact            {printable(fix.impact)}"
+        yield f"  impact            {printable(fix.impact)}"
     if fix.affects:
-        yield f"    affects           {printable(', '.join(fix.affects))}"
-    yield f"    action            {_action(fix.action)}, at most {say_duration(fix.timeout_s)}"
+        yield f"  affects           {printable(', '.join(fix.affects))}"
+    yield f"  action            {_action(fix.action)}, at most {say_duration(fix.timeout_s)}"
     looks = ", ".join(dict.fromkeys(filter(None, (fix.verify.cause, fix.verify.symptom))))
     holds = f", must hold {say_duration(fix.verify.hold_s)}" if fix.verify.hold_s else ""
-    yield f"    verified by       {looks} within {say_duration(fix.verify.within_s)}{holds}"
-    yield f"    undo              {_action(fix.undo) if fix.undo else 'none'}"
+    yield f"  verified by       {looks} within {say_duration(fix.verify.within_s)}{holds}"
+    yield f"  undo              {_action(fix.undo) if fix.undo else 'none'}"
 
 
 def _action(action: Action) -> str:

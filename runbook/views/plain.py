@@ -12,6 +12,8 @@ from runbook.model.event import (
     Event,
     HostEvent,
     HostJoined,
+    Noted,
+    OwnLook,
     RunFinished,
     RunInterrupted,
     RunResumed,
@@ -61,8 +63,10 @@ class PlainObserver:
     def happened(self, event: Event, states: Mapping[str, HostState]) -> None:
         """Write down an event."""
         match event:
-            case RunStarted() | UndoIntended() | UndoEnded():
-                pass  # The title has been written; an undo is no part of the walk.
+            case RunStarted() | UndoIntended() | UndoEnded() | OwnLook():
+                pass  # The title has been written; an undo is no part of the walk, nor is a look aside.
+            case Noted(hosts=hosts, text=text, by=by):
+                self._write(f"{say_hosts(hosts)}: note by {printable(by)}: {printable(text)}")
             case RunResumed():
                 self._causes.take_up(states.values())
                 self._write(f"the run goes on with {say_hosts(list(states), most=10)}")

@@ -24,7 +24,10 @@ from runbook.model.event import (
     HostEvent,
     HostFinished,
     HostJoined,
+    LookAgain,
+    Noted,
     Observed,
+    OwnLook,
     RunFinished,
     RunInterrupted,
     RunResumed,
@@ -37,6 +40,7 @@ from runbook.model.observation import Observation, Texts
 from runbook.model.verdict import Verdict, worst
 from runbook.views.account import Cause, HostAccount, Moment, Passed, Repair, RunAccount
 from runbook.views.evidence import is_choice
+from runbook.views.words import RESULTS, say_observation
 
 
 def account_of(summary: RunSummary, entries: Iterable[Entry]) -> RunAccount:
@@ -144,6 +148,10 @@ class _Teller:
         match entry.event:
             case RunStarted() | RunInterrupted() | RunResumed() | RunFinished():
                 text, host = self._hear_run(entry.event), ""
+            case Noted(hosts=hosts, text=said):
+                host, text = ", ".join(hosts), f"note: {said}"
+            case OwnLook():
+                host, text = entry.event.host, _hear_look(entry.event)
             case UndoIntended() | UndoEnded():
                 host, text = entry.event.host, _hear_undo(entry.event)
             case _:
@@ -167,6 +175,11 @@ class _Teller:
             case RunFinished():
                 self.interrupted, self.verdict = None, event.verdict
                 return f"the run ended: {event.verdict.value}"
+
+
+def _hear_look(event: OwnLook) -> str:
+    seen = say_observation(event.seen) or RESULTS[event.seen.result.value]
+    return f"looked at by {event.by} with {event.probe}: {seen}"
 
 
 def _hear_undo(event: UndoIntended | UndoEnded) -> str:
@@ -201,14 +214,20 @@ def _hear_host(story: _Story, event: HostEvent, at: float) -> str:
         case CauseFound():
             story.find(event.cause, _seen_by(story, event), at, event.evidence)
             return f"cause found: {event.cause}"
-        case EvidenceExpired():
+        case EvidenceExpired() | LookAgain():
             story.epoch_at = len(story.path)
-            return f"evidence for {event.step} was {event.age_s:.0f} s old: looking again"
+            return _hear_again(event)
         case HostFinished():
             story.verdict, story.reason = event.verdict, event.reason
             for cause in event.causes:
                 story.find(cause, "", at, None)
             return _with(f"verdict: {event.verdict.value}", event.reason)
+
+
+def _hear_again(event: EvidenceExpired | LookAgain) -> str:
+    if isinstance(event, LookAgain):
+        return f"{event.by}, asked about {event.step}, wants it looked at again"
+    return f"evidence for {event.step} was {event.age_s:.0f} s old: looking again"
 
 
 def _seen_by(story: _Story, event: CauseFound) -> str:

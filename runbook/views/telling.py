@@ -31,6 +31,7 @@ from runbook.model.event import (
     FixVerified,
     HostEvent,
     HostFinished,
+    LookAgain,
     StepConcluded,
 )
 from runbook.model.observation import Observation
@@ -137,7 +138,7 @@ class Causes:
                 told.add(cause)
                 seen = speaking(evidence, state, epoch=state.epoch)
                 lines.append(tell_cause(self.runbook, cause, seen))
-        if isinstance(event, FixConcluded | EvidenceExpired):
+        if isinstance(event, FixConcluded | EvidenceExpired | LookAgain):
             told.clear()  # They end the epoch: what is found after them is news.
         return lines
 
@@ -179,6 +180,8 @@ def tell(runbook: Runbook, event: HostEvent, state: HostState) -> Told | None:
         case EvidenceExpired(age_s=age):
             text = f"what was seen is {say_duration(age)} old, so it is looked at again"
             return Told(mark=Mark.NOTE, title=text)
+        case LookAgain(by=by):
+            return Told(mark=Mark.NOTE, title=f"{printable(by)} wants it looked at again")
         case Answered(by=by, answer=answer):
             what = "no answer came in time" if answer == "expired" else _answer(runbook, event)
             by = "" if answer == "expired" else f" ({printable(by)})"

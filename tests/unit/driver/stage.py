@@ -154,6 +154,7 @@ class Stage:
     operator: Operator = field(default_factory=Person)
     journal: Journal = field(default_factory=MemoryJournal)
     mode: Mode = Mode.RUN
+    run: str = RUN
     gather_s: float = 60.0
     now: float = 0.0
     closure: str = CLOSURE
@@ -187,7 +188,7 @@ class Stage:
             mode=self.mode,
             operator=self.operator.name,
         )
-        self.driver = begin_run(RUN, self.setting, started)
+        self.driver = begin_run(self.run, self.setting, started)
         return self.driver
 
     def play(self) -> Verdict:
@@ -196,13 +197,13 @@ class Stage:
 
     def resume(self) -> Verdict:
         """Take the run up and drive it to its end."""
-        self.driver = resume_run(self.journal.find(RUN), self.setting)
+        self.driver = resume_run(self.journal.find(self.run), self.setting)
         return drive(self.driver, "all")
 
     @property
     def events(self) -> list[Event]:
         """What is in the journal."""
-        return [entry.event for entry in self.journal.entries(RUN)]
+        return [entry.event for entry in self.journal.entries(self.run)]
 
     def of(self, *kinds: type[Event]) -> list[Event]:
         """Return the events of some kinds."""

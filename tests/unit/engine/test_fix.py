@@ -1,5 +1,7 @@
 """Approaching a fix, doing it, and going on from it."""
 
+from dataclasses import replace
+
 import pytest
 
 from runbook.engine import decide, evolve
@@ -22,6 +24,7 @@ from runbook.model.event import (
     FixVerified,
     HostEvent,
     HostFinished,
+    LookAgain,
     Mode,
 )
 from runbook.model.state import FixPhase, FixRecord, HostState
@@ -374,6 +377,21 @@ def test_a_yes_falls_when_the_walk_finds_something_else() -> None:
 
     assert state.position == "restart"
     assert decide(runbook, state, Mode.RUN) == RequestApproval(fix="restart")
+
+
+def test_whoever_is_asked_can_have_it_looked_at_again_and_again() -> None:
+    """A second look that a person wants ends the epoch as an expiry does, however often it is."""
+    runbook = one_fix()
+    again = LookAgain(host=HOST, step="restart", by="ann")
+    faulty = observed(site="failed", backend="failed")
+    repeated: list[HostEvent] = [again, faulty]
+
+    state = at_fix(runbook, expired(), faulty, *repeated * 5)
+
+    assert (state.position, state.epoch, state.expiries) == ("restart", 6, 0)
+    assert decide(runbook, state, Mode.RUN) == RequestApproval(fix="restart")
+    assert evolve(runbook, state, again).position == "site"
+    assert evolve(runbook, state, replace(again, step="site")) == state
 
 
 def test_a_fault_gone_before_the_fix_has_recovered_by_itself() -> None:

@@ -18,6 +18,7 @@ from runbook.model.event import (
     FixIntended,
     HostEvent,
     HostFinished,
+    LookAgain,
     Mode,
     RunInterrupted,
     RunResumed,
@@ -79,6 +80,7 @@ class Run(RuleBasedStateMachine):
             approved(step, host),
             declined(step, host),
             EvidenceExpired(host=host, step=step, age_s=61.0),
+            LookAgain(host=host, step=step, by="ann"),
             *(answered(step, choice, host) for choice in CHOICES),
         ]
         self.take(data.draw(st.sampled_from(said)))

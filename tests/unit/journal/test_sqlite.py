@@ -344,7 +344,7 @@ TAMPERING = {
     "reordered": (
         """
         UPDATE entries SET seq = CASE seq WHEN 2 THEN -3 ELSE -2 END WHERE seq IN (2, 3);
-        UPDATE entries SET seq = -seq WHERE seq < 12_000
+        UPDATE entries SET seq = -seq WHERE seq < 0
         """,
         2,
     ),

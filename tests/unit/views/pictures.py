@@ -1,11 +1,13 @@
 """What is drawn in typical situations, for the files of `tests/golden/console/`."""
 
 import io
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from rich.console import Console, RenderableType
 
+from runbook.driver.experience import Attempt, CauseExperience, Experience, FixExperience
 from runbook.driver.operator import ApprovalRequest
 from runbook.model.definition import AnsibleRole, Fix, FixResult, Runbook
 from runbook.model.event import (
@@ -199,6 +201,23 @@ def one_host() -> ApprovalRequest:
     return asked(stopped("web1"), "web1")
 
 
+def experienced() -> ApprovalRequest:
+    """Return a request for a fix that was done before, with changing luck."""
+    failure = Attempt(
+        run=RUN,
+        step="restart",
+        host=EVIL,
+        at=time.time() - 7500,
+        result=FixResult.NO_EFFECT,
+        took_s=33.0,
+    )
+    so_far = FixExperience(tried=19, worked=17, median_s=41.2, last_failure=failure)
+    known = Experience(
+        fixes={"restart": so_far}, causes={"backend_stopped": CauseExperience(found=9, cleared=2)}
+    )
+    return replace(one_host(), experience=known)
+
+
 def hosts_differ() -> ApprovalRequest:
     """Return a request for hosts that differ in evidence and prediction."""
     hosts = ("web1", "web2", "web3")
@@ -245,6 +264,9 @@ PICTURES: Mapping[str, Callable[[], str]] = {
     "confirmation-colour": lambda: drawn(confirmation(one_host(), site_book()), colour=True),
     "confirmation-hosts-differ": lambda: drawn(confirmation(hosts_differ(), site_book())),
     "confirmation-cannot-predict": lambda: drawn(confirmation(cannot_predict(), site_book())),
+    "confirmation-experienced": lambda: drawn(
+        confirmation(experienced(), site_book(), height=21), width=120
+    ),
     "confirmation-again": lambda: drawn(confirmation(*again())),
     "whole-diff": lambda: drawn(whole_diff(hosts_differ())),
     "whole-evidence": lambda: whole_evidence(hosts_differ()) + "\n",

@@ -3,10 +3,21 @@
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from queue import SimpleQueue
 
-from runbook.driver.operator import Answer, ApprovalReply, Question
-from runbook.model.definition import Ask, Expiry, Manual
+from runbook.driver.operator import (
+    Answer,
+    ApprovalReply,
+    Aside,
+    EndRun,
+    Note,
+    OwnCheck,
+    Question,
+    Recheck,
+)
+from runbook.model.definition import Ask, CheckResult, Expiry, Manual
+from runbook.model.observation import Observation
 from runbook.views.console import observer_for
 from runbook.views.keyboard import find_keyboard
 from runbook.views.prompting import TerminalOperator
@@ -31,10 +42,12 @@ def main(hosts: str, *scene: str) -> None:
     """Ask what the scene says, all at once, and write the replies as they come."""
     names = hosts.split(",")
     play = stopped(*names)
-    request = asked(play, *names)  # Before the first prompt, which an answer may follow at once.
+    replies: SimpleQueue[ApprovalReply | Answer | Aside] = SimpleQueue()
+    request = replace(
+        asked(play, *names), aside=partial(_take, replies)
+    )  # Before the first prompt, which an answer may follow at once.
     keyboard = find_keyboard()
     assert keyboard is not None
-    replies: SimpleQueue[ApprovalReply | Answer] = SimpleQueue()
     with observer_for(play.runbook, sys.stderr) as view:
         operator = TerminalOperator(
             name="ann",
@@ -60,12 +73,25 @@ def main(hosts: str, *scene: str) -> None:
                 print(f"REPLY {_said(replies.get())}", flush=True)
 
 
+def _take(replies: SimpleQueue[ApprovalReply | Answer | Aside], aside: Aside) -> None:
+    if isinstance(aside, Recheck | EndRun):
+        replies.put(aside)
+        return
+    print(f"REPLY {_said(aside)}", flush=True)
+    if isinstance(aside, OwnCheck):
+        aside.told({"web1": Observation(result=CheckResult.PASSED, facts=aside.probe.arguments)})
+
+
 def _question(step: Ask | Manual, names: list[str]) -> Question:
     return Question(step=step, hosts=tuple(names), title=step.title)
 
 
-def _said(reply: ApprovalReply | Answer) -> str:
+def _said(reply: ApprovalReply | Answer | Aside) -> str:
     match reply:
+        case Recheck(by=by):
+            return f"Recheck {by}."
+        case EndRun(by=by, reason=text) | Note(by=by, text=text) | OwnCheck(by=by, text=text):
+            return f"{type(reply).__name__} {by} {text}."
         case ApprovalReply(approved=approved, by=by, reason=reason):
             return f"yes={','.join(sorted(approved))} by={by} why={reason}."
         case Answer(answer=answer, by=by, note=note):

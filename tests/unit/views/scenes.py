@@ -179,13 +179,20 @@ DIFF = """\
 """
 
 
+UNIT = """\
+ansible.builtin.template:
+  src: myapp.service.j2
+  dest: /etc/systemd/system/myapp.service
+"""
+
+
 def predicted(host: str, diff: str = DIFF, failed: str | None = None) -> HostPreviewed:
     """Build what Ansible predicts for a host."""
     return HostPreviewed(
         request="r",
         host=host,
         changes=(
-            TaskChange(name="Install the unit", status="changed", diff=diff),
+            TaskChange(name="Install the unit", status="changed", diff=diff, rendered=UNIT),
             TaskChange(name="Make sure that the folder is there", status="ok"),
             TaskChange(name="Wait until it answers", status="skipped", message="not in check mode"),
         ),

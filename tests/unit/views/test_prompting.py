@@ -1,5 +1,6 @@
 """A person at a terminal is asked, and only a typed yes is a yes."""
 
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -8,10 +9,8 @@ from pexpect.fdpexpect import fdspawn
 from tests.unit.views.terminals import at_terminal
 
 MODULE = "tests.unit.views.prompted"
-ONE = r"Do this on web1\? \[y\]es \[n\]o \[d\]iff \[e\]vidence \[\?\] \(Enter is no\): "
-TWO = (
-    r"Do this on 2 hosts\? \[y\]es \[n\]o \[s\]plit \[d\]iff \[e\]vidence \[\?\] \(Enter is no\): "
-)
+ONE = r"Do this on web1\? \(Enter is no\): "
+TWO = r"Do this on 2 hosts\? \(Enter is no\): "
 NAMES = r"On which hosts \(names; Enter asks for one after the other\)\? "
 END_OF_INPUT = "\x04"
 _CODE = r"\x1b\[\d+m"
@@ -35,7 +34,12 @@ def replied(terminal: fdspawn) -> str:
         ([END_OF_INPUT], "yes= by=ann why=the input ended"),
         (["n", END_OF_INPUT], "yes= by=ann why="),
         (["q"], "yes= by=ann why=everything more was declined"),
-        (["yess", "y please", "s", "x", "y"], "yes=web1 by=ann why="),
+        (["k: it is the disk"], "yes= by=ann why=skipped in this run: it is the disk"),
+        (["a it is someone else's"], "EndRun ann it is someone else's"),
+        (["retry"], "Recheck ann"),
+        (["n: not now"], "yes= by=ann why=not now"),
+        (["y: it is agreed"], "yes=web1 by=ann why=it is agreed"),
+        (["yess", "y please", "yes, but not web2", "s", "x", ":", "y"], "yes=web1 by=ann why="),
     ],
 )
 def test_keys_and_what_they_mean(typed: Sequence[str], reply: str) -> None:
@@ -49,13 +53,21 @@ def test_keys_and_what_they_mean(typed: Sequence[str], reply: str) -> None:
 
 
 def test_more_can_be_seen_before_answering() -> None:
-    """Typing d shows the whole diff, e the evidence, ? the keys; then the question is put again."""
+    """Typing d, t, e, o or ? shows more: diff, tasks, evidence, documentation, the keys."""
     with at_terminal(MODULE, "web1", "approve") as terminal:
         terminal.expect(ONE)
         terminal.send("d\n")
         terminal.expect("cannot be previewed: ")
         terminal.expect(r"Wait until it answers \(not in check mode\)")
         terminal.expect(r"\+ExecStart=[^\r\n]*--port 8000")
+        terminal.expect(ONE)
+        terminal.send("t\n")
+        terminal.expect(r"Install the unit \(would change\)")
+        terminal.expect("dest: /etc/systemd/system/myapp.service")
+        terminal.expect(ONE)
+        terminal.send("o\n")
+        terminal.expect("verified by +backend, site within")
+        terminal.expect("the whole +runbook show fix-502")
         terminal.expect(ONE)
         terminal.send("e\n")
         terminal.expect("expected: site.answered and site.status not in")
@@ -86,6 +98,55 @@ def test_the_screen_shows_what_a_yes_is_given_to() -> None:
         "by Ansible's check mode; nothing has been done yet",
     ):
         assert what in shown
+
+
+def test_keys_fit_into_eighty_columns() -> None:
+    """All keys stand above the question, for one host and for several."""
+    for hosts, keys in (("web1", "ynkdteocrwaq?"), ("web1,web2", "ynskdteocrwaq?")):
+        with at_terminal(MODULE, hosts, "approve") as terminal:
+            terminal.expect(r"\[y\]es [^?]*\[\?\]")
+            rows = str(terminal.after).splitlines()
+            terminal.send("\n")
+            replied(terminal)
+        assert "".join(re.findall(r"\[(.)\]", " ".join(rows))) == keys
+        assert max(len(re.sub(_CODE, "", row)) for row in rows) <= 80
+
+
+def test_a_probe_and_a_note_leave_the_question_open() -> None:
+    """Typing c looks by a probe that may only read, w writes down; both answer nothing."""
+    with at_terminal(MODULE, "web1", "approve") as terminal:
+        for wrong, told in (
+            ("c command: reboot", "a command may do more than look"),
+            ("c {http: {url: http://192.0.2.1/, method: POST}}", "sends a POST request"),
+            ("c prot: 1", 'Did you mean “?"port'),
+        ):
+            terminal.expect(ONE)
+            terminal.send(f"{wrong}\n")
+            terminal.expect(told)
+        terminal.expect(ONE)
+        terminal.send("c\n")
+        terminal.expect(r"Probe, such as port: 8000 \(Enter: none\): ")
+        terminal.send("port: 8000\n")
+        assert replied(terminal) == "OwnCheck ann port: 8000"
+        terminal.expect(r"web1:\r\n  port: 8000")
+        terminal.expect(ONE)
+        terminal.send("w called the database team\n")
+        assert replied(terminal) == "Note ann called the database team"
+        terminal.expect("Written into the journal.")
+        terminal.expect(ONE)
+        terminal.send("\n")
+
+        assert replied(terminal) == "yes= by=ann why="
+
+
+def test_a_skipped_fix_is_not_asked_about_again() -> None:
+    """After k, hosts that come to the same fix later are declined without a question."""
+    with at_terminal(MODULE, "web1", "approve", "approve") as terminal:
+        terminal.expect(ONE)
+        terminal.send("k\n")
+        terminal.expect("Skipped: hosts that come to it later are not asked about it.")
+        for _ in range(2):
+            assert replied(terminal) == "yes= by=ann why=skipped in this run"
 
 
 def test_hosts_can_be_chosen_by_name() -> None:

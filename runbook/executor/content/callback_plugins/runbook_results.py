@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible.template import Templar
 
@@ -24,6 +26,7 @@ from runbook.executor.compile import PLAN_FILE
 from runbook.executor.differences import difference
 from runbook.executor.looking import CouldNotRenderError
 from runbook.executor.params import problem_with
+from runbook.executor.plain import TooMuchError, plain
 from runbook.executor.plan import Plan, plan_in
 from runbook.model.definition import Json
 from runbook.model.masking import MASK, Masker
@@ -192,6 +195,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             check=bool(result.task.vars.get("runbook_check")),
             message=_masked(mask, _message(data), TEXT_LIMIT) if status in TOLD else "",
             diff=_masked(mask, _difference(data), DIFF_LIMIT),
+            rendered=_rendered(mask, result) if context.CLIARGS.get("check") else "",
         )
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
@@ -211,6 +215,19 @@ def _masked(mask: Masker, text: str, limit: int) -> str:
         return mask.text(text)[:limit]
     # The cut may go through a secret, whose first part is then not known as one.
     return mask.text(text[: 4 * limit + EDGE])[:-EDGE][:limit]
+
+
+def _rendered(mask: Masker, result: Any) -> str:
+    """Return the task's module with its arguments as rendered for the host, masked, as YAML."""
+    data = result.result
+    if data.get("_ansible_no_log") or "censored" in data or result.task.no_log:
+        return f"{result.task.action}: hidden by no_log"
+    try:
+        arguments = plain(result.task_fields.get("args") or {}, max_characters=DIFF_LIMIT)
+    except TooMuchError:
+        return f"{result.task.action}: its arguments are too long to be shown"
+    body = {str(result.task.action): mask.value(arguments)}
+    return yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=1000)
 
 
 def _difference(data: dict[str, Any]) -> str:

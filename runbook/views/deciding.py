@@ -1,0 +1,260 @@
+"""Putting a fix to a person: what they can type, and what it comes to."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from threading import Event as Signal
+
+from runbook.driver.operator import (
+    ApprovalReply,
+    ApprovalRequest,
+    EndRun,
+    Note,
+    OwnCheck,
+    Recheck,
+)
+from runbook.errors import RunbookError
+from runbook.model.definition import Runbook
+from runbook.model.observation import Observation
+from runbook.views.confirmation import (
+    confirmation,
+    documentation,
+    own_look,
+    rendered_tasks,
+    whole_diff,
+    whole_evidence,
+)
+from runbook.views.dialogue import Dialogue
+from runbook.views.safe_text import printable
+from runbook.views.words import say_hosts
+
+_HELP = """\
+y  yes, do it on all of these hosts; a reason may follow: y: it is agreed
+n  no (so is Enter); a reason may follow: n: it is being deployed
+s  split: choose among the hosts, by name or one by one
+k  skip this fix: no here, and on hosts that come to it later in this run
+q  no to this, and to every later fix of this run
+d  the whole diff that Ansible predicts
+t  the tasks as rendered for each host, secrets masked
+e  all evidence, as YAML
+o  the documentation of this step
+c  look for yourself by a probe: c port: 8000; it decides nothing
+r  look at the hosts again before deciding
+w  write a note into the journal: w called the database team
+a  abort: the run ends here, nothing more is done; it can be resumed"""
+
+_QUESTION_ROWS = 3
+
+_WAIT_S = 60.0
+"""How long a look of the operator's own is waited for; its probe's own time is shorter."""
+
+
+@dataclass(kw_only=True)
+class Deciding:
+    """Asks about one fix after the other, and remembers what was declined for the whole run."""
+
+    name: str
+    runbook: Runbook
+    dialogue: Dialogue
+    _skipped: set[str] = field(default_factory=set)
+    _refusing: bool = False
+
+    def decide(self, request: ApprovalRequest) -> ApprovalReply | None:
+        """Return the answer; None where the question was taken back. Raises OSError."""
+        if self._refusing or request.fix.id in self._skipped:
+            where = say_hosts(request.hosts)
+            self.dialogue.say(f"Declined as you asked: {printable(request.title)} on {where}")
+            return self.no(_REFUSED if self._refusing else _SKIPPED)
+        height = self.dialogue.console.height - _QUESTION_ROWS
+        self.dialogue.show(confirmation(request, self.runbook, height=height))
+        while True:
+            line = self.dialogue.ask(_question(request))
+            if line is None:
+                return self.no("the input ended")
+            key, said = _parted(line)
+            match key:
+                case "y":
+                    return self._yes(request.hosts, request, said)
+                case "n":
+                    return self.no(said or (self._why() if line else ""))
+                case "s" if len(request.hosts) > 1:
+                    return self._yes(self._split(request), request, said)
+                case "k" | "q":
+                    return self._no_for_good(request, key, said)
+                case "r" | "a" if request.aside is not None:
+                    self._take_back(request, key, said)
+                    return None
+                case _:
+                    self._tell_more(key, said, line, request)
+
+    def no(self, reason: str) -> ApprovalReply:
+        """Return a no."""
+        return ApprovalReply(approved=frozenset(), by=self.name, reason=printable(reason))
+
+    def _yes(
+        self, hosts: Sequence[str], request: ApprovalRequest, reason: str = ""
+    ) -> ApprovalReply:
+        declined = [host for host in request.hosts if host not in hosts]
+        if declined:
+            yes = say_hosts(hosts) if hosts else "no host"
+            self.dialogue.say(f"Approved on {yes}; declined on {say_hosts(declined)}.")
+        return ApprovalReply(approved=frozenset(hosts), by=self.name, reason=printable(reason))
+
+    def _why(self) -> str:
+        return self.dialogue.ask("Why (Enter: no reason)? ") or ""
+
+    def _no_for_good(self, request: ApprovalRequest, key: str, said: str) -> ApprovalReply:
+        if key == "q":
+            self._refusing, reason = True, _REFUSED
+            self.dialogue.say("Declined, and so is every later fix of this run.")
+        else:
+            self._skipped.add(request.fix.id)
+            reason = _SKIPPED
+            self.dialogue.say("Skipped: hosts that come to it later are not asked about it.")
+        return self.no(f"{reason}: {said}" if said else reason)
+
+    def _take_back(self, request: ApprovalRequest, key: str, said: str) -> None:
+        assert request.aside is not None  # noqa: S101 -- as asked before
+        if key == "r":
+            self.dialogue.say("Looking again; you will be asked anew if it still comes to this.")
+            request.aside(Recheck(by=self.name))
+        else:
+            self.dialogue.say("The run ends here.")
+            request.aside(EndRun(by=self.name, reason=printable(said)))
+
+    def _split(self, request: ApprovalRequest) -> tuple[str, ...]:
+        """Return the hosts that are chosen by name, or one by one."""
+        while True:
+            line = self.dialogue.ask("On which hosts (names; Enter asks for one after the other)? ")
+            if line is None:
+                return ()
+            names = line.replace(",", " ").split()
+            unknown = [name for name in names if name not in request.hosts]
+            if not unknown:
+                break
+            self.dialogue.say(_not_a_host(unknown[0], request.hosts))
+        if names:
+            return tuple(host for host in request.hosts if host in names)
+        chosen: list[str] = []
+        for host in request.hosts:
+            line = self.dialogue.ask(f"Do this on {printable(host)}? [y]es [n]o (Enter is no): ")
+            if line is None:
+                return ()
+            if line.lower() in ("y", "yes"):
+                chosen.append(host)
+        return tuple(chosen)
+
+    def _tell_more(self, key: str, said: str, line: str, request: ApprovalRequest) -> None:
+        match key:
+            case "d":
+                self.dialogue.show(whole_diff(request))
+            case "t":
+                self.dialogue.say(rendered_tasks(request))
+            case "e":
+                self.dialogue.say(whole_evidence(request))
+            case "o":
+                self.dialogue.say(documentation(request, self.runbook))
+            case "?":
+                self.dialogue.say(_HELP)
+            case "w" if request.aside is not None:
+                self._note(request, said)
+            case "c" if request.aside is not None:
+                self._look(request, said)
+            case _:
+                self.dialogue.say(f"“{printable(line)}” is none of the answers; ? explains them.")
+
+    def _note(self, request: ApprovalRequest, said: str) -> None:
+        assert request.aside is not None  # noqa: S101 -- as asked before
+        text = said or self.dialogue.ask("Note (Enter: none): ")
+        if text:
+            request.aside(Note(text=printable(text), by=self.name))
+            self.dialogue.say("Written into the journal.")
+
+    def _look(self, request: ApprovalRequest, said: str) -> None:
+        """Have the hosts looked at by a probe that is typed, and show what it answers."""
+        from runbook.spec.own_probe import read_own_probe  # noqa: PLC0415 -- where somebody asks
+
+        assert request.aside is not None  # noqa: S101 -- as asked before
+        text = said or self.dialogue.ask("Probe, such as port: 8000 (Enter: none): ")
+        if not text:
+            return
+        try:
+            probe = read_own_probe(text)
+        except RunbookError as error:
+            problem = error.problems[0]
+            hint = f" ({problem.hint})" if problem.hint else ""
+            self.dialogue.say(printable(f"{problem.message}{hint}"))
+            return
+        answers: dict[str, Observation] = {}
+        over = Signal()
+
+        def told(seen: Mapping[str, Observation]) -> None:
+            answers.update(seen)
+            over.set()
+
+        self.dialogue.say(f"Looking at {say_hosts(request.hosts)} …")
+        request.aside(OwnCheck(probe=probe, text=printable(text), by=self.name, told=told))
+        if not over.wait(_WAIT_S):
+            self.dialogue.say("No answer has come yet; it will be in the journal.")
+            return
+        self.dialogue.say(own_look(answers))
+
+
+_REFUSED = "everything more was declined"
+_SKIPPED = "skipped in this run"
+
+_WORDS = {
+    "yes": "y",
+    "no": "n",
+    "split": "s",
+    "skip": "k",
+    "quit": "q",
+    "diff": "d",
+    "tasks": "t",
+    "evidence": "e",
+    "open": "o",
+    "check": "c",
+    "retry": "r",
+    "write": "w",
+    "note": "w",
+    "abort": "a",
+    "help": "?",
+    "h": "?",
+}
+_TAKES_TEXT = frozenset("nkcwa")
+"""Keys after which words may follow as they are; after others a colon has to say that they do."""
+
+
+def _parted(line: str) -> tuple[str, str]:
+    """Return the key a line means, and what is said with it; "" as key where it means none.
+
+    Only a y alone is a yes, or one with a reason set off by a colon: "yes, but not web2" is none.
+    """
+    if not line:
+        return "n", ""
+    word, _, rest = line.partition(" ")
+    key, colon, glued = word.partition(":")
+    key = _WORDS.get(key.lower(), key.lower())
+    rest = f"{glued} {rest}".strip()
+    if rest and not colon and key not in _TAKES_TEXT:
+        return "", ""
+    return (key, rest) if len(key) == 1 else ("", "")
+
+
+def _question(request: ApprovalRequest) -> str:
+    one = len(request.hosts) == 1
+    whom = printable(request.hosts[0]) if one else f"{len(request.hosts)} hosts"
+    keys = [
+        "[y]es [n]o",
+        *([] if one else ["[s]plit"]),
+        "s[k]ip [d]iff [t]asks [e]vidence [o]pen help",
+        *(["\n[c]heck myself [r]etry [w]rite note [a]bort"] if request.aside else []),
+        "[q]uit asking [?]",
+    ]
+    return f"{' '.join(keys)}\nDo this on {whom}? (Enter is no): ".replace(" \n", "\n")
+
+
+def _not_a_host(name: str, hosts: Iterable[str]) -> str:
+    near = get_close_matches(name, list(hosts), n=1)
+    hint = f" Did you mean {printable(near[0])}?" if near else ""
+    return f"“{printable(name)}” is none of the hosts in question.{hint}"
