@@ -18,7 +18,8 @@ from runbook.driver.operator import EndRun, Note, Operator, OwnCheck, Recheck
 from runbook.engine.cohort import Cohort, cohorts
 from runbook.engine.decide import decide
 from runbook.engine.evidence import evidence_seen_at
-from runbook.engine.evolve import evolve, start
+from runbook.engine.evolve import start
+from runbook.engine.walking import walk
 from runbook.errors import RunbookError
 from runbook.executor import (
     Executor,
@@ -45,7 +46,6 @@ from runbook.model.decision import (
     Decision,
     Done,
     Observe,
-    Record,
     RequestApproval,
     StartFix,
     VerifyFix,
@@ -59,7 +59,6 @@ from runbook.model.event import (
     FixEnded,
     FixIntended,
     FixVerified,
-    HostEvent,
     HostJoined,
     LookAgain,
     Mode,
@@ -295,13 +294,7 @@ class Driver:
 
     def _walk(self, host: str) -> Decision:
         """Write down what follows without doing anything; return what is to be done then."""
-        state = self.states[host]
-        events: list[HostEvent] = []
-        decision = decide(self.runbook, state, self.mode)
-        while isinstance(decision, Record):
-            events.append(decision.event)
-            state = evolve(self.runbook, state, decision.event)
-            decision = decide(self.runbook, state, self.mode)
+        events, _, decision = walk(self.runbook, self.states[host], self.mode)
         self._tell(*events)
         return decision
 

@@ -14,7 +14,7 @@ from ansible.parsing.vault import EncryptedString, VaultHelper
 from ansible.template import Templar, trust_as_template
 
 from runbook.executor.looking import CouldNotRenderError
-from runbook.executor.plan import Plan
+from runbook.executor.plan import Plan, variable_of
 from runbook.model.definition import Json
 
 SECRET_NAME = re.compile(
@@ -135,7 +135,8 @@ def secrets_of(
     To those among the variables come what secret params are rendered to, and what is sealed in the
     runbook itself.
     """
-    named = [name for name, param in plan.params.items() if param.secret and name in variables]
+    secret = {variable_of(name) for name, param in plan.params.items() if param.secret}
+    named = [name for name in variables if name in secret]
     found = set(secrets_in(variables, named))
     for name in named:
         try:

@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from runbook.executor.plain import MAX_WORDS, TooMuchError, plain
-from runbook.executor.plan import MAX_ANSWER_BYTES, Plan, PlannedProbe, PlannedStep
+from runbook.executor.plan import (
+    MAX_ANSWER_BYTES,
+    Plan,
+    PlannedProbe,
+    PlannedStep,
+    variable_of,
+)
 from runbook.executor.staging import stages
 from runbook.model.definition import CheckResult, Json
 from runbook.model.masking import MASK
@@ -85,6 +91,11 @@ class Names:
             self._add(prefix)
             self._pending[prefix] = {
                 **{name: (value, prefix) for name, value in scope.defaults.items()},
+                **{
+                    name: (f"{{{{ {name} }}}}", "")
+                    for name in scope.inherited
+                    if name in self._scopes[""]
+                },
                 **{name: (value, scope.parent) for name, value in scope.arguments.items()},
             }
             for name in self._pending[prefix]:
@@ -96,7 +107,8 @@ class Names:
             # A step's name is what was seen of the step, never a fact that a host set or cached.
             variables.pop(name, None)
         facts = self.host.get("ansible_facts")
-        for name in self.plan.params.keys() & (facts if isinstance(facts, Mapping) else {}).keys():
+        params = {variable_of(name) for name in self.plan.params}
+        for name in params & (facts if isinstance(facts, Mapping) else {}).keys():
             # Facts win over the inventory, so that a host could choose what the controller reads.
             variables.pop(name, None)
         self._scopes[scope] = variables

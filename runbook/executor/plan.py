@@ -81,12 +81,14 @@ class PlannedParam:
 class PlannedScope:
     """A called runbook's names: arguments rendered in the scope `parent`, defaults for the rest.
 
-    `secret` are the names of params nobody may be shown.
+    `inherited` are the names that a host's own variables come before the defaults of. `secret` are
+    the names of params nobody may be shown.
     """
 
     parent: str
     arguments: Mapping[str, Json]
     defaults: Mapping[str, Json]
+    inherited: tuple[str, ...] = ()
     secret: tuple[str, ...] = ()
 
 
@@ -156,7 +158,13 @@ class Plan:
             joining=data["joining"],
             params={name: PlannedParam(**value) for name, value in data["params"].items()},
             scopes={
-                name: PlannedScope(**{**value, "secret": tuple(value["secret"])})
+                name: PlannedScope(
+                    **{
+                        **value,
+                        "inherited": tuple(value["inherited"]),
+                        "secret": tuple(value["secret"]),
+                    }
+                )
                 for name, value in data["scopes"].items()
             },
             steps={
@@ -284,6 +292,7 @@ def planned_scopes(runbook: Runbook) -> dict[str, PlannedScope]:
             defaults={
                 name: param.default for name, param in scope.params.items() if not param.required
             },
+            inherited=tuple(scope.params) if scope.inherits else (),
             secret=tuple(name for name, param in scope.params.items() if param.secret),
         )
     return scopes
@@ -319,11 +328,23 @@ def name_within(step: str, scope: str) -> str:
 
 
 def planned_params(runbook: Runbook) -> dict[str, PlannedParam]:
-    """Return the parameters of the runbook itself, as checked for each host."""
+    """Return the parameters that a host's own variables give, as checked for each host.
+
+    They are the runbook's; those of a scope that inherits have its prefix before their names.
+    """
+    params = dict(runbook.params)
+    for prefix, scope in runbook.scopes.items():
+        if scope.inherits:
+            params |= {f"{prefix}/{name}": param for name, param in scope.params.items()}
     return {
         name: PlannedParam(schema=param.schema, required=param.required, secret=param.secret)
-        for name, param in runbook.params.items()
+        for name, param in params.items()
     }
+
+
+def variable_of(param: str) -> str:
+    """Return the name of the variable that gives a planned parameter."""
+    return param.rpartition("/")[2]
 
 
 def planned_texts(runbook: Runbook) -> dict[str, PlannedText]:

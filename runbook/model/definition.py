@@ -280,7 +280,8 @@ class StepKind(StrEnum):
 class Scope:
     """The names a called runbook sees: its own params, given as templates by the caller.
 
-    `arguments` are rendered in the caller's scope (`parent`); `params` are the called runbook's.
+    `arguments` are rendered in the caller's scope (`parent`); `params` are the called runbook's. With
+    `inherits` a host's own variables give what no argument does, before the defaults of `params`.
     """
 
     prefix: str
@@ -288,6 +289,7 @@ class Scope:
     parent: str | None = None
     params: Mapping[str, Param] = field(default_factory=dict)
     arguments: Mapping[str, Json] = field(default_factory=dict)
+    inherits: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,6 +4,7 @@ Nothing is checked here, and a file is read only as far as its steps. YAML's par
 thing imported that costs anything.
 """
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +27,24 @@ class Summary:
     title: str
     symptoms: tuple[str, ...]
     path: Path
+
+
+def symptoms_in(one: Summary, text: str) -> tuple[str, ...]:
+    """Return the symptoms of a runbook that a text names, whatever its case.
+
+    One is named where it stands in the text, as in an error message, or has all words of the text.
+    """
+    sought = text.casefold()
+    return tuple(
+        symptom
+        for symptom in one.symptoms
+        if _stands_in(symptom.casefold(), sought)
+        or all(_stands_in(word, symptom.casefold()) for word in sought.split())
+    )
+
+
+def _stands_in(words: str, text: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", text) is not None
 
 
 def summaries(search_path: Sequence[Path]) -> list[Summary]:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "Diagnose and fix": {
+        "triage": (
+            "commands.triage:triage_command",
+            "Find out which runbook fits what is wrong.",
+        ),
         "run": ("commands.run:run_command", "Diagnose, confirm, fix, verify."),
         "diagnose": (
             "commands.run:diagnose_command",

@@ -18,6 +18,7 @@ from runbook.views import output
 from runbook.views.console import View, is_live, observer_for
 from runbook.views.given import parse_settings
 from runbook.views.keyboard import find_keyboard
+from runbook.views.options import Aim
 from runbook.views.report_document import run_document
 from runbook.views.running import (
     Order,
@@ -37,17 +38,7 @@ from runbook.views.wish import Wish
 
 def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal) -> int:
     """Run a runbook on hosts; return the exit code; raise RunbookError."""
-    target = Target(
-        inventories=settings.inventories,
-        extra_vars=tuple(_absolute_file(value) for value in wish.aim.extra_vars),
-        vault_ids=tuple(_absolute_vault(value) for value in wish.aim.vault_ids),
-        vault_password_files=tuple(
-            str(Path(value).absolute()) for value in wish.aim.vault_password_files
-        ),
-        roles=settings.roles,
-        config=settings.ansible_config,
-        forks=settings.forks,
-    )
+    target = target_for(wish.aim, settings)
     locate(name, settings.library)  # The likeliest mistake is told before anything is started.
     with ansible_ahead(target) as ahead:
         runbook = load(name, settings.library)
@@ -89,6 +80,21 @@ def undo(past: RunSummary, wish: Wish, settings: Settings, journal: Journal) -> 
     else:
         output.write(undo_text(undoing))
     return undo_exit_code(undoing)
+
+
+def target_for(aim: Aim, settings: Settings) -> Target:
+    """Return what is aimed at, but for the values of --set, which a runbook tells how to read."""
+    return Target(
+        inventories=settings.inventories,
+        extra_vars=tuple(_absolute_file(value) for value in aim.extra_vars),
+        vault_ids=tuple(_absolute_vault(value) for value in aim.vault_ids),
+        vault_password_files=tuple(
+            str(Path(value).absolute()) for value in aim.vault_password_files
+        ),
+        roles=settings.roles,
+        config=settings.ansible_config,
+        forks=settings.forks,
+    )
 
 
 def _recorded_order(summary: RunSummary, wish: Wish, settings: Settings, journal: Journal) -> Order:
@@ -145,7 +151,7 @@ def _say(result: Result, order: Order, journal: Journal, wish: Wish) -> int:
                 states=result.states,
                 took_s=time.time() - told.started_at,
                 interrupted=result.interrupted,
-                options=_options(wish),
+                options=wish.aim.options,
             ),
             wish,
         )
@@ -154,21 +160,6 @@ def _say(result: Result, order: Order, journal: Journal, wish: Wish) -> int:
             output.tell(f"Interrupted. Go on with: runbook resume {result.run}")
         return EXIT_INTERRUPTED
     return exit_code(result.verdict)
-
-
-def _options(wish: Wish) -> tuple[str, ...]:
-    """Return the options that a command like this one has to be given again."""
-    aim = wish.aim
-    return tuple(
-        word
-        for option, values in (
-            ("-i", aim.inventories),
-            ("--vault-id", aim.vault_ids),
-            ("--vault-password-file", aim.vault_password_files),
-        )
-        for value in values
-        for word in (option, value)
-    )
 
 
 def _write_summary(finish: Finish, wish: Wish) -> None:

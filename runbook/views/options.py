@@ -70,6 +70,23 @@ class Aim:
         """What of it overrides settings, as `load_settings` takes it."""
         return {"inventory": self.inventories, "forks": self.forks}
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options that a later command like this one has to be given again.
+
+        Values of params are not among them: they may be secret.
+        """
+        return tuple(
+            word
+            for option, values in (
+                ("-i", self.inventories),
+                ("--vault-id", self.vault_ids),
+                ("--vault-password-file", self.vault_password_files),
+            )
+            for value in values
+            for word in (option, value)
+        )
+
 
 def manner(context: click.Context) -> Manner:
     """Return how this call of the program is to speak."""

@@ -35,6 +35,11 @@ def write_json(document: Any) -> None:
     write(json.dumps(document, indent=2))
 
 
+def ask(text: str) -> None:
+    """Write a question to standard error, for an answer on the same line."""
+    click.echo(text, err=True, nl=False)
+
+
 def tell(text: str) -> None:
     """Write lines for whoever reads along to standard error; pass over one that is gone."""
     try:

@@ -146,14 +146,19 @@ def undo_command(which: str, yes: bool, target: options.Aim, output: options.Out
         return driving.undo(find_run(journal, which), wish, settings, journal)
 
 
+def no_host(command: str) -> RunbookError:
+    """Return the error of a command without --host."""
+    return RunbookError.of(
+        "no-host",
+        "say which hosts the runbook is for",
+        hint=f"{command} --host PATTERN; to aim at every host of the "
+        "inventory: --host all; at this machine: --host localhost",
+    )
+
+
 def _start(name: str, host: str | None, wish: Wish) -> int:
     if not host:
-        raise RunbookError.of(
-            "no-host",
-            "say which hosts the runbook is for",
-            hint=f"runbook {wish.mode} {name} --host PATTERN; to aim at every host of the "
-            "inventory: --host all; at this machine: --host localhost",
-        )
+        raise no_host(f"runbook {wish.mode} {name}")
     from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- see above
     from runbook.views import driving  # noqa: PLC0415
 

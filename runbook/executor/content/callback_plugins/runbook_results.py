@@ -27,7 +27,7 @@ from runbook.executor.differences import difference
 from runbook.executor.looking import CouldNotRenderError
 from runbook.executor.params import problem_with
 from runbook.executor.plain import TooMuchError, plain
-from runbook.executor.plan import Plan, plan_in
+from runbook.executor.plan import Plan, plan_in, variable_of
 from runbook.model.definition import Json
 from runbook.model.masking import MASK, Masker
 
@@ -101,14 +101,15 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         facts = variables.get("ansible_facts")
         rendered: dict[str, Json] = {}
         for name, param in self._plan.params.items():
+            variable = variable_of(name)
             problem: str | None = None
-            if isinstance(facts, Mapping) and name in facts:
+            if isinstance(facts, Mapping) and variable in facts:
                 problem = "a fact that the host told has its name, and would replace it"
-            elif name not in variables:
+            elif variable not in variables:
                 problem = "it has no value" if param.required else None
             else:
                 try:
-                    value = templating.value_of(name, variables)
+                    value = templating.value_of(variable, variables)
                     problem = problem_with(value, param.schema, secret=param.secret)
                     rendered[name] = MASK if param.secret else mask.value(value)
                 except CouldNotRenderError as error:
