@@ -29,8 +29,8 @@ params:
 steps:
   - check: runs
     title: It runs
-    probe: {command: {argv: ["true"], read_only: true}}
-    passes: runs.rc == 0 and service == "x"
+    probe: {file: {path: "/etc/{{ service }}"}}
+    passes: runs.exists
     next: {passed: end(healthy), failed: end(unresolved)}
 """
 
