@@ -27,7 +27,7 @@ from runbook.model.definition import (
 from runbook.spec.library import load
 from runbook.spec.listing import runbook_files
 from runbook.views.drawing import mermaid
-from runbook.views.paths import KINDS, say_target, ways
+from runbook.views.paths import KINDS, say_target, sketched, titles_of, ways
 from runbook.views.words import say_duration, say_share
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,7 +86,7 @@ def _page(runbook: Runbook) -> Iterator[str]:
         yield "## Causes"
         yield "\n".join(_causes(runbook))
     yield "## The tree"
-    yield f"```mermaid\n{mermaid(runbook).rstrip()}\n```"
+    yield f"```mermaid\n{mermaid(sketched(runbook), titles_of(runbook)).rstrip()}\n```"
     yield "## Steps"
     for step in runbook.steps.values():
         if not step.scope:

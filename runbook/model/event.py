@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from runbook.model.definition import End, FixResult, Goto, Json
 from runbook.model.observation import Observation, TaskChange, Texts, Verification
+from runbook.model.sketch import SketchedStep
 from runbook.model.verdict import Verdict
 
 
@@ -25,7 +26,8 @@ class RunStarted:
     """A run began. `closure` is the keyed hash of everything it would execute.
 
     `title`, `causes` and `steps` (id to title, of steps as written: templates are not rendered) are
-    the runbook's own words, kept here because a report is read when the file has long changed.
+    the runbook's own words, and `tree` its decision tree, in the order written: kept here because a
+    report is read when the file has long changed.
     """
 
     runbook: str
@@ -35,6 +37,7 @@ class RunStarted:
     title: str = ""
     causes: Mapping[str, str] = field(default_factory=dict)
     steps: Mapping[str, str] = field(default_factory=dict)
+    tree: tuple[SketchedStep, ...] = ()
     inventories: tuple[str, ...] = ()
     settings: Mapping[str, Json] = field(default_factory=dict)
     operator: str = ""

@@ -7,6 +7,7 @@ from runbook.journal import RunSummary
 from runbook.model.definition import CheckResult, End, FixResult, Goto, Json
 from runbook.model.event import Answered, FixApproved, FixDeclined, FixEnded
 from runbook.model.observation import Observation, Verification
+from runbook.model.sketch import SketchedStep
 from runbook.model.verdict import Verdict
 from runbook.views.evidence import bundle_of
 
@@ -105,10 +106,16 @@ class HostAccount:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunAccount:
-    """A whole run. `took_s` is seconds to its end, or to the last entry while there is none."""
+    """A whole run. `took_s` is seconds to its end, or to the last entry while there is none.
+
+    `tree` is the runbook's decision tree as it was, `titles` those of its steps as written; both
+    are empty for runs that did not write them down.
+    """
 
     summary: RunSummary
     title: str
+    tree: tuple[SketchedStep, ...]
+    titles: Mapping[str, str]
     verdict: Verdict
     finished: bool
     interrupted: str | None

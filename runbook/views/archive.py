@@ -1,10 +1,13 @@
 """Past runs, for commands that only look at them."""
 
+from dataclasses import replace
+
 from runbook.errors import RunbookError
 from runbook.journal import Journal, RunFilter, RunSummary
 from runbook.settings import Settings
 
 LAST = "last"
+_RECENT = 500
 
 _ELSEWHERE = "`runbook settings` shows where state is kept; RUNBOOK_HOME says so."
 
@@ -26,13 +29,28 @@ def journal_to_read(settings: Settings, *, busy_timeout_s: float = 10.0) -> Jour
 def find_run(journal: Journal, name: str) -> RunSummary:
     """Return the run that a person means: its id, the beginning of one, or `last`.
 
-    Raises RunbookError `unknown-run`.
+    Raises RunbookError `unknown-run`, with the id that was meant where one is near.
     """
     if name != LAST:
-        return journal.find(name)
+        try:
+            return journal.find(name)
+        except RunbookError as error:
+            raise _with_nearest(error, journal, name) from error
     newest = journal.runs(RunFilter(limit=1))
     if not newest:
         raise RunbookError.of(
             "unknown-run", "there is no last run: this journal has none", hint=_ELSEWHERE
         )
     return newest[0]
+
+
+def _with_nearest(error: RunbookError, journal: Journal, name: str) -> RunbookError:
+    """Return the error with the recent run that is nearest to what was typed, if one is near."""
+    from difflib import get_close_matches  # noqa: PLC0415  # for a mistake only
+
+    recent = [run.id for run in journal.runs(RunFilter(limit=_RECENT))]
+    problem = error.problems[0]
+    if problem.reference != "unknown-run" or any(run.startswith(name) for run in recent):
+        return error
+    near = get_close_matches(name, recent, n=1)
+    return RunbookError(replace(problem, hint=f'Did you mean "{near[0]}"?')) if near else error

@@ -19,7 +19,7 @@ from runbook.model.definition import (
 from runbook.model.masking import MASK
 from runbook.model.yaml_nodes import Tagged
 from runbook.views.drawing import tree
-from runbook.views.paths import KINDS, ways
+from runbook.views.paths import KINDS, sketched, titles_of, ways
 from runbook.views.safe_text import printable, printable_lines
 from runbook.views.words import count, say_duration, say_share, shorten
 
@@ -38,7 +38,7 @@ def describe(runbook: Runbook) -> list[str]:
         lines += ["", "Params", *_params(runbook)]
     if runbook.causes:
         lines += ["", "Causes", *_causes(runbook)]
-    lines += ["", "Steps", *(f"  {line}" for line in tree(runbook))]
+    lines += ["", "Steps", *(f"  {line}" for line in tree(sketched(runbook), titles_of(runbook)))]
     fixes = [step for step in runbook.steps.values() if isinstance(step, Fix)]
     if fixes:
         lines += ["", "Fixes"]

@@ -11,15 +11,18 @@ from runbook.model.definition import (
     CheckResult,
     Collect,
     End,
+    Expiry,
     Fix,
     FixResult,
     Goto,
     Manual,
+    Runbook,
     Step,
     StepKind,
     Target,
     Watch,
 )
+from runbook.model.sketch import SketchedStep, SketchedWay
 from runbook.views.words import say_duration
 
 KINDS: dict[type[Step], StepKind] = {
@@ -32,6 +35,10 @@ KINDS: dict[type[Step], StepKind] = {
     Collect: StepKind.COLLECT,
 }
 """What the language calls each kind of step."""
+
+
+REPEATS = "repeats"
+"""What a watch does with its check: no result, and no way that a walk takes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,12 +54,37 @@ def ways(step: Step) -> list[Way]:
 
     Those of a branch stay apart, since the order of its cases decides.
     """
-    if isinstance(step, Branch):
-        return [Way(results=(result,), target=target) for result, target in _edges(step)]
-    merged: dict[Target, list[str]] = {}
-    for result, target in _edges(step):
-        merged.setdefault(target, []).append(result)
-    return [Way(results=tuple(results), target=target) for target, results in merged.items()]
+    return [
+        Way(results=tuple(edge.words for edge in edges), target=target)
+        for target, edges in _grouped(step)
+    ]
+
+
+def sketched(runbook: Runbook) -> tuple[SketchedStep, ...]:
+    """Return a runbook's decision tree for a drawing, its first step first."""
+    first = runbook.steps[runbook.start]
+    others = (step for step in runbook.steps.values() if step.id != first.id)
+    return tuple(
+        SketchedStep(
+            id=step.id,
+            kind=KINDS[type(step)],
+            ways=tuple(
+                SketchedWay(
+                    results=tuple(edge.result for edge in edges),
+                    target=say_target(target),
+                    words="" if all(map(_is_plain, edges)) else ", ".join(e.words for e in edges),
+                )
+                for target, edges in _grouped(step)
+            ),
+            destructive=isinstance(step, Fix) and step.destructive,
+        )
+        for step in (first, *others)
+    )
+
+
+def titles_of(runbook: Runbook) -> dict[str, str]:
+    """Return the titles of a runbook's steps as written, by id."""
+    return {step.id: step.title for step in runbook.steps.values()}
 
 
 def say_target(target: Target) -> str:
@@ -67,28 +99,60 @@ def say_target(target: Target) -> str:
     assert_never(target)
 
 
-def _edges(step: Step) -> Iterator[tuple[str, Target]]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Edge:
+    """One result of a step, as an event has it and in words of the language, and its target."""
+
+    result: str
+    words: str
+    target: Target
+
+
+def _is_plain(edge: _Edge) -> bool:
+    return edge.words == edge.result
+
+
+def _grouped(step: Step) -> list[tuple[Target, list[_Edge]]]:
+    edges = list(_edges(step))
+    if isinstance(step, Branch):
+        return [(edge.target, [edge]) for edge in edges]
+    merged: dict[Target, list[_Edge]] = {}
+    for edge in edges:
+        merged.setdefault(edge.target, []).append(edge)
+    return list(merged.items())
+
+
+def _edge(result: str, target: Target, words: str = "") -> _Edge:
+    return _Edge(result=result, words=words or result, target=target)
+
+
+def _edges(step: Step) -> Iterator[_Edge]:
     match step:
         case Check():
-            yield from ((result, step.next[result]) for result in CheckResult)
+            yield from (_edge(result.value, step.next[result]) for result in CheckResult)
         case Watch():
-            yield from ((result, step.next[result]) for result in CheckResult)
+            yield from (_edge(result.value, step.next[result]) for result in CheckResult)
             # The walk never goes there, but what is looked at is often reached in no other way.
-            yield "repeats", Goto(step=step.check)
+            yield _edge(REPEATS, Goto(step=step.check))
         case Fix():
-            yield from ((result, step.next[result]) for result in FixResult)
+            yield from (_edge(result.value, step.next[result]) for result in FixResult)
         case Branch():
-            yield from ((case.when, case.next) for case in step.cases)
-            yield "otherwise", step.otherwise
-            yield "unknown", step.unknown
+            for number, case in enumerate(step.cases, 1):
+                yield _edge(f"case {number}", case.next, case.when)
+            yield _edge("otherwise", step.otherwise)
+            yield _edge("unknown", step.unknown)
         case Ask():
-            yield from ((choice.id, choice.next) for choice in step.choices)
-            yield f"no answer in {say_duration(step.expires.after_s)}", step.expires.next
+            yield from (_edge(choice.id, choice.next) for choice in step.choices)
+            yield _expiry(step.expires)
         case Manual():
-            yield "done", step.done
-            yield "not_done", step.not_done
-            yield f"no answer in {say_duration(step.expires.after_s)}", step.expires.next
+            yield _edge("done", step.done)
+            yield _edge("not_done", step.not_done)
+            yield _expiry(step.expires)
         case Collect():
-            yield "then", step.next
+            yield _edge("passed", step.next, "then")
         case _:
             assert_never(step)
+
+
+def _expiry(expires: Expiry) -> _Edge:
+    return _edge("expired", expires.next, f"no answer in {say_duration(expires.after_s)}")

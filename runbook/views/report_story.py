@@ -37,6 +37,7 @@ from runbook.model.event import (
     UndoIntended,
 )
 from runbook.model.observation import Observation, Texts
+from runbook.model.sketch import SketchedStep
 from runbook.model.verdict import Verdict, worst
 from runbook.views.account import Cause, HostAccount, Moment, Passed, Repair, RunAccount
 from runbook.views.evidence import is_choice
@@ -57,6 +58,8 @@ def account_of(summary: RunSummary, entries: Iterable[Entry]) -> RunAccount:
     return RunAccount(
         summary=summary,
         title=teller.title,
+        tree=teller.tree,
+        titles=teller.step_titles,
         verdict=unfinished if teller.verdict is None else teller.verdict,
         finished=teller.verdict is not None,
         interrupted=teller.interrupted,
@@ -140,6 +143,7 @@ class _Teller:
         self.title = ""
         self.cause_titles: Mapping[str, str] = {}
         self.step_titles: Mapping[str, str] = {}
+        self.tree: tuple[SketchedStep, ...] = ()
         self.verdict: Verdict | None = None
         self.interrupted: str | None = None
 
@@ -163,7 +167,7 @@ class _Teller:
     def _hear_run(self, event: RunStarted | RunInterrupted | RunResumed | RunFinished) -> str:
         match event:
             case RunStarted():
-                self.title = event.title
+                self.title, self.tree = event.title, event.tree
                 self.cause_titles, self.step_titles = event.causes, event.steps
                 return f"{event.mode.value} of {event.runbook} on {event.pattern} began"
             case RunInterrupted():

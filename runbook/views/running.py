@@ -35,6 +35,7 @@ from runbook.model.event import Mode, RunStarted
 from runbook.model.masking import MASK
 from runbook.model.state import HostState
 from runbook.model.verdict import Verdict
+from runbook.views.paths import sketched, titles_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,7 +90,8 @@ def carry_out(
             runbook=order.runbook.name,
             title=order.runbook.title,
             causes={cause.id: cause.title for cause in order.runbook.causes.values()},
-            steps={step.id: step.title for step in order.runbook.steps.values()},
+            steps=titles_of(order.runbook),
+            tree=sketched(order.runbook),
             closure=setting.closure(),
             pattern=order.pattern,
             mode=order.mode,

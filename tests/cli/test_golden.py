@@ -15,6 +15,7 @@ CALLS: dict[str, tuple[int, str]] = {
     "graph.txt": (0, "graph loop"),
     "graph.mmd": (0, "graph loop --format mermaid"),
     "graph.dot": (0, "graph loop --format dot"),
+    "graph.svg": (0, "graph loop --format svg"),
     "lint.txt": (2, "lint RUNBOOKS"),
     "lint.json": (2, "lint RUNBOOKS --json"),
     "history.txt": (0, "history"),

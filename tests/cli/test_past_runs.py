@@ -7,6 +7,7 @@ import pytest
 
 from runbook.journal import RunSummary
 from runbook.journal.sqlite import open_journal
+from runbook.model.definition import End
 from runbook.model.event import (
     Event,
     HostFinished,
@@ -15,6 +16,7 @@ from runbook.model.event import (
     RunFinished,
     RunInterrupted,
     RunStarted,
+    StepConcluded,
 )
 from runbook.model.verdict import Verdict
 from runbook.settings import load_settings
@@ -68,6 +70,9 @@ def past(program: Program) -> Program:
         "web2",
         BEGAN + 86400,
         [
+            StepConcluded(
+                host="web2", step="site", result="failed", next=End(verdict=Verdict.ESCALATED)
+            ),
             HostFinished(
                 host="web2",
                 verdict=Verdict.ESCALATED,
@@ -144,6 +149,23 @@ def test_a_report_has_three_forms(past: Program) -> None:
     assert "nobody knows" in markdown
     assert json.loads(document)["hosts"]["web2"]["verdict"] == "escalated"
     assert past("report", "aaa2", "--json").stdout == document
+
+
+def test_a_run_is_drawn_with_the_ways_it_took(past: Program) -> None:
+    """`graph --run` needs no runbook; a host or runbook that the run is not of is told."""
+    drawn = past("graph", "--run", "aaa2")
+    assert drawn.stdout == "check site\n└─ ● failed → end(escalated)\n"
+    assert past("graph", "other", "--run", "aaa2", "--host", "web2").stdout == drawn.stdout
+    for form in ("mermaid", "dot", "svg"):
+        assert "escalated" in past("graph", "--run", "aaa2", "--format", form).stdout
+    for call, words in (
+        ("loop --run aaa2", 'run aaa2 is one of other, not of "loop"'),
+        ("--run aaa2 --host web3", 'Did you mean "web2"?'),
+        ("--run aaa9", 'Did you mean "aaa'),
+    ):
+        refused = past("graph", *call.split())
+        assert refused.code == 2
+        assert words in refused.stderr
 
 
 def test_a_journal_that_cannot_be_read_is_told(program: Program) -> None:

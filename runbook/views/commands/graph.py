@@ -1,41 +1,128 @@
 """`runbook graph`: a runbook's decision tree, drawn."""
 
+import shutil
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+
 import click
 
+from runbook.errors import RunbookError
+from runbook.model.sketch import SketchedStep
 from runbook.spec.library import load
+from runbook.spec.validation import did_you_mean
 from runbook.views import options
+from runbook.views.archive import find_run, journal_to_read
 from runbook.views.configured import settings_for
-from runbook.views.drawing import graphviz, mermaid, tree
+from runbook.views.drawing import NOBODY, graphviz, mermaid, tree
 from runbook.views.output import write
+from runbook.views.paths import sketched, titles_of
+from runbook.views.report_story import account_of
+from runbook.views.safe_text import printable
+from runbook.views.taken import Taken, taken_by, walked_tree
+from runbook.views.tree_svg import tree_page
+from runbook.views.words import say_hosts
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Subject:
+    """What is drawn."""
+
+    name: str
+    title: str
+    steps: tuple[SketchedStep, ...]
+    titles: Mapping[str, str]
+    taken: Taken = NOBODY
 
 
 @click.command("graph")
-@click.argument("name", metavar="NAME", shell_complete=options.complete_runbooks)
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=options.complete_runbooks)
 @click.option(
     "--format",
     "language",
-    type=click.Choice(["tree", "mermaid", "dot"]),
+    type=click.Choice(["tree", "mermaid", "dot", "svg"]),
     default="tree",
     show_default=True,
-    help="A tree for the terminal, a Mermaid flowchart, or Graphviz's language.",
+    help="A tree for the terminal, a Mermaid flowchart, Graphviz's language, or a picture.",
+)
+@click.option(
+    "--run",
+    metavar="RUN",
+    shell_complete=options.complete_runs,
+    help="Mark the ways that the hosts of this run took; draw the tree as it was then.",
+)
+@click.option(
+    "--host",
+    metavar="NAME",
+    shell_complete=options.complete_hosts,
+    help="With --run: only the ways of this host, its titles as they read there.",
 )
 @options.no_colour
 @options.verbose
-def graph_command(name: str, language: str) -> None:
+def graph_command(name: str | None, language: str, run: str | None, host: str | None) -> None:
     r"""Draw a runbook's decision tree.
 
-    A step that several ways lead to is drawn once; the other ways name it.
+    What goes straight on stays in its column, what branches off stands beside it. A step that
+    several ways lead to is drawn once; the other ways name it. RUN is a run's id, the beginning of
+    one, or `last`: with it NAME can be left out.
 
     \b
     Examples:
       runbook graph fix-502
+      runbook graph fix-502 --format svg > fix-502.svg
       runbook graph fix-502 --format dot | dot -Tsvg -o fix-502.svg
+      runbook graph --run last --host web1
     """
-    runbook = load(name, settings_for().library)
+    subject = _of_run(run, name, host) if run else _of_file(name, host)
+    steps, titles, taken = subject.steps, subject.titles, subject.taken
     match language:
         case "mermaid":
-            write(mermaid(runbook))
+            write(mermaid(steps, titles, taken=taken))
         case "dot":
-            write(graphviz(runbook))
+            write(graphviz(subject.name, steps, titles, taken=taken))
+        case "svg":
+            write(tree_page(subject.title, steps, titles, taken=taken).rstrip("\n"))
         case _:
-            write("\n".join(tree(runbook)))
+            width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+            write("\n".join(tree(steps, titles, taken=taken, width=width)))
+
+
+def _of_file(name: str | None, host: str | None) -> _Subject:
+    if name is None:
+        raise click.UsageError("Missing argument 'NAME': a runbook, or a run with --run.")
+    if host is not None:
+        raise click.UsageError("--host says whose ways of a run are marked: it needs --run.")
+    runbook = load(name, settings_for().library)
+    return _Subject(
+        name=runbook.name,
+        title=runbook.title,
+        steps=sketched(runbook),
+        titles=titles_of(runbook),
+    )
+
+
+def _of_run(run: str, name: str | None, host: str | None) -> _Subject:
+    with closing(journal_to_read(settings_for())) as journal:
+        summary = find_run(journal, run)
+        account = account_of(summary, journal.entries(summary.id))
+    if name not in {None, summary.runbook}:
+        raise RunbookError.of(
+            "other-runbook",
+            f'run {summary.id} is one of {printable(summary.runbook)}, not of "{name}"',
+            hint=f"runbook graph --run {summary.id}",
+        )
+    if host is not None and host not in account.hosts:
+        raise RunbookError.of(
+            "unknown-host",
+            f'run {summary.id} reached no host "{printable(host)}"',
+            hint=did_you_mean(host, account.hosts) or f"It reached {say_hosts(summary.hosts)}.",
+        )
+    told = list(account.hosts.values()) if host is None else [account.hosts[host]]
+    return _Subject(
+        name=summary.runbook,
+        title=f"{summary.runbook}, run {summary.id}",
+        steps=walked_tree(account),
+        titles=account.titles if host is None else told[0].titles,
+        taken=taken_by(told),
+    )
