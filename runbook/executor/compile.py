@@ -110,8 +110,8 @@ def fix_play(
     """Return the play of one fix on a cohort (`strategy: linear`): lease, action, look again."""
     others = delegates(action)
     tasks = [
-        *[{**_ours("runbook_begin", plan_path), "delegate_to": other} for other in others],
-        {**_ours("runbook_begin", plan_path), "register": BEGUN},
+        *[{**_leasing("runbook_begin", plan_path), "delegate_to": other} for other in others],
+        {**_leasing("runbook_begin", plan_path), "register": BEGUN},
         *action_tasks(action),
         {"name": "Flush handlers", "ansible.builtin.meta": "flush_handlers"},
         _ours("runbook_acted", plan_path),
@@ -119,8 +119,8 @@ def fix_play(
     if sampling is not None:
         tasks += _sampling_tasks(runbook, sampling, plan_path)
     ends = [
-        _ours("runbook_end", plan_path),
-        *[{**_ours("runbook_end", plan_path), "delegate_to": other} for other in others],
+        _leasing("runbook_end", plan_path),
+        *[{**_leasing("runbook_end", plan_path), "delegate_to": other} for other in others],
     ]
     return {
         **_acting_play(runbook, fix, hosts),
@@ -282,3 +282,12 @@ def commands(body: Mapping[str, Json]) -> bool:
 
 def _ours(action: str, plan_path: str, **arguments: Json) -> Task:
     return {"name": action, action: {"plan": plan_path, **arguments}}
+
+
+def _leasing(action: str, plan_path: str) -> Task:
+    """Return a task of ours that runs a module, which the host has to unpack somewhere.
+
+    On a disk that is full, the very thing a fix may be for, memory is where there is room. Where
+    there is no such folder Python looks for another.
+    """
+    return {**_ours(action, plan_path), "environment": {"TMPDIR": "/dev/shm"}}  # noqa: S108

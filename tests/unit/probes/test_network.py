@@ -3,6 +3,7 @@
 import socket
 import ssl
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.executor.content.module_utils.runbook_probes import name_servers
+from runbook.executor.content.module_utils.runbook_probes import name_servers, network
 from runbook.executor.content.module_utils.runbook_probes.x509 import is_for, read_certificate
 from tests.unit.probes.authority import Authority
 from tests.unit.probes.prober import ask, facts, reason
@@ -493,3 +494,11 @@ def test_the_facts_of_an_unanswered_request_are_complete(closed_port: int) -> No
     }
     for kind, args in questions.items():
         assert set(facts(kind, **args)) == set(PROBE_TYPES[kind].facts)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_an_address_is_looked_up_nowhere(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address is taken as it is, without the thread that waits for names on a busy host."""
+    monkeypatch.delattr(threading, "Thread")
+
+    assert [address.sockaddr[:2] for address in network.resolve(host, 80)] == [(host, 80)]

@@ -74,6 +74,14 @@ def resolve(host: str, port: int, family: int = socket.AF_UNSPEC) -> list[Addres
         else:
             found.extend(Address(int(answer[0]), tuple(answer[4])) for answer in answers)
 
+    if _is_address(host):
+        # Nobody is asked, so there is nothing to wait for; a thread may have to, on a busy host.
+        return [
+            Address(int(answer[0]), tuple(answer[4]))
+            for answer in socket.getaddrinfo(
+                host, port, family, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+            )
+        ]
     # The C library cannot be interrupted while it waits for a name server; a thread can be left.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
@@ -81,6 +89,14 @@ def resolve(host: str, port: int, family: int = socket.AF_UNSPEC) -> list[Addres
     if failed:
         raise failed[0]
     return found
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def connect(look: Look, host: str, port: int) -> socket.socket:
