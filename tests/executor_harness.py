@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -277,10 +277,18 @@ class Stage:
         path.write_text(text, "utf-8")
         return load(str(path), [self.folder])
 
-    def inventory(self, hosts: Mapping[str, Mapping[str, Json]], name: str = "hosts.json") -> str:
-        """Write an inventory (JSON is YAML)."""
+    def inventory(
+        self,
+        hosts: Mapping[str, Mapping[str, Json]],
+        name: str = "hosts.json",
+        groups: Mapping[str, Sequence[str]] | None = None,
+    ) -> str:
+        """Write an inventory (JSON is YAML); `groups` are the hosts of each group."""
+        children = {
+            group: {"hosts": dict.fromkeys(members)} for group, members in (groups or {}).items()
+        }
         path = self.folder / name
-        path.write_text(json.dumps({"all": {"hosts": dict(hosts)}}), "utf-8")
+        path.write_text(json.dumps({"all": {"hosts": dict(hosts), "children": children}}), "utf-8")
         return str(path)
 
     def executor(

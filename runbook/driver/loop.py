@@ -199,7 +199,11 @@ class Driver:
         self.ledger.open({host: start(self.runbook, host) for host in resolved.hosts})
         self._tell(
             *(
-                HostJoined(host=host, params=resolved.params.get(host, {}))
+                HostJoined(
+                    host=host,
+                    params=resolved.params.get(host, {}),
+                    groups=resolved.groups.get(host, ()),
+                )
                 for host in resolved.hosts
             )
         )

@@ -90,7 +90,7 @@ def evolve(runbook: Runbook, state: HostState, event: HostEvent) -> HostState:
     """
     match event:
         case HostJoined():
-            return replace(state, params=event.params)
+            return replace(state, params=event.params, groups=event.groups)
         case HostFinished():
             return replace(state, verdict=event.verdict, reason=event.reason)
         case FixApproved() | FixDeclined() | Answered() | EvidenceExpired() | LookAgain():

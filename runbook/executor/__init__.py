@@ -125,11 +125,15 @@ class ParamProblem:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HostsResolved:
-    """The target set, with each host's params (secrets masked) and what is wrong with them."""
+    """The target set, with each host's params (secrets masked) and what is wrong with them.
+
+    `groups` are all inventory groups of each host, in order of their names, without `all`.
+    """
 
     request: str
     hosts: tuple[str, ...]
     params: Mapping[str, Mapping[str, Json]]
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     problems: tuple[ParamProblem, ...] = ()
 
 

@@ -68,6 +68,7 @@ class ScriptedHost:
     """
 
     params: Mapping[str, Json] = field(default_factory=dict)
+    groups: tuple[str, ...] = ("ungrouped",)
     problems: Mapping[str, str] = field(default_factory=dict)
     looks: Mapping[str, Sequence[Observation]] = field(default_factory=dict)
     fixes: Mapping[str, Sequence[ScriptedFix]] = field(default_factory=dict)
@@ -82,7 +83,7 @@ class ScriptedExecutor:
     """Plays a script; `hosts` is the whole inventory, `requests` what has been asked so far.
 
     Patterns are host names, `*` and `!` as Ansible has them, joined by colons or commas; `all` is
-    every host. There are no groups.
+    every host. A pattern names no groups, although hosts may be in some.
     """
 
     hosts: Mapping[str, ScriptedHost]
@@ -178,6 +179,7 @@ class ScriptedInvocation:
             request=self.request.id,
             hosts=tuple(hosts),
             params={host: script.params for host, script in scripts.items()},
+            groups={host: script.groups for host, script in scripts.items()},
             problems=tuple(
                 ParamProblem(host=host, param=param, message=message)
                 for host, script in scripts.items()

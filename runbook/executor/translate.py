@@ -126,11 +126,13 @@ class Translator:
         hosts = tuple(dict.fromkeys(str(host) for host in told))
         self._expect(hosts)
         params = as_mapping(record.get("params"))
+        groups = as_mapping(record.get("groups"))
         return [
             HostsResolved(
                 request=self.request.id,
                 hosts=hosts,
                 params={host: as_mapping(params.get(host)) for host in hosts},
+                groups={host: tuple(map(str, groups.get(host, ()))) for host in hosts},
                 problems=tuple(
                     ParamProblem(host=host, param=param, message=message)
                     for host, param, message in problems_from(record.get("problems"))

@@ -30,8 +30,8 @@ Mask = Callable[[Json], Json]
 
 # Fields that hold names of ours, which other entries refer to: masking one would break the record.
 _NAMES = frozenset({
-    "answer", "cause", "causes", "closure", "digest", "host", "hosts", "id", "invocation", "result",
-    "results", "runbook", "status", "step", "target",
+    "answer", "cause", "causes", "closure", "digest", "groups", "host", "hosts", "id",
+    "invocation", "result", "results", "runbook", "status", "step", "target",
 })  # fmt: skip
 
 _Write = Callable[[Any, Mask | None], Json]

@@ -45,10 +45,11 @@ class RunStarted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HostJoined:
-    """A host of the target set, with its params as rendered (secrets masked)."""
+    """A host of the target set, with its params as rendered (secrets masked) and its groups."""
 
     host: str
     params: Mapping[str, Json] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

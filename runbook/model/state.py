@@ -107,6 +107,7 @@ class HostState:
     origin: str
     epoch: int = 0
     params: Mapping[str, Json] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
     known: Mapping[str, Observation] = field(default_factory=dict)
     answers: Mapping[str, str] = field(default_factory=dict)
     texts: Mapping[str, Texts] = field(default_factory=dict)

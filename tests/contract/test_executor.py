@@ -137,6 +137,9 @@ def _tried(acted: str, result: str = "resolved", reason: str | None = None) -> l
     ]
 
 
+GROUPS = {"boxes": HOSTS[:-1], "sick": HOSTS[1:-1]}
+
+
 def _script() -> dict[str, ScriptedHost]:
     params: dict[str, Json] = {"place": "/somewhere", "count": 3, "code": "********"}
     params |= {"deeds": [], "stumbles": False, "relapses": False}
@@ -150,6 +153,7 @@ def _script() -> dict[str, ScriptedHost]:
             looks={"symptom": _seen(symptom), "cause": _seen(cause), "steady": _seen(symptom)},
             fixes={"mend": tried},
             undos={"mend": _tried(undone, reason="cannot go back")},
+            groups=("boxes", "sick") if symptom == "failed" else ("boxes",),
             previews=previews,
             stuck=frozenset(["slow", "linger"]),
         )
@@ -221,7 +225,8 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
             hosts[host] |= {param: _wrong(param) for param in told if param != "place"}
             if "place" in told:
                 del hosts[host]["place"]
-        return real.stage.executor(real.runbook, real.stage.inventory(hosts))
+        inventory = real.stage.inventory(hosts, groups=GROUPS)
+        return real.stage.executor(real.runbook, inventory)
 
     yield World(make=make, touches_nothing=lambda: real.files() == before)
 
@@ -236,6 +241,11 @@ def test_a_target_set_is_looked_at(world: World) -> None:
 
     assert told.resolved.hosts == HOSTS
     assert told.resolved.problems == ()
+    assert told.resolved.groups == {
+        "well": ("boxes",),
+        **dict.fromkeys(HOSTS[1:-1], ("boxes", "sick")),
+        "gone": ("ungrouped",),
+    }
     names = ("place", "count", "code", "deeds", "stumbles", "relapses")
     assert all(tuple(told.resolved.params[host]) == names for host in HOSTS)
     assert all(params["count"] == 3 for params in told.resolved.params.values())

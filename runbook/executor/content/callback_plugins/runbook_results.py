@@ -89,7 +89,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             name = host.get_name()
             params[name] = self._params(manager.get_vars(play=play, host=host), name, problems)
         self._tell(
-            "hosts", hosts=[host.get_name() for host in hosts], params=params, problems=problems
+            "hosts",
+            hosts=[host.get_name() for host in hosts],
+            groups={host.get_name(): _groups(host) for host in hosts},
+            params=params,
+            problems=problems,
         )
 
     def _params(
@@ -208,6 +212,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         """Tell that the playbook came to its end."""
         if self._plan is not None:
             self._tell("end")
+
+
+def _groups(host: Any) -> list[str]:
+    return sorted(group.name for group in host.get_groups() if group.name != "all")
 
 
 def _masked(mask: Masker, text: str, limit: int) -> str:
