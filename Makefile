@@ -4,9 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 BENCH  := build/bench
+CHECKS := types content style contracts
+# The checks run side by side; what each prints is kept together, where make can do that.
+APART  := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check unit demo bench docs clean lab lab-down lab-tools matrix
+.PHONY: help setup test check unit demo bench docs clean lab lab-down lab-tools lab-image matrix $(CHECKS)
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,20 +24,37 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]' --group dev
 	@touch $@
 
-test: check unit ## Check style, types and contracts, then run all tests
+# Where the environment forbids Python to keep what it compiles, each start would compile it again.
+define RUN_TESTS
+@$(BIN)/python -m compileall -q runbook
+$(BIN)/python -m pytest --numprocesses auto --dist loadgroup $(ARGS)
+endef
+
+test: $(READY) ## Check style, types and contracts, then run all tests
+	@$(MAKE) --no-print-directory --jobs=3 $(APART) $(CHECKS) lab-image
+	$(RUN_TESTS)
+
+unit: $(READY) lab-tools ## Run all tests
+	$(RUN_TESTS)
 
 check: $(READY) ## Ruff, mypy --strict, import contracts, ansible-lint, runbook lint
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	@$(MAKE) --no-print-directory --jobs=2 $(APART) $(CHECKS)
+
+types: $(READY)
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+
+content: $(READY)
 	$(BIN)/runbook lint runbooks tests/runbooks tests/lab/runbooks
 	$(BIN)/python .ci/ansible_content.py build/ansible-content
 	PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_HOME="$(CURDIR)/.ansible" \
 	  $(BIN)/ansible-lint --offline --strict --profile production roles build/ansible-content
 
-unit: $(READY) lab-tools ## Run all tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+style: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+contracts: $(READY)
+	$(BIN)/lint-imports
 
 demo: $(READY) ## Start a sandbox site, break it, and let runbook repair it
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
@@ -60,6 +80,9 @@ matrix: $(READY) lab-tools ## As root on Linux: break real hosts in every way, a
 lab-tools:
 	@if [ "$$(id -u)" != 0 ]; then echo "not root: there can be no lab, its tests are left out"; \
 	  else sh tests/lab/setup.sh || echo "the tests of the lab are left out"; fi
+
+lab-image: $(READY) lab-tools
+	@$(BIN)/python -m tests.lab image
 
 clean: ## Remove what was built
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible

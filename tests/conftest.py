@@ -1,5 +1,6 @@
-"""What holds for all tests: those that need a lab are left out where there can be none."""
+"""What holds for all tests: how they share the machine, and where there can be no lab."""
 
+import os
 from functools import cache
 
 import pytest
@@ -8,6 +9,14 @@ from tests.lab import obstacles
 
 _find_obstacle = cache(obstacles.find)
 
+MOST_WORKERS = 8
+"""So many sandboxes fit onto any machine."""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Take two workers for each processor: half of its time, a test waits for other programs."""
+    return min(MOST_WORKERS, 2 * (os.cpu_count() or 1))
+
 
 def pytest_report_header() -> str | None:
     """Say why tests are left out."""
@@ -15,9 +24,25 @@ def pytest_report_header() -> str | None:
     return f"lab: its tests are left out: {obstacle}" if obstacle else None
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs a lab where there can be none."""
+    """Leave out what needs a lab where there can be none; keep together what shares something.
+
+    What is shared is costly: the hosts of a lab, or what Ansible said once for all tests of a
+    module. One worker makes it, and does all that needs it.
+    """
     needing = [item for item in items if item.get_closest_marker("lab")]
     if needing and _find_obstacle():
         config.hook.pytest_deselected(items=needing)
         items[:] = [item for item in items if item not in needing]
+    for item in items:
+        if item.get_closest_marker("lab"):
+            item.add_marker(pytest.mark.xdist_group("lab"))
+        elif _shares_with_its_module(item):
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
+def _shares_with_its_module(item: pytest.Item) -> bool:
+    assert isinstance(item, pytest.Function)
+    fixtures = item._fixtureinfo.name2fixturedefs.values()
+    return any(fixture.scope == "module" for named in fixtures for fixture in named)

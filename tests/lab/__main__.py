@@ -1,4 +1,7 @@
-"""`python -m tests.lab up|down`: a lab for hands-on use, behind `make lab` and `make lab-down`."""
+"""`python -m tests.lab up|down|image`: a lab for hands-on use, behind `make lab` and `make lab-down`.
+
+`image` builds what hosts are made of, behind `make test`, while the processor waits for other things.
+"""
 
 import os
 import sys
@@ -7,7 +10,7 @@ from pathlib import Path
 import click
 
 from runbook.errors import RunbookError
-from tests.lab import records
+from tests.lab import image, obstacles, records
 from tests.lab.host import HostPlan
 from tests.lab.lab import Lab
 from tests.lab.site import Manager, Site
@@ -61,6 +64,19 @@ def down() -> None:
     except (RunbookError, PermissionError) as error:
         click.echo(str(error), err=True)
         sys.exit(2)
+
+
+@main.command("image")
+def build_image() -> None:
+    """Build what is missing of the hosts' file systems; where there can be no lab, do nothing."""
+    if obstacles.find() is not None:
+        return
+    try:
+        for manager in Manager:
+            image.layers(*Site(manager=manager).layers)
+    except RunbookError as error:
+        click.echo(error.render(), err=True)
+        sys.exit(error.exit_code)
 
 
 def _hand_over(lab: Lab) -> None:

@@ -1,5 +1,7 @@
 """Reading YAML: data, places, bounds."""
 
+import re
+
 import pytest
 import yaml
 from hypothesis import given
@@ -200,8 +202,11 @@ def test_a_word_is_found_within_its_value_only() -> None:
 
 
 _keys = st.text("abcdefgh_", min_size=1, max_size=8).filter(lambda text: text not in {"no", "on"})
-# To YAML 1.1 NEL is a line break, and PyYAML writes it where it reads it back as a space.
-_text = st.text(st.characters(exclude_characters="\x85", exclude_categories=["Cs"]), max_size=20)
+# To YAML 1.1 NEL is a line break, and PyYAML writes it where it reads it back as a space; 1e3 is a
+# text, which PyYAML writes without quotes, and which we read as the number that it is to YAML 1.2.
+_text = st.text(
+    st.characters(exclude_characters="\x85", exclude_categories=["Cs"]), max_size=20
+).filter(lambda text: not re.fullmatch(r"[-+]?[0-9.]+[eE][-+]?[0-9]+", text))
 _data = st.recursive(
     st.none() | st.booleans() | st.integers(-1000, 1000) | _text,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_keys, inner, max_size=4),
