@@ -58,7 +58,8 @@ class ApprovalRequest:
     `title` and `impact` are as rendered for these hosts, `evidence` is what found the cause on each
     of them, `previews` what Ansible predicts (empty where nobody would look at it), `experience`
     what earlier runs came to on these hosts (None where nobody asked). `aside` takes, from any
-    thread, what the operator wants before they answer; None where nothing of that can be had.
+    thread, what the operator wants before they answer; None where nothing of that can be had. `blocked`
+    says, by host, what else goes on there that only a person may pass over.
     """
 
     fix: Fix
@@ -71,15 +72,20 @@ class ApprovalRequest:
     previews: Mapping[str, HostPreviewed] = field(default_factory=dict)
     experience: Experience | None = None
     aside: Callable[[Aside], None] | None = None
+    blocked: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ApprovalReply:
-    """The answer: hosts approved; all others of the request are declined."""
+    """The answer: hosts approved; all others of the request are declined.
+
+    `reasons` are those of single hosts, `reason` is that of all others.
+    """
 
     approved: frozenset[str]
     by: str
     reason: str = ""
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,15 +126,23 @@ class Operator(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ApprovingOperator:
-    """`--yes`: approves every fix, answers no question."""
+    """`--yes`: approves every fix that nothing blocks, answers no question."""
 
     name: str
     wants_previews: bool = False
 
     def approve(self, request: ApprovalRequest, reply: Callable[[ApprovalReply], None]) -> None:
-        """Say yes."""
+        """Say yes, but for hosts where something goes on that a person has to see first."""
+        blocked = request.blocked
         reply(
-            ApprovalReply(approved=frozenset(request.hosts), by=self.name, reason="--yes was given")
+            ApprovalReply(
+                approved=frozenset(host for host in request.hosts if host not in blocked),
+                by=self.name,
+                reason="--yes was given",
+                reasons={
+                    host: f"{why}; --yes does not pass over that" for host, why in blocked.items()
+                },
+            )
         )
 
     def answer(self, question: Question, reply: Callable[[Answer], None]) -> None:

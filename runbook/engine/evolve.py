@@ -20,6 +20,7 @@ from runbook.model.definition import (
 )
 from runbook.model.event import (
     Acted,
+    ActivitySeen,
     Answered,
     AsideEvent,
     CauseFound,
@@ -101,6 +102,8 @@ def evolve(runbook: Runbook, state: HostState, event: HostEvent) -> HostState:
                 known={**state.known, **event.observations},
                 texts={**state.texts, **event.texts} if event.texts else state.texts,
             )
+        case ActivitySeen():
+            return replace(state, activity=event.activity)
         case CauseFound():
             _expect(state, event, _NOT_BEGUN | {FixPhase.DECLINED})
             return _find(state, event.cause, event.step, event.evidence)

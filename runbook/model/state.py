@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from runbook.model.definition import Json
 from runbook.model.event import Acted, FixApproved, FixDeclined, FixEnded, FixVerified
-from runbook.model.observation import Observation, Texts
+from runbook.model.observation import Activity, Observation, Texts
 from runbook.model.verdict import Verdict
 
 
@@ -96,7 +96,7 @@ class HostState:
     where its epoch began. `known` are the observations of this epoch that still count, `path` all
     steps passed in the whole run. `visits` counts arrivals at each step in this epoch; `attempts`
     counts concluded tries of each fix in the run, interrupted ones left out. `answers` are those of
-    people to `ask` and `manual` steps. `expiries` counts how often evidence grew old since somebody
+    people to `ask` and `manual` steps. `activity` is what else was seen to go on before the first fix. `expiries` counts how often evidence grew old since somebody
     last answered or a fix acted. `fault_seen` says that a check or watch failed, or a cause
     was found, on the path. `closing` is the verdict the path reached, `verdict` the one declared
     finished.
@@ -120,6 +120,7 @@ class HostState:
     approval: Approval | None = None
     refusals: tuple[Refusal, ...] = ()
     expiries: int = 0
+    activity: Activity | None = None
     fault_seen: bool = False
     closing: Verdict | None = None
     verdict: Verdict | None = None

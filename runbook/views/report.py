@@ -124,6 +124,7 @@ def host_parts(told: HostAccount, account: RunAccount) -> Iterator[Part]:
     if told.params:
         values = ", ".join(f"{name}={value_of(value)}" for name, value in told.params.items())
         yield Item(words=["params: ", Quote(line(values))])
+    yield from (Item(words=["also here: ", Quote(line(text))]) for text in told.also_here)
     yield Heading(level=3, words=["Path"])
     causes = [cause.evidence for cause in told.causes]
     for step in told.path:

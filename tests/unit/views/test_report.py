@@ -96,7 +96,15 @@ def test_document_has_the_promised_shape() -> None:
         "hosts",
     }
     for host in document["hosts"].values():
-        assert set(host) == {"verdict", "reason", "causes", "path", "steps", "fixes"}
+        assert set(host) == {
+            "verdict",
+            "reason",
+            "causes",
+            "also_here",
+            "path",
+            "steps",
+            "fixes",
+        }
         assert [step["step"] for step in host["steps"]] == host["path"]
         for step in host["steps"]:
             assert set(step) == {
