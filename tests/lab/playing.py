@@ -132,7 +132,7 @@ def _judge(lab: Lab, one: Seen, document: dict[str, Any]) -> None:
     for word in one.shown:
         one.expect(true=word in evidence, otherwise=f"no {word!r} in {evidence}")
     helped = [fix for fix in host["fixes"] if fix["outcome"] in ("resolved", "cause_removed")]
-    repaired = len(fault.causes) - (fault.verdict is Verdict.ESCALATED)
+    repaired = len(fault.causes) - (fault.verdict is Verdict.ESCALATED) + fault.followed_up
     told = len(helped), len(host["fixes"]) - len(helped)
     one.expect(true=told == (repaired, fault.in_vain), otherwise=f"fixes: {host['fixes']}")
 
