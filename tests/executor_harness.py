@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runbook.executor import (
+    OWN_LOOK,
     Executor,
     FixRequest,
     HostActed,
@@ -22,6 +23,7 @@ from runbook.executor import (
     HostVerified,
     Invocation,
     InvocationEnded,
+    LookRequest,
     ObserveRequest,
     PreviewRequest,
     Progress,
@@ -187,6 +189,11 @@ def _hold_host(request: Request, host: str, reports: list[Report]) -> None:
             (observed,) = reports
             assert isinstance(observed, HostObserved)
             assert set(observed.observations) == set(wants.get(host, steps)), host
+        case LookRequest():
+            assert [type(item) for item in reports] == [HostObserved], host
+            (observed,) = reports
+            assert isinstance(observed, HostObserved)
+            assert set(observed.observations) == {OWN_LOOK}
         case WatchRequest(step=step):
             assert [type(item) for item in reports] == [HostObserved], host
             (observed,) = reports

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from runbook.driver.operator import OwnCheck
 from runbook.executor import OWN_LOOK, HostObserved
-from runbook.model.definition import CheckResult
 from runbook.model.event import OwnLook
 from runbook.model.observation import Observation
 
@@ -32,7 +31,7 @@ class Asides:
         look = self._open.get(report.request)
         if look is None:
             return None
-        seen = _unwrapped(report.observations[OWN_LOOK])
+        seen = report.observations[OWN_LOOK]
         look.seen[report.host] = seen
         return OwnLook(
             host=report.host,
@@ -48,12 +47,3 @@ class Asides:
         if look is not None:
             look.check.told(look.seen)
         return look is not None
-
-
-def _unwrapped(seen: Observation) -> Observation:
-    """Return an evidence bundle of one probe as that probe's answer."""
-    facts = seen.facts.get(OWN_LOOK, {})
-    if seen.result is CheckResult.UNKNOWN or "could_not_look" in facts:
-        reason = facts.get("could_not_look") or seen.reason
-        return Observation(result=CheckResult.UNKNOWN, reason=reason, seen_at=seen.seen_at)
-    return Observation(result=seen.result, facts=facts, seen_at=seen.seen_at, took_s=seen.took_s)

@@ -1,7 +1,7 @@
 """What the operator has been asked and has not answered yet."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from runbook.driver.approvals import approval_digest, approval_request
@@ -41,16 +41,12 @@ class _Ticket:
 
 @dataclass(kw_only=True)
 class Desk:
-    """Puts approvals and questions to the operator, and turns answers into events.
-
-    `blocking` are the kinds of collisions that only a person may pass over.
-    """
+    """Puts approvals and questions to the operator, and turns answers into events."""
 
     runbook: Runbook
     operator: Operator
     closure: str
     deliver: Callable[[Replied | Wished], None]
-    blocking: Collection[str] = ()
     clock: Callable[[], float] = time.monotonic
     _tickets: dict[str, _Ticket] = field(default_factory=dict)
 
@@ -84,7 +80,6 @@ class Desk:
                 waiting.previews,
                 experience=experience,
                 aside=lambda aside: self.deliver(Wished(ticket=ticket, aside=aside)),
-                blocking=self.blocking,
             ),
             lambda reply: self.deliver(Replied(ticket=ticket, reply=reply)),
         )
@@ -127,14 +122,14 @@ class Desk:
                         step=fix,
                         by=reply.by,
                         digest=waiting.digests[host],
-                        reason=reply.reasons.get(host, reply.reason),
+                        reason=reply.reason,
                     )
                     if host in reply.approved
                     else FixDeclined(
                         host=host,
                         step=fix,
                         by=reply.by,
-                        reason=reply.reasons.get(host, reply.reason),
+                        reason=reply.declined_because or reply.reason,
                     )
                     for host in hosts
                 ]

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,8 +45,7 @@ class Setting:
     """What a run is driven with.
 
     `closure` computes the closure hash of what it would execute, `clock` gives POSIX seconds,
-    `gather_s` is how long hosts wait for others that need the same answer, `blocking` the kinds of
-    what else goes on on a host that only a person may pass over.
+    `gather_s` is how long hosts wait for others that need the same answer.
     """
 
     runbook: Runbook
@@ -57,7 +56,6 @@ class Setting:
     closure: Callable[[], str]
     clock: Callable[[], float] = time.time
     gather_s: float = GATHER_S
-    blocking: Collection[str] = ()
 
 
 def new_run_id(now: float) -> str:
@@ -101,7 +99,6 @@ def _driver(run: str, setting: Setting, started: RunStarted) -> Driver:
         approved_closure=started.closure,
         clock=setting.clock,
         gather_s=setting.gather_s,
-        blocking=setting.blocking,
     )
 
 

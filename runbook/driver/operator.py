@@ -58,8 +58,7 @@ class ApprovalRequest:
     `title` and `impact` are as rendered for these hosts, `evidence` is what found the cause on each
     of them, `previews` what Ansible predicts (empty where nobody would look at it), `experience`
     what earlier runs came to on these hosts (None where nobody asked). `aside` takes, from any
-    thread, what the operator wants before they answer; None where nothing of that can be had. `blocked`
-    says, by host, what else goes on there that only a person may pass over.
+    thread, what the operator wants before they answer; None where nothing of that can be had.
     """
 
     fix: Fix
@@ -72,20 +71,19 @@ class ApprovalRequest:
     previews: Mapping[str, HostPreviewed] = field(default_factory=dict)
     experience: Experience | None = None
     aside: Callable[[Aside], None] | None = None
-    blocked: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ApprovalReply:
     """The answer: hosts approved; all others of the request are declined.
 
-    `reasons` are those of single hosts, `reason` is that of all others.
+    `reason` is that of the whole answer; the declined hosts may have one of their own.
     """
 
     approved: frozenset[str]
     by: str
     reason: str = ""
-    reasons: Mapping[str, str] = field(default_factory=dict)
+    declined_because: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,22 +124,21 @@ class Operator(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ApprovingOperator:
-    """`--yes`: approves every fix that nothing blocks, answers no question."""
+    """`--yes`: approves every fix where no name has to be typed, answers no question."""
 
     name: str
     wants_previews: bool = False
 
     def approve(self, request: ApprovalRequest, reply: Callable[[ApprovalReply], None]) -> None:
-        """Say yes, but for hosts where something goes on that a person has to see first."""
-        blocked = request.blocked
+        """Say yes."""
+        approved = frozenset(host for host in request.hosts if not request.states[host].typed)
         reply(
             ApprovalReply(
-                approved=frozenset(host for host in request.hosts if host not in blocked),
+                approved=approved,
                 by=self.name,
                 reason="--yes was given",
-                reasons={
-                    host: f"{why}; --yes does not pass over that" for host, why in blocked.items()
-                },
+                declined_because="the inventory wants a name typed for this host, "
+                "which --yes cannot do",
             )
         )
 

@@ -20,7 +20,6 @@ from runbook.model.definition import (
 )
 from runbook.model.event import (
     Acted,
-    ActivitySeen,
     Answered,
     AsideEvent,
     CauseFound,
@@ -91,7 +90,7 @@ def evolve(runbook: Runbook, state: HostState, event: HostEvent) -> HostState:
     """
     match event:
         case HostJoined():
-            return replace(state, params=event.params, groups=event.groups)
+            return replace(state, params=event.params, groups=event.groups, typed=event.typed)
         case HostFinished():
             return replace(state, verdict=event.verdict, reason=event.reason)
         case FixApproved() | FixDeclined() | Answered() | EvidenceExpired() | LookAgain():
@@ -102,8 +101,6 @@ def evolve(runbook: Runbook, state: HostState, event: HostEvent) -> HostState:
                 known={**state.known, **event.observations},
                 texts={**state.texts, **event.texts} if event.texts else state.texts,
             )
-        case ActivitySeen():
-            return replace(state, activity=event.activity)
         case CauseFound():
             _expect(state, event, _NOT_BEGUN | {FixPhase.DECLINED})
             return _find(state, event.cause, event.step, event.evidence)

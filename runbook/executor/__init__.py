@@ -14,7 +14,7 @@ from typing import Protocol
 
 from runbook.model.definition import Json, Probe
 from runbook.model.event import Acted
-from runbook.model.observation import Activity, Observation, TaskChange, Texts, Verification
+from runbook.model.observation import Observation, TaskChange, Texts, Verification
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,8 +24,7 @@ class ObserveRequest:
     `pattern` is an Ansible host pattern. With `joining`, it is the run's target set: the hosts it
     names are reported first (`HostsResolved`) and `steps` are wanted of each. Otherwise `wants`
     says which steps are wanted of which host. `known` are facts seen earlier in the epoch, and the
-    operator's answers, by host and step id: data that is never templated. With `activity`, what else
-    goes on on the hosts is asked as well, where that costs no round trip of its own.
+    operator's answers, by host and step id: data that is never templated.
     """
 
     id: str
@@ -34,7 +33,6 @@ class ObserveRequest:
     steps: tuple[str, ...] = ()
     wants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     known: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
-    activity: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,8 +83,8 @@ OWN_LOOK = "own look"
 class LookRequest:
     """Look at hosts by a probe that is none of the runbook's.
 
-    Reported as `HostObserved` with one observation, `OWN_LOOK`: that of a `collect` step whose only
-    probe has that name.
+    Reported as `HostObserved` with one observation, `OWN_LOOK`, which judges nothing: it is passed,
+    or unknown where the probe could not look.
     """
 
     id: str
@@ -130,6 +128,7 @@ class HostsResolved:
     """The target set, with each host's params (secrets masked) and what is wrong with them.
 
     `groups` are all inventory groups of each host, in order of their names, without `all`.
+    `typed` are the hosts of which the inventory wants a name typed before a fix.
     """
 
     request: str
@@ -137,20 +136,17 @@ class HostsResolved:
     params: Mapping[str, Mapping[str, Json]]
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     problems: tuple[ParamProblem, ...] = ()
+    typed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HostObserved:
-    """Everything that was wanted of this host, with texts of steps rendered for it.
-
-    `activity` is what else goes on there, None where nobody asked or looked.
-    """
+    """Everything that was wanted of this host, with texts of steps rendered for it."""
 
     request: str
     host: str
     observations: Mapping[str, Observation]
     texts: Mapping[str, Texts] = field(default_factory=dict)
-    activity: Activity | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

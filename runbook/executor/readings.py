@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from runbook.executor.plain import MAX_WORDS, words
 from runbook.executor.plan import Sampling
 from runbook.model.definition import CheckResult, Json
-from runbook.model.observation import Activity, Observation, Texts, Verification
+from runbook.model.observation import Observation, Texts, Verification
 from runbook.model.verification import judge
 
 Round = Mapping[str, Any]
@@ -21,6 +22,20 @@ def as_mapping(value: Json) -> Mapping[str, Json]:
 def as_words(value: Json, *, limit: int = MAX_WORDS) -> str:
     """Return a text for the eye, empty for anything that is no text."""
     return words(value, limit) if isinstance(value, str) else ""
+
+
+def own_look_from(seen: Mapping[str, Observation]) -> dict[str, Observation]:
+    """Return the bundle of one probe that `OWN_LOOK` is carried out as, as that probe's answer."""
+    return {step: _alone(look, as_mapping(look.facts.get(step))) for step, look in seen.items()}
+
+
+def _alone(look: Observation, answer: Mapping[str, Json]) -> Observation:
+    if look.result is CheckResult.UNKNOWN:
+        return look
+    if "could_not_look" in answer:
+        reason = as_words(answer["could_not_look"])
+        return replace(look, result=CheckResult.UNKNOWN, facts={}, reason=reason)
+    return replace(look, facts=answer)
 
 
 def _as_seconds(value: Json) -> float:
@@ -56,20 +71,6 @@ def _observation(told: Mapping[str, Json]) -> Observation:
         expected=as_words(told.get("expected")) or None,
         seen_at=_as_seconds(told.get("seen_at")),
         took_s=_as_seconds(told.get("took_s")),
-    )
-
-
-def activity_from(value: Json) -> Activity | None:
-    """Return what else goes on on a host, None where nothing was told of it."""
-    told = as_mapping(value)
-    if not told:
-        return None
-    blocking = told.get("blocking")
-    return Activity(
-        facts=as_mapping(told.get("facts")),
-        reason=as_words(told.get("reason")) or None,
-        blocking=tuple(map(as_words, blocking)) if isinstance(blocking, list) else None,
-        seen_at=_as_seconds(told.get("seen_at")),
     )
 
 

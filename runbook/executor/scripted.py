@@ -9,7 +9,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
@@ -36,7 +36,7 @@ from runbook.executor import (
 )
 from runbook.model.definition import CheckResult, FixResult, Json
 from runbook.model.event import Acted
-from runbook.model.observation import Activity, Observation, TaskChange, Verification
+from runbook.model.observation import Observation, TaskChange, Verification
 
 STOPPED = "it was stopped"
 UNSCRIPTED = "the script says nothing of it"
@@ -65,18 +65,17 @@ class ScriptedHost:
 
     `looks` are for checks, branches, collect and watch steps, and `OWN_LOOK`. `unreachable` is the reason why the
     host never answers. A step in `stuck` comes to nothing until its invocation is cancelled.
-    `activity` is what else goes on there, for whoever asks.
     """
 
     params: Mapping[str, Json] = field(default_factory=dict)
     groups: tuple[str, ...] = ("ungrouped",)
     problems: Mapping[str, str] = field(default_factory=dict)
+    typed: bool = False
     looks: Mapping[str, Sequence[Observation]] = field(default_factory=dict)
     fixes: Mapping[str, Sequence[ScriptedFix]] = field(default_factory=dict)
     undos: Mapping[str, Sequence[ScriptedFix]] = field(default_factory=dict)
     previews: Mapping[str, Sequence[TaskChange]] = field(default_factory=dict)
     unreachable: str | None = None
-    activity: Activity | None = None
     stuck: frozenset[str] = frozenset()
 
 
@@ -182,6 +181,7 @@ class ScriptedInvocation:
             hosts=tuple(hosts),
             params={host: script.params for host, script in scripts.items()},
             groups={host: script.groups for host, script in scripts.items()},
+            typed=frozenset(host for host, script in scripts.items() if script.typed),
             problems=tuple(
                 ParamProblem(host=host, param=param, message=message)
                 for host, script in scripts.items()
@@ -216,10 +216,7 @@ class ScriptedInvocation:
             self._tell(*self._cut_off(host, f"unreachable: {script.unreachable}"))
             return
         match self.request:
-            case ObserveRequest(activity=asked):
-                observed = self._observed(host, lambda step: self._look(host, script, step))
-                self._tell(replace(observed, activity=script.activity if asked else None))
-            case WatchRequest() | LookRequest():
+            case ObserveRequest() | WatchRequest() | LookRequest():
                 self._tell(self._observed(host, lambda step: self._look(host, script, step)))
             case FixRequest(fix=fix):
                 self._tell(*self._tried(host, "fix", script.fixes.get(fix, ())))

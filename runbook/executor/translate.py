@@ -6,7 +6,7 @@ raises anything here: it would cost every other host its result.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from runbook.executor import (
@@ -31,11 +31,11 @@ from runbook.executor import (
 )
 from runbook.executor.plan import Sampling
 from runbook.executor.readings import (
-    activity_from,
     as_mapping,
     as_words,
     judged,
     observations_from,
+    own_look_from,
     problems_from,
     rounds_from,
     texts_from,
@@ -126,7 +126,7 @@ class Translator:
         self._resolved = True
         hosts = tuple(dict.fromkeys(str(host) for host in told))
         self._expect(hosts)
-        params = as_mapping(record.get("params"))
+        params, typed = as_mapping(record.get("params")), record.get("typed")
         groups = as_mapping(record.get("groups"))
         return [
             HostsResolved(
@@ -134,6 +134,9 @@ class Translator:
                 hosts=hosts,
                 params={host: as_mapping(params.get(host)) for host in hosts},
                 groups={host: tuple(map(str, groups.get(host, ()))) for host in hosts},
+                typed=frozenset(map(str, typed if isinstance(typed, list) else ())).intersection(
+                    hosts
+                ),
                 problems=tuple(
                     ParamProblem(host=host, param=param, message=message)
                     for host, param, message in problems_from(record.get("problems"))
@@ -179,10 +182,9 @@ class Translator:
         match self.request:
             case ObserveRequest():
                 texts = texts_from(record.get("texts"))
-                observed = self._observe(name, self._wanted(name), seen, SILENT, texts)
-                reports = [replace(observed, activity=activity_from(record.get("activity")))]
+                reports = [self._observe(name, self._wanted(name), seen, SILENT, texts)]
             case LookRequest():
-                reports = [self._observe(name, (OWN_LOOK,), seen, SILENT)]
+                reports = [self._observe(name, (OWN_LOOK,), own_look_from(seen), SILENT)]
             case WatchRequest():
                 rounds = rounds_from(record.get("rounds"))
                 reports = [self._watch(name, rounds, seen)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from runbook.model.definition import End, FixResult, Goto, Json
-from runbook.model.observation import Activity, Observation, TaskChange, Texts, Verification
+from runbook.model.observation import Observation, TaskChange, Texts, Verification
 from runbook.model.sketch import SketchedStep
 from runbook.model.verdict import Verdict
 
@@ -45,11 +45,15 @@ class RunStarted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HostJoined:
-    """A host of the target set, with its params as rendered (secrets masked) and its groups."""
+    """A host of the target set, with its params as rendered (secrets masked) and its groups.
+
+    `typed` says that its name, or that of one of its groups, has to be typed before a fix.
+    """
 
     host: str
     params: Mapping[str, Json] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
+    typed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,14 +63,6 @@ class Observed:
     host: str
     observations: Mapping[str, Observation]
     texts: Mapping[str, Texts] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ActivitySeen:
-    """Before the first fix on a host, somebody looked at what else goes on there."""
-
-    host: str
-    activity: Activity
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -301,7 +297,6 @@ class RunFinished:
 HostEvent = (
     HostJoined
     | Observed
-    | ActivitySeen
     | StepConcluded
     | CauseFound
     | EvidenceExpired
@@ -329,7 +324,6 @@ Event = HostEvent | AsideEvent | UndoEvent | RunEvent
 
 __all__ = [
     "Acted",
-    "ActivitySeen",
     "Answered",
     "AsideEvent",
     "CauseFound",

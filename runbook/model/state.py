@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from runbook.model.definition import Json
 from runbook.model.event import Acted, FixApproved, FixDeclined, FixEnded, FixVerified
-from runbook.model.observation import Activity, Observation, Texts
+from runbook.model.observation import Observation, Texts
 from runbook.model.verdict import Verdict
 
 
@@ -93,10 +93,11 @@ class HostState:
     """One host's walk.
 
     `position` is the step it stands at (None once a target has closed the path), `origin` the one
-    where its epoch began. `known` are the observations of this epoch that still count, `path` all
+    where its epoch began. `typed` says that its name, or a
+    group's, has to be typed before a fix. `known` are the observations of this epoch that still count, `path` all
     steps passed in the whole run. `visits` counts arrivals at each step in this epoch; `attempts`
     counts concluded tries of each fix in the run, interrupted ones left out. `answers` are those of
-    people to `ask` and `manual` steps. `activity` is what else was seen to go on before the first fix. `expiries` counts how often evidence grew old since somebody
+    people to `ask` and `manual` steps. `expiries` counts how often evidence grew old since somebody
     last answered or a fix acted. `fault_seen` says that a check or watch failed, or a cause
     was found, on the path. `closing` is the verdict the path reached, `verdict` the one declared
     finished.
@@ -108,6 +109,7 @@ class HostState:
     epoch: int = 0
     params: Mapping[str, Json] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
+    typed: bool = False
     known: Mapping[str, Observation] = field(default_factory=dict)
     answers: Mapping[str, str] = field(default_factory=dict)
     texts: Mapping[str, Texts] = field(default_factory=dict)
@@ -120,7 +122,6 @@ class HostState:
     approval: Approval | None = None
     refusals: tuple[Refusal, ...] = ()
     expiries: int = 0
-    activity: Activity | None = None
     fault_seen: bool = False
     closing: Verdict | None = None
     verdict: Verdict | None = None

@@ -1,6 +1,7 @@
 """Reading a probe that an operator types, on one line."""
 
 import json
+import re
 
 from runbook.errors import Problem, RunbookError
 from runbook.model.definition import Collect, Json, Probe
@@ -28,12 +29,17 @@ _MAIN_ARGUMENT = {
 """What a value that stands alone is taken for: `port: 8000` means `port: {port: 8000}`."""
 
 
+_UNQUOTED = re.compile(r"^(\w+:)\s*(\{\{.*\}\}\S*)\s*$")
+"""A template that begins a value; YAML would take it for a mapping."""
+
+
 def read_own_probe(text: str) -> Probe:
     """Return the probe of a line: `port: 8000`, `memory`, or in full as a runbook has it.
 
     Raises RunbookError `bad-probe`, also for a probe that does more than look, and for a `command`,
     which may do anything.
     """
+    text = _UNQUOTED.sub(lambda found: f"{found[1]} {json.dumps(found[2])}", text)
     document = read(text.strip().encode(), "your check", foreign=lambda _: False)
     if document.problems:
         raise _bad(document.problems[0])
@@ -70,10 +76,9 @@ def _in_full(written: Json) -> Json:
 
 
 def _bad(problem: Problem) -> RunbookError:
-    known = ", ".join(sorted(PROBE_TYPES.keys() - {"command"}))
     message = problem.message.replace('"probes.look"', "a probe").replace("probes.look.", "")
     return RunbookError.of(
         "bad-probe",
         message.replace(' of collect "look"', ""),
-        hint=problem.hint or f"for example `port: 8000`; there are: {known}",
+        hint=problem.hint or "for example `port: 8000`; docs/reference/probes.md has all of them",
     )

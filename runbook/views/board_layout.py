@@ -13,7 +13,7 @@ from runbook.views.board import Activity, Board, Group
 from runbook.views.line import Line
 from runbook.views.safe_text import printable
 from runbook.views.telling import GOOD, STYLES, Mark, Told
-from runbook.views.words import VERDICTS, say_duration, say_hosts
+from runbook.views.words import VERDICTS, count, say_duration, say_hosts
 
 _LEAST_ROWS = 2
 """Of a group that goes on: its hosts, and what is being done."""
@@ -23,23 +23,31 @@ _LEAST_ROWS = 2
 class _Section:
     """A group in rows.
 
-    `now` is what is being done, or how it ended; `short` all of it on one row, once it is over.
+    `telling` are the places of `way` that say what is wrong, or what was done about it. `now` is
+    what is being done, or how it ended; `short` all of it on one row, once it is over.
     """
 
     head: Text
     way: list[Text]
+    telling: frozenset[int]
     now: list[Text]
     short: Text | None = None
 
     def rows(self, most: int | None = None) -> list[Text]:
-        """Return the rows, the oldest of the way left out where there would be more than `most`."""
+        """Return the rows, at most `most`: what tells least is left out, the oldest of it first."""
         way = self.way
         room = None if most is None else most - 1 - len(self.now)
         if room is not None and len(way) > room:
-            left_out = len(way) - max(room - 1, 0)
-            earlier = Text(f"… {left_out} earlier lines", style="dim")
-            way = [earlier, *way[left_out:]] if room > 0 else []
+            kept = sorted(self._ranked()[: max(room - 1, 0)])
+            left_out = len(way) - len(kept)
+            which = "earlier" if not kept or kept[0] == left_out else "other"
+            more = Text(f"… {count(left_out, f'{which} line')}", style="dim")
+            way = [more, *(way[place] for place in kept)] if room > 0 else []
         return [self.head, *way, *self.now]
+
+    def _ranked(self) -> list[int]:
+        """Return the places of the way, the newest of the most telling first."""
+        return sorted(range(len(self.way)), key=lambda place: (place not in self.telling, -place))
 
 
 def lay_out(board: Board, *, title: str, width: int, height: int | None, now: float) -> list[Text]:
@@ -108,20 +116,23 @@ def _section(board: Board, group: Group, *, width: int, now: float) -> _Section:
     hosts = say_hosts(list(group.hosts))
     head = Text(hosts, style="bold")
     end = group.end
-    way = [
-        row
-        for index, line in enumerate(group.lines)
-        if index != end
-        for row in _line_rows(
-            line, group.title_at(index, board.runbook), group.values_at(index), width
-        )
-    ]
+    way: list[Text] = []
+    telling: set[int] = set()
+    for index, line in enumerate(group.lines):
+        if index == end:
+            continue
+        title, seen = group.title_at(index, board.runbook), group.values_at(index)
+        rows = _line_rows(line, title, seen, width)
+        if line.mark not in (Mark.PASSED, Mark.NOTE):
+            telling.update(range(len(way), len(way) + len(rows)))
+        way += rows
     if group.verdict is not None and end is not None:
         ending = _end_text(group.verdict, group.values_at(end))
-        return _Section(head=head, way=way, now=[ending], short=Text.assemble(f"{hosts}: ", ending))
+        short = Text.assemble(f"{hosts}: ", ending)
+        return _Section(head=head, way=way, telling=frozenset(telling), now=[ending], short=short)
     activities = board.activities(group)
     doing = [_activity_row(activities, len(group.hosts), now)] if activities else []
-    return _Section(head=head, way=way, now=doing)
+    return _Section(head=head, way=way, telling=frozenset(telling), now=doing)
 
 
 def _line_rows(line: Told, title: str, seen: str, width: int) -> list[Text]:

@@ -9,7 +9,6 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from runbook.driver.collisions import collisions
 from runbook.driver.operator import ApprovalRequest
 from runbook.executor import HostPreviewed
 from runbook.model.definition import AnsibleRole, Fix, Json, Runbook
@@ -36,10 +35,10 @@ from runbook.views.words import (
 _MOST_GROUPS = 4
 _MOST_TASKS = 6
 _MOST_STEPS = 6
+_MOST_TURNS = 2
 _MOST_DIFF = 10
 _LEAST_DIFF = 3
 _TITLE_ROWS = 2
-_MOST_COLLISIONS = 4
 
 _PREDICTED = {
     "changed": "would change",
@@ -69,7 +68,6 @@ def confirmation(
         ("Led here", _led_here(request, runbook)),
         ("This run", _this_run(request, runbook)),
         ("Before", _before(request)),
-        ("Also here", _also_here(request)),
         ("Runs", [_row(_action(request.fix))]),
     ]
     shown = sum(len(rows) for _, rows in parts) + _TITLE_ROWS
@@ -153,9 +151,7 @@ def _all_seen(request: ApprovalRequest, state: HostState) -> dict[str, Json]:
     evidence = request.evidence.get(state.host)
     if evidence is not None and evidence not in seen.values():
         seen["what speaks for the cause"] = evidence
-    told = {step: _as_data(observation) for step, observation in seen.items()}
-    also_here = _going_on(request, state.host)
-    return {**told, "also here": list(also_here)} if also_here else told
+    return {step: _as_data(observation) for step, observation in seen.items()}
 
 
 def _as_data(seen: Observation) -> dict[str, Json]:
@@ -183,7 +179,10 @@ def _fold(pairs: Iterable[tuple[str, Key]]) -> list[tuple[list[str], Key]]:
 def _folded(
     previews: Mapping[str, HostPreviewed],
 ) -> list[tuple[list[str], tuple[Sequence[TaskChange], str | None]]]:
-    return _fold((host, (seen.changes, seen.failed)) for host, seen in previews.items())
+    return _fold(
+        (host, (tuple(replace(change, rendered="") for change in seen.changes), seen.failed))
+        for host, seen in previews.items()
+    )
 
 
 def _bounded(groups: Sequence[tuple[list[str], Key]]) -> Sequence[tuple[list[str], Key]]:
@@ -264,18 +263,31 @@ def _led_here(request: ApprovalRequest, runbook: Runbook) -> list[RenderableType
         way = [
             _common(runbook, lines) for lines in zip(*(ways[host] for host in hosts), strict=True)
         ]
-        telling = [told for told in way if told.mark is not Mark.PASSED]
-        if len(telling) > _MOST_STEPS:
-            earlier = count(len(telling) - _MOST_STEPS, "earlier step")
-            rows.append(_row(f"… {earlier} (e shows all)", style="dim"))
+        telling, left_out = _telling(way)
+        if left_out:
+            rows.append(_row(f"… {count(left_out, 'other step')} (e shows all)", style="dim"))
         rows += [
             Line(mark=told.mark, title=told.title, result=told.result, seen=told.seen)
-            for told in telling[-_MOST_STEPS:]
+            for told in telling
         ]
         passed = [told.title for told in way if told.mark is Mark.PASSED]
         if passed:
             rows.append(_row(f"✓ passed: {'; '.join(passed)}", style="dim"))
     return [*rows, *_others(groups, "e shows all")]
+
+
+def _telling(way: Sequence[Told]) -> tuple[list[Told], int]:
+    """Return what to show of a way but for what passed, and how many steps that leaves out.
+
+    What was found wrong comes before turns that were merely taken, the later before the earlier.
+    """
+    steps = [(place, told) for place, told in enumerate(way) if told.mark is not Mark.PASSED]
+    ranked = sorted(steps, key=lambda step: (step[1].mark is Mark.NOTE, -step[0]))
+    found = sum(told.mark is not Mark.NOTE for _, told in steps)
+    # A turn or two say how it came to this; more would only hide what is wrong.
+    most = min(max(found, 1) + _MOST_TURNS, _MOST_STEPS)
+    kept = sorted(ranked[:most])
+    return [told for _, told in kept], len(steps) - len(kept)
 
 
 def _common(runbook: Runbook, lines: Sequence[Told]) -> Told:
@@ -309,30 +321,6 @@ def _this_run(request: ApprovalRequest, runbook: Runbook) -> list[Text]:
         for hosts, fixes in _bounded(groups)
     ]
     return rows + _others(groups, "e shows all")
-
-
-def _also_here(request: ApprovalRequest) -> list[Text]:
-    """Say what else goes on on the hosts, and what of it --yes would not pass over."""
-    seen = ((host, _going_on(request, host)) for host in request.hosts)
-    groups = [(hosts, told) for hosts, told in _fold(seen) if told]
-    rows = [
-        Text(f"{_lead(request, hosts)}{printable(text)}", style="yellow")
-        for hosts, told in _bounded(groups)
-        for text in told[:_MOST_COLLISIONS]
-    ]
-    left_out = sum(max(len(told) - _MOST_COLLISIONS, 0) for _, told in groups)
-    more = [_row(f"… {left_out} more (e shows all)", style="dim")] if left_out else []
-    return [*rows, *more, *_others(groups, "e shows all")]
-
-
-def _going_on(request: ApprovalRequest, host: str) -> tuple[str, ...]:
-    activity = request.states[host].activity
-    if activity is None:
-        return ()
-    if activity.reason is not None:
-        unseen = f"what else goes on could not be seen: {activity.reason}"
-        return (*(each.text for each in collisions(activity)), unseen)
-    return tuple(each.text for each in collisions(activity))
 
 
 def _before(request: ApprovalRequest) -> list[Text]:

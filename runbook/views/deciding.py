@@ -72,33 +72,58 @@ class Deciding:
             if line is None:
                 return self.no("the input ended")
             key, said = _parted(line)
-            match key:
-                case "y":
-                    return self._yes(request.hosts, request, said)
-                case "n":
-                    return self.no(said or (self._why() if line else ""))
-                case "s" if len(request.hosts) > 1:
-                    return self._yes(self._split(request), request, said)
-                case "k" | "q":
-                    return self._no_for_good(request, key, said)
-                case "r" | "a" if request.aside is not None:
-                    self._take_back(request, key, said)
-                    return None
-                case _:
-                    self._tell_more(key, said, line, request)
+            if key in ("r", "a") and request.aside is not None:
+                self._take_back(request, key, said)
+                return None
+            answer = self._answer(key, said, line, request)
+            if answer is not None:
+                return answer
+
+    def _answer(
+        self, key: str, said: str, line: str, request: ApprovalRequest
+    ) -> ApprovalReply | None:
+        """Return what a key comes to, None where the question stays open."""
+        match key:
+            case "y":
+                return self._yes(request.hosts, request, said)
+            case "s" if len(request.hosts) > 1:
+                return self._yes(self._split(request), request, said)
+            case "n":
+                return self.no(said or (self._why() if line else ""))
+            case "k" | "q":
+                return self._no_for_good(request, key, said)
+            case _:
+                self._tell_more(key, said, line, request)
+                return None
 
     def no(self, reason: str) -> ApprovalReply:
         """Return a no."""
         return ApprovalReply(approved=frozenset(), by=self.name, reason=printable(reason))
 
     def _yes(
-        self, hosts: Sequence[str], request: ApprovalRequest, reason: str = ""
-    ) -> ApprovalReply:
+        self, hosts: Sequence[str], request: ApprovalRequest, reason: str
+    ) -> ApprovalReply | None:
+        if not self._typed(hosts, request):
+            return None
         declined = [host for host in request.hosts if host not in hosts]
         if declined:
             yes = say_hosts(hosts) if hosts else "no host"
             self.dialogue.say(f"Approved on {yes}; declined on {say_hosts(declined)}.")
         return ApprovalReply(approved=frozenset(hosts), by=self.name, reason=printable(reason))
+
+    def _typed(self, hosts: Sequence[str], request: ApprovalRequest) -> bool:
+        """Have a name typed where the inventory wants that; say whether it was."""
+        marked = [host for host in hosts if request.states[host].typed]
+        if not marked:
+            return True
+        names = [{host, *request.states[host].groups} - {"ungrouped"} for host in marked]
+        shared = set.intersection(*names)
+        wanted = marked[0] if len(marked) == 1 else min(shared, default=" ".join(marked))
+        line = self.dialogue.ask(f"To do it on {say_hosts(marked)}, type {printable(wanted)}: ")
+        if line is not None and (line in shared or line.split() == marked):
+            return True
+        self.dialogue.say("That is not what was asked for; nothing is approved.")
+        return False
 
     def _why(self) -> str:
         return self.dialogue.ask("Why (Enter: no reason)? ") or ""
@@ -247,7 +272,7 @@ def _question(request: ApprovalRequest) -> str:
     keys = [
         "[y]es [n]o",
         *([] if one else ["[s]plit"]),
-        "s[k]ip [d]iff [t]asks [e]vidence [o]pen help",
+        "s[k]ip [d]iff [t]asks [e]vidence [o]pen docs",
         *(["\n[c]heck myself [r]etry [w]rite note [a]bort"] if request.aside else []),
         "[q]uit asking [?]",
     ]

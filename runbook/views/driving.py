@@ -48,7 +48,6 @@ def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal
             pattern=host,
             target=replace(target, given=parse_settings(wish.aim.given, runbook.params)),
             home=settings.home,
-            blocking=settings.collisions_block,
         )
         with _view(runbook, wish) as view:
             result = carry_out(order, ahead, journal, _operator(runbook, wish, view), view)
@@ -109,7 +108,6 @@ def _recorded_order(summary: RunSummary, wish: Wish, settings: Settings, journal
         pattern=started.pattern,
         target=target_of(started, given),
         home=settings.home,
-        blocking=settings.collisions_block,
     )
 
 

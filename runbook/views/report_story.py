@@ -8,12 +8,10 @@ looked at ahead of need and lies off the path taken is in the journal, but in no
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from runbook.driver.collisions import collisions
 from runbook.journal import Entry, RunSummary
 from runbook.model.definition import CheckResult, End, FixResult, Goto, Json
 from runbook.model.event import (
     Acted,
-    ActivitySeen,
     Answered,
     CauseFound,
     EvidenceExpired,
@@ -94,7 +92,6 @@ class _Story:
     approvals: dict[str, FixApproved] = field(default_factory=dict)
     answers: dict[str, Answered] = field(default_factory=dict)
     epoch_at: int = 0
-    also_here: tuple[str, ...] = ()
 
     def title(self, step: str) -> str:
         texts = self.texts.get(step)
@@ -130,7 +127,6 @@ class _Story:
             ),
             repairs=tuple(self.repairs),
             refusals=tuple(self.refusals),
-            also_here=self.also_here,
             titles={
                 **self.written,
                 **{step: texts.title for step, texts in self.texts.items()},
@@ -215,8 +211,10 @@ def _hear_host(story: _Story, event: HostEvent, at: float) -> str:
         case HostJoined():
             story.params = event.params
             return "joined"
-        case Observed() | ActivitySeen():
-            return _hear_seen(story, event)
+        case Observed():
+            story.texts.update(event.texts)
+            count = len(event.observations)
+            return f"looked at: {count} step{'' if count == 1 else 's'}"
         case CauseFound():
             story.find(event.cause, _seen_by(story, event), at, event.evidence)
             return f"cause found: {event.cause}"
@@ -234,17 +232,6 @@ def _hear_again(event: EvidenceExpired | LookAgain) -> str:
     if isinstance(event, LookAgain):
         return f"{event.by}, asked about {event.step}, wants it looked at again"
     return f"evidence for {event.step} was {event.age_s:.0f} s old: looking again"
-
-
-def _hear_seen(story: _Story, event: Observed | ActivitySeen) -> str:
-    match event:
-        case Observed():
-            story.texts.update(event.texts)
-            count = len(event.observations)
-            return f"looked at: {count} step{'' if count == 1 else 's'}"
-        case ActivitySeen():
-            story.also_here = tuple(each.text for each in collisions(event.activity))
-            return f"also here: {event.activity.reason or '; '.join(story.also_here) or 'nothing'}"
 
 
 def _seen_by(story: _Story, event: CauseFound) -> str:

@@ -40,17 +40,13 @@ from runbook.views.paths import sketched, titles_of
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
-    """What a person asks for: this runbook, on these hosts, in this way.
-
-    `blocking` are the kinds of what else goes on on a host that only a person may pass over.
-    """
+    """What a person asks for: this runbook, on these hosts, in this way."""
 
     runbook: Runbook
     mode: Mode
     pattern: str
     target: Target
     home: Path
-    blocking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,7 +151,6 @@ def _setting(
         journal=journal,
         operator=operator,
         observer=observer,
-        blocking=order.blocking,
         closure=lambda: closure_of(
             order.runbook, order.target.roles, order.target.inventories, order.target.given, key
         ),

@@ -117,6 +117,8 @@ def _group(finish: Finish, states: Sequence[HostState]) -> Iterable[_Row]:
         style="bold green" if good else "bold red",
     )
     for index, found in enumerate(first.causes):
+        if any(later.cause == found.cause for later in first.causes[index + 1 :]):
+            continue  # It was looked at again, and told of then.
         seen = Counter(_seen(state, state.causes[index]) for state in states)
         yield _Row(label="cause", text=_cause(finish.runbook, found, seen))
     for record in first.fixes:

@@ -1,17 +1,20 @@
 """What every executor promises; `carry_out` holds each request to the general part of it."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from runbook.executor import (
+    OWN_LOOK,
     Ending,
     Executor,
     FixRequest,
     HostActed,
     Invocation,
+    LookRequest,
     ObserveRequest,
     PreviewRequest,
     UndoRequest,
@@ -19,7 +22,7 @@ from runbook.executor import (
     WatchRequest,
 )
 from runbook.executor.scripted import ScriptedExecutor, ScriptedFix, ScriptedHost
-from runbook.model.definition import CheckResult, FixResult, Json, Runbook
+from runbook.model.definition import CheckResult, FixResult, Json, Probe, Runbook
 from runbook.model.event import Acted
 from runbook.model.observation import Observation, TaskChange, Verification
 from tests.executor_harness import (
@@ -143,14 +146,27 @@ GROUPS = {"boxes": HOSTS[:-1], "sick": HOSTS[1:-1]}
 def _script() -> dict[str, ScriptedHost]:
     params: dict[str, Json] = {"place": "/somewhere", "count": 3, "code": "********"}
     params |= {"deeds": [], "stumbles": False, "relapses": False}
-    previews = {"mend": (TaskChange(name="Do something", status="changed", diff="+x"),)}
+    copy = "ansible.builtin.copy:\n  content: x\n"
+    marks = "ansible.builtin.file:\n  path: /somewhere/cause\n"
+    previews = {
+        "mend": (
+            TaskChange(name="Do something", status="changed", diff="+x", rendered=copy),
+            TaskChange(name="Set the marks", status="changed", rendered=marks),
+        )
+    }
+    own = Observation(result=CheckResult.PASSED, facts={"exists": True})
 
     def host(
         symptom: str, cause: str, tried: list[ScriptedFix], undone: str = "changed"
     ) -> ScriptedHost:
         return ScriptedHost(
             params=params,
-            looks={"symptom": _seen(symptom), "cause": _seen(cause), "steady": _seen(symptom)},
+            looks={
+                "symptom": _seen(symptom),
+                "cause": _seen(cause),
+                "steady": _seen(symptom),
+                OWN_LOOK: [own],
+            },
             fixes={"mend": tried},
             undos={"mend": _tried(undone, reason="cannot go back")},
             groups=("boxes", "sick") if symptom == "failed" else ("boxes",),
@@ -160,7 +176,7 @@ def _script() -> dict[str, ScriptedHost]:
 
     return {
         "well": host("passed", "passed", _tried("unchanged")),
-        "ill": host("failed", "failed", _tried("changed")),
+        "ill": replace(host("failed", "failed", _tried("changed")), typed=True),
         "half": host("failed", "failed", _tried("changed", "cause_removed")),
         "stubborn": host("failed", "failed", _tried("changed", "no_effect")),
         "clumsy": host("failed", "failed", _tried("failed", reason="the ladder broke"), "failed"),
@@ -221,6 +237,8 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
 
     def make(**problems: Mapping[str, str]) -> Executor:
         hosts = {name: dict(variables) for name, variables in real.hosts.items()}
+        hosts["ill"]["runbook_confirm"] = "typed"
+        hosts["half"]["runbook_confirm"] = "simple"
         for host, told in problems.items():
             hosts[host] |= {param: _wrong(param) for param in told if param != "place"}
             if "place" in told:
@@ -232,11 +250,14 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
 
 
 def _wrong(param: str) -> Json:
-    return {"count": 0, "code": ["s3cr3t-word"]}[param]
+    return {"count": 0, "code": ["s3cr3t-word"], "runbook_confirm": "typd"}[param]
 
 
 def test_a_target_set_is_looked_at(world: World) -> None:
-    """Joining names all hosts first, with their params; each is seen as it is, none left out."""
+    """Joining names all hosts first, with their params; each is seen as it is, none left out.
+
+    It tells on which of them a name has to be typed.
+    """
     told = carry_out(world.make(), observe("symptom", "cause", "dark"))
 
     assert told.resolved.hosts == HOSTS
@@ -246,6 +267,7 @@ def test_a_target_set_is_looked_at(world: World) -> None:
         **dict.fromkeys(HOSTS[1:-1], ("boxes", "sick")),
         "gone": ("ungrouped",),
     }
+    assert told.resolved.typed == {"ill"}
     names = ("place", "count", "code", "deeds", "stumbles", "relapses")
     assert all(tuple(told.resolved.params[host]) == names for host in HOSTS)
     assert all(params["count"] == 3 for params in told.resolved.params.values())
@@ -283,10 +305,11 @@ def test_params_that_cannot_be_used_are_named(world: World) -> None:
     problems = {
         "well": {"place": "it has no value"},
         "ill": {"count": "0 is less than 1"},
+        "stubborn": {"runbook_confirm": "it can be typed or simple, not typd"},
         "half": {"code": "the value is not of type string"},
     }
 
-    told = carry_out(world.make(**problems), observe("symptom", pattern="well:ill:half"))
+    told = carry_out(world.make(**problems), observe("symptom", pattern="well:ill:stubborn:half"))
 
     found = {(item.host, item.param): item.message for item in told.resolved.problems}
     assert found == {
@@ -352,7 +375,7 @@ def test_a_fix_can_be_judged_without_doing_it(world: World) -> None:
 
 
 def test_a_preview_predicts_and_changes_nothing(world: World) -> None:
-    """What would change is told for each task, with its diff; afterwards all is as before."""
+    """What would change is told for each task, as rendered and with its diff; all is as before."""
     hosts = ("ill", "gone")
 
     told = carry_out(world.make(), PreviewRequest(id=request_id(), fix="mend", hosts=hosts))
@@ -361,7 +384,28 @@ def test_a_preview_predicts_and_changes_nothing(world: World) -> None:
     assert changes["Do something"].status == "changed"
     assert "+x" in changes["Do something"].diff
     assert told.previewed("ill").failed is None
+    rendered = changes["Do something"].rendered
+    assert rendered.startswith("ansible.builtin.copy:\n")
+    assert "  content: x\n" in rendered
+    assert "_ansible_" not in rendered
+    marks = changes["Set the marks"].rendered
+    assert re.search(r"^  path: /\S+/cause$", marks, re.MULTILINE)
+    assert "{{" not in marks
     assert "unreachable" in (told.previewed("gone").failed or "")
+    assert world.touches_nothing()
+
+
+def test_a_probe_of_ones_own_is_carried_out(world: World) -> None:
+    """A probe that no step has, params in it, brings each host's answer and judges nothing."""
+    hosts = ("well", "gone")
+    probe = Probe(type="file", arguments={"path": "{{ place }}/cause"})
+
+    told = carry_out(world.make(), LookRequest(id=request_id(), probe=probe, hosts=hosts))
+
+    assert told.seen("well", OWN_LOOK).facts["exists"] is True
+    assert told.result("well", OWN_LOOK) is CheckResult.PASSED
+    assert told.result("gone", OWN_LOOK) is CheckResult.UNKNOWN
+    assert "unreachable" in (told.seen("gone", OWN_LOOK).reason or "")
     assert world.touches_nothing()
 
 

@@ -45,5 +45,4 @@ def _values(settings: Settings) -> dict[str, str | int | list[str] | None]:
         "inventory": list(settings.inventories),
         "forks": settings.forks,
         "ansible_config": None if config is None else str(config),
-        "collisions_block": list(settings.collisions_block),
     }

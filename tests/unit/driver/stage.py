@@ -158,7 +158,6 @@ class Stage:
     gather_s: float = 60.0
     now: float = 0.0
     closure: str = CLOSURE
-    blocking: tuple[str, ...] = ()
     on_event: Callable[[Event], None] = lambda _: None
     executor: Executor | None = None
     driver: Driver | None = None
@@ -178,7 +177,6 @@ class Stage:
             closure=lambda: self.closure,
             clock=lambda: self.now,
             gather_s=self.gather_s,
-            blocking=self.blocking,
         )
 
     def begin(self) -> Driver:

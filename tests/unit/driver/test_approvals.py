@@ -51,6 +51,23 @@ def test_a_cohort_can_be_split() -> None:
     ]
 
 
+def test_yes_given_beforehand_does_not_reach_hosts_that_want_a_name_typed() -> None:
+    """With --yes, a host that the inventory marks is declined, and says why; others are fixed."""
+    marked = replace(host(), typed=True)
+    stage = Stage(
+        runbook=ONE_FIX,
+        hosts={"web1": marked, "web2": host()},
+        operator=ApprovingOperator(name="ann"),
+    )
+
+    assert stage.play() is Verdict.DECLINED
+
+    assert stage.verdicts == {"web1": Verdict.DECLINED, "web2": Verdict.RESOLVED}
+    (refusal,) = stage.of(FixDeclined)
+    assert isinstance(refusal, FixDeclined)
+    assert "wants a name typed" in refusal.reason
+
+
 def test_a_declined_host_goes_on_where_the_runbook_says() -> None:
     """No to the first fix leads to the second, which is asked about for itself."""
     runbook = book(

@@ -23,7 +23,7 @@ from runbook.views.keyboard import find_keyboard
 from runbook.views.prompting import TerminalOperator
 from runbook.views.terminal import console_on
 from tests.engine_harness import ask, manual, to
-from tests.unit.views.scenes import asked, stopped
+from tests.unit.views.scenes import Play, asked, stopped
 
 WHICH = replace(
     ask("which", {"restart": "restart", "leave": "end:declined"}),
@@ -42,6 +42,7 @@ def main(hosts: str, *scene: str) -> None:
     """Ask what the scene says, all at once, and write the replies as they come."""
     names = hosts.split(",")
     play = stopped(*names)
+    _mark(play, "marked" in scene)
     replies: SimpleQueue[ApprovalReply | Answer | Aside] = SimpleQueue()
     request = replace(
         asked(play, *names), aside=partial(_take, replies)
@@ -71,6 +72,12 @@ def main(hosts: str, *scene: str) -> None:
         for what in scene:
             if what in ("approve", "ask", "manual"):
                 print(f"REPLY {_said(replies.get())}", flush=True)
+
+
+def _mark(play: Play, wanted: bool) -> None:
+    """Have a name typed for each host, if that is wanted."""
+    for host, state in play.states.items():
+        play.states[host] = replace(state, typed=wanted, groups=("prod",))
 
 
 def _take(replies: SimpleQueue[ApprovalReply | Answer | Aside], aside: Aside) -> None:

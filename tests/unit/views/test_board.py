@@ -12,6 +12,7 @@ from runbook.model.event import HostEvent, RunResumed
 from runbook.model.observation import Texts
 from runbook.model.state import HostState
 from runbook.views.board import Board
+from tests.engine_harness import book, check, fix
 from tests.unit.views.pictures import Watched, under_way, watched
 from tests.unit.views.scenes import (
     Play,
@@ -172,6 +173,26 @@ def test_what_is_over_shrinks_before_what_goes_on() -> None:
 
     assert "├─ web1: ■ resolved" in rows
     assert "│    approved by ann → doing" in rows
+
+
+def test_what_is_wrong_is_kept_before_what_passed() -> None:
+    """Where not all lines fit, those that passed make way for findings, however old these are."""
+    walk = book(
+        check("site", failed="disk"),
+        check("disk", passed="memory"),
+        check("memory", passed="restart"),
+        fix("restart", symptom="site"),
+    )
+    play = Play(runbook=walk)
+    run = Watched(play=play, board=Board(runbook=walk))
+    play.joined("web1")
+    seen = {"site": broken()["site"], "disk": well()["site"], "memory": well()["site"]}
+    run.on(looked("web1", seen))
+
+    rows = [row.strip() for row in run.rows(height=4)]
+
+    assert rows[1:3] == ["└─ web1", "… 2 other lines"]
+    assert rows[3].startswith("✗ site")
 
 
 def test_on_a_tiny_screen_the_latest_is_kept() -> None:

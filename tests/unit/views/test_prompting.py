@@ -139,6 +139,30 @@ def test_a_probe_and_a_note_leave_the_question_open() -> None:
         assert replied(terminal) == "yes= by=ann why="
 
 
+@pytest.mark.parametrize(
+    ("hosts", "where", "wanted", "typed"),
+    [
+        ("web1", "web1", "web1", ["web2", "y", "", "web1"]),
+        ("web1,web2", "2 hosts: web1, web2", "prod", ["web1", "prod"]),
+    ],
+)
+def test_a_name_has_to_be_typed_where_the_inventory_says_so(
+    hosts: str, where: str, wanted: str, typed: Sequence[str]
+) -> None:
+    """On marked hosts a yes asks for the host's name, or its group's, and takes nothing else."""
+    question = ONE if where == "web1" else TWO
+    with at_terminal(MODULE, hosts, "marked", "approve") as terminal:
+        for name in typed:
+            terminal.expect(question)
+            terminal.send("y: it is agreed\n")
+            terminal.expect(f"To do it on {where}, type {wanted}: ")
+            terminal.send(f"{name}\n")
+            if name != typed[-1]:
+                terminal.expect("That is not what was asked for; nothing is approved.")
+
+        assert replied(terminal) == f"yes={hosts} by=ann why=it is agreed"
+
+
 def test_a_skipped_fix_is_not_asked_about_again() -> None:
     """After k, hosts that come to the same fix later are declined without a question."""
     with at_terminal(MODULE, "web1", "approve", "approve") as terminal:

@@ -42,6 +42,7 @@ OURS = ("runbook_begin", "runbook_observe", "runbook_acted", "runbook_end")
 TEXT_LIMIT = 4000
 DIFF_LIMIT = 20_000
 EDGE = 4096
+CONFIRM = "runbook_confirm"
 TOLD = ("failed", "ignored", "skipped", "unreachable")
 MOST_ITEMS = 20
 
@@ -60,6 +61,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._masks: dict[str, Masker] = {}
         self._secrets: dict[str, frozenset[str]] = {}
         self._play: Any = None
+        self._items: dict[str, list[str]] = {}
 
     def _tell(self, kind: str, **told: Json) -> None:
         line = json.dumps({"kind": kind, **told}, default=str) + "\n"
@@ -85,16 +87,37 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             return
         params: dict[str, dict[str, Json]] = {}
         problems: list[dict[str, str]] = []
+        typed: list[str] = []
         for host in hosts:
             name = host.get_name()
-            params[name] = self._params(manager.get_vars(play=play, host=host), name, problems)
+            variables = manager.get_vars(play=play, host=host)
+            params[name] = self._params(variables, name, problems)
+            if self._wants_typing(variables, name, problems):
+                typed.append(name)
         self._tell(
             "hosts",
             hosts=[host.get_name() for host in hosts],
             groups={host.get_name(): _groups(host) for host in hosts},
             params=params,
             problems=problems,
+            typed=typed,
         )
+
+    def _wants_typing(
+        self, variables: dict[str, Any], host: str, problems: list[dict[str, str]]
+    ) -> bool:
+        """Say whether the inventory wants a name typed before a fix on this host."""
+        if CONFIRM not in variables:
+            return False
+        try:
+            how = self._templating(variables).value_of(CONFIRM, variables)
+        except CouldNotRenderError as error:
+            how = error
+        if how not in ("typed", "simple"):
+            message = f"it can be typed or simple, not {how}"
+            told = _masked(self._mask_for(host, variables), message, 120)
+            problems.append({"host": host, "param": CONFIRM, "message": told})
+        return bool(how == "typed")
 
     def _params(
         self, variables: dict[str, Any], host: str, problems: list[dict[str, str]]
@@ -200,8 +223,23 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             check=bool(result.task.vars.get("runbook_check")),
             message=_masked(mask, _message(data), TEXT_LIMIT) if status in TOLD else "",
             diff=_masked(mask, _difference(data), DIFF_LIMIT),
-            rendered=_rendered(mask, result) if context.CLIARGS.get("check") else "",
+            rendered=self._rendered(mask, result),
         )
+
+    def _rendered(self, mask: Masker, result: Any) -> str:
+        """Return a task as it came to the host, a loop item by item; only of a prediction."""
+        if not context.CLIARGS.get("check"):
+            return ""
+        items = self._items.pop(result.host.get_name(), [])
+        return "".join(items[:MOST_ITEMS]) or _rendered(mask, result)
+
+    def v2_runner_item_on_ok(self, result: Any) -> None:
+        """Keep what an item of a loop came to."""
+        if self._plan is not None and context.CLIARGS.get("check"):
+            host = result.host.get_name()
+            self._items.setdefault(host, []).append(_rendered(self._mask_for(host), result))
+
+    v2_runner_item_on_failed = v2_runner_item_on_skipped = v2_runner_item_on_ok
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
         """Tell that the pattern names nobody."""
@@ -229,10 +267,14 @@ def _masked(mask: Masker, text: str, limit: int) -> str:
 def _rendered(mask: Masker, result: Any) -> str:
     """Return the task's module with its arguments as rendered for the host, masked, as YAML."""
     data = result.result
+    if result.task.action.endswith("validate_argument_spec"):
+        return ""  # Ansible's own, and longer than all of the role's tasks.
     if data.get("_ansible_no_log") or "censored" in data or result.task.no_log:
         return f"{result.task.action}: hidden by no_log"
+    given = (result.task_fields.get("args") or {}).items()
+    own = {name: value for name, value in given if not name.startswith("_ansible_")}
     try:
-        arguments = plain(result.task_fields.get("args") or {}, max_characters=DIFF_LIMIT)
+        arguments = plain(own, max_characters=DIFF_LIMIT)
     except TooMuchError:
         return f"{result.task.action}: its arguments are too long to be shown"
     body = {str(result.task.action): mask.value(arguments)}
