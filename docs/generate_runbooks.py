@@ -25,7 +25,7 @@ from runbook.model.definition import (
     Watch,
 )
 from runbook.spec.library import load
-from runbook.spec.listing import runbook_files
+from runbook.spec.places import runbook_files
 from runbook.views.drawing import mermaid
 from runbook.views.paths import KINDS, say_target, sketched, titles_of, ways
 from runbook.views.words import say_duration, say_share

@@ -1,5 +1,6 @@
 """Requests carried out and listened to; every one is held to the executor's promises."""
 
+import atexit
 import itertools
 import json
 import os
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from runbook.executor import (
@@ -34,6 +36,7 @@ from runbook.executor import (
     WatchRequest,
 )
 from runbook.executor.ansible import AnsibleExecutor
+from runbook.executor.runner import Starter
 from runbook.executor.target import Target
 from runbook.executor.workspace import base_folder
 from runbook.model.definition import CheckResult, Json, Runbook
@@ -45,6 +48,14 @@ LIMIT_S = 120.0
 """No request of a test takes longer, however busy the machine is."""
 
 _numbers = itertools.count(1)
+
+
+@cache
+def shared_starter() -> Starter:
+    """Return the process that imported Ansible for the tests of this process."""
+    starter = Starter.start()
+    atexit.register(starter.close)
+    return starter
 
 
 def request_id() -> str:
@@ -301,10 +312,11 @@ class Stage:
     def executor(
         self, runbook: Runbook, *inventories: str, run: str = "run-1", **target: Json
     ) -> AnsibleExecutor:
-        """Return the executor that reaches hosts."""
+        """Return the executor that reaches hosts; all of a test process have one starter."""
         return AnsibleExecutor(
             runbook=runbook,
             target=Target(inventories=inventories, **target),
             run=run,
             operator="ann",
+            starter=shared_starter(),
         )

@@ -5,8 +5,6 @@ callback plugin writes (see `content/callback_plugins`).
 """
 
 import json
-import os
-import secrets
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -20,7 +18,8 @@ from runbook.executor.bounds import Bounds
 from runbook.executor.compile import dump
 from runbook.executor.leftovers import is_at_work
 from runbook.executor.plain import words
-from runbook.executor.runner import Process
+from runbook.executor.process import Process
+from runbook.executor.runner import Starter
 from runbook.executor.target import Target
 from runbook.executor.translate import Translator
 from runbook.executor.work import compile_request
@@ -32,59 +31,22 @@ POLL_S = 0.02
 
 
 @dataclass(kw_only=True)
-class Ahead:
-    """Ansible, started while it is not yet known what for; an executor uses it once, or not."""
-
-    workspace: Workspace
-    process: Process
-    _is_free: bool = True
-
-    @classmethod
-    def start(cls, target: Target) -> "Ahead":
-        """Start it; of the target, what `--set` gave may be missing. Raises RunbookError."""
-        workspace = Workspace.create(f"ahead-{os.getpid()}-{secrets.token_hex(3)}")
-        process = Process(workspace=workspace, target=target, check_mode=False)
-        try:
-            process.start_ahead()
-        except OSError as error:
-            workspace.remove()
-            raise RunbookError.of(
-                "workspace-unusable", f"cannot use {workspace.folder}: {error.strerror}"
-            ) from error
-        return cls(workspace=workspace, process=process)
-
-    def take(self) -> bool:
-        """Say whether it is free, and have it for oneself from then on."""
-        was_free, self._is_free = self._is_free, False
-        return was_free
-
-    def close(self) -> None:
-        """End it, unless somebody has taken it."""
-        if self.take():
-            self.process.close()
-            self.workspace.remove()
-
-
-@dataclass(kw_only=True)
 class AnsibleExecutor:
-    """Runs requests by ansible-runner, each in a process of its own, the first in `ahead`."""
+    """Runs each request in a process of its own, forked from `starter`.
+
+    Without one, or where it has ended or has another configuration, each request starts its own.
+    """
 
     runbook: Runbook
     target: Target
     run: str
     operator: str = ""
-    ahead: Ahead | None = None
+    starter: Starter | None = None
 
     def start(self, request: Request, deliver: Deliver) -> "AnsibleInvocation":
         """Compile the request and begin; raise RunbookError where there is no place to work in."""
         work = compile_request(self.runbook, self.target, self.run, self.operator, request)
-        check_mode = isinstance(request, PreviewRequest)
-        ahead = self.ahead
-        if ahead is not None and not check_mode and ahead.take():
-            workspace, process = ahead.workspace, ahead.process
-        else:
-            workspace = Workspace.create(request.id)
-            process = Process(workspace=workspace, target=self.target, check_mode=check_mode)
+        workspace = Workspace.create(request.id)
         try:
             workspace.fill(
                 content=Path(self.runbook.folder),
@@ -102,19 +64,28 @@ class AnsibleExecutor:
                     if name not in work.plan.shadowed
                 },
             )
+            shared = self._shared()
+            starter = shared or Starter.start(self.target.config)
         except RunbookError:
-            process.close()
             workspace.remove()
             raise
         invocation = AnsibleInvocation(
             request=request,
-            process=process,
+            target=self.target,
+            process=Process(workspace=workspace, starter=starter),
+            own=None if shared else starter,
             bounds=work.bounds,
             translator=Translator(request=request, sampling=work.plan.sampling),
             deliver=deliver,
         )
         invocation.begin()
         return invocation
+
+    def _shared(self) -> Starter | None:
+        starter = self.starter
+        if starter is None or starter.config != self.target.config or not starter.is_running():
+            return None
+        return starter
 
     def orphan(self, invocation: str) -> bool:
         """Say whether Ansible is still at work on an invocation whose driver died."""
@@ -123,10 +94,15 @@ class AnsibleExecutor:
 
 @dataclass(kw_only=True)
 class AnsibleInvocation:
-    """One ansible-playbook process, and the thread that reads what it tells."""
+    """One ansible-playbook process, and the thread that reads what it tells.
+
+    `own` is a starter that serves nobody else, and ends with it.
+    """
 
     request: Request
+    target: Target
     process: Process
+    own: Starter | None
     bounds: Bounds
     translator: Translator
     deliver: Deliver
@@ -155,6 +131,8 @@ class AnsibleInvocation:
             for report in self.translator.finish(ending, reason):
                 self.deliver(report)
             self.process.workspace.remove()
+            if self.own is not None:
+                self.own.close()
             self.deliver(InvocationEnded(request=self.request.id, ending=ending, reason=reason))
             self._ended.set()
 
@@ -162,13 +140,10 @@ class AnsibleInvocation:
         process = self.process
         came_to_its_end = False
         try:
-            process.start(self.bounds.at_start())
+            check_mode = isinstance(self.request, PreviewRequest)
+            process.start(self.target, self.bounds.at_start(), check_mode=check_mode)
             for record in _records(process):
-                match record:
-                    case {"kind": "process", "pid": int(pid)}:
-                        process.known_as(pid)
-                    case {"kind": "end"}:
-                        came_to_its_end = True
+                came_to_its_end = came_to_its_end or record.get("kind") == "end"
                 allowed_s = self.bounds.after(record)
                 if allowed_s is not None:
                     process.allow(allowed_s)

@@ -6,13 +6,27 @@ Imported only inside Ansible's own processes. Facts about the interfaces are fro
 
 import re
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from typing import Any
 
 from ansible.constants import config
 from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import EncryptedString, VaultHelper
+from ansible.plugins.loader import (
+    become_loader,
+    cache_loader,
+    callback_loader,
+    connection_loader,
+    init_plugin_loader,
+    inventory_loader,
+    shell_loader,
+    strategy_loader,
+)
+from ansible.release import __version__
 from ansible.template import Templar, trust_as_template
 
+from runbook.executor.compiled import get_ready, remember
 from runbook.executor.looking import CouldNotRenderError
 from runbook.executor.plan import Plan, variable_of
 from runbook.model.definition import Json
@@ -24,17 +38,42 @@ SECRET_NAME = re.compile(
 values Ansible does not mark."""
 
 
+def prepare() -> None:
+    """Load what every playbook loads, with its documentation, in which Ansible finds its options."""
+    init_plugin_loader()
+    import_module("ansible_collections.ansible.builtin")
+    # Of these kinds Ansible loads whatever there is, of the others what it uses; not those of
+    # variables, all of which it loads if none were looked for before.
+    for loader in (become_loader, callback_loader, connection_loader, shell_loader):
+        list(loader.all(class_only=True))
+    for name in ("auto", "host_list", "ini", "script", "toml", "yaml"):
+        inventory_loader.get(name, class_only=True)
+    for name in ("free", "linear"):
+        strategy_loader.get(name, class_only=True)
+    cache_loader.get("memory", class_only=True)
+    Templar(loader=DataLoader()).template(trust_as_template("{{ [] | default([]) is defined }}"))
+
+
 class AnsibleTemplating:
-    """`looking.Templating` on Ansible's Templar."""
+    """`looking.Templating` on Ansible's Templar, of which it has a copy of its own."""
 
     def __init__(self, templar: Templar) -> None:
-        self._templar = templar
+        self._templar = templar.copy_with_new_env()
+        remember(self._templar._engine.environment)  # noqa: SLF001 -- the public name is deprecated
+
+    def get_ready(self, plan: Plan) -> None:
+        """Compile what the plan has for every host, or take it as compiled before."""
+        environment = self._templar._engine.environment  # noqa: SLF001 -- see above
+        get_ready(environment, plan.templates(), plan.conditions(), __version__)
+
+    def _with(self, variables: Mapping[str, Json]) -> Templar:
+        self._templar.available_variables = variables
+        return self._templar
 
     def render(self, value: Json, variables: Mapping[str, Json]) -> Json:
         """Render a value of the runbook; see `looking.Templating`."""
-        templar = self._templar.copy_with_new_env(available_variables=variables)
         try:
-            return templar.template(trusted(value))
+            return self._with(variables).template(trusted(value))
         except AnsibleError as error:
             raise CouldNotRenderError(plain_reason(error)) from error
 
@@ -43,24 +82,22 @@ class AnsibleTemplating:
 
         Raises CouldNotRenderError.
         """
-        return self.render(f"{{{{ {name} }}}}", variables)
+        return self.rendered(variables[name], variables)
 
     def rendered(self, value: Json, variables: Mapping[str, Json]) -> Json:
         """Render a value that is not the runbook's, if its own source is trusted.
 
         Raises CouldNotRenderError.
         """
-        templar = self._templar.copy_with_new_env(available_variables=variables)
         try:
-            return templar.template(value)
+            return self._with(variables).template(value)
         except AnsibleError as error:
             raise CouldNotRenderError(plain_reason(error)) from error
 
     def holds(self, condition: str, variables: Mapping[str, Json]) -> bool:
         """Evaluate a condition of the runbook; see `looking.Templating`."""
-        templar = self._templar.copy_with_new_env(available_variables=variables)
         try:
-            return bool(templar.evaluate_conditional(trust_as_template(condition)))
+            return bool(self._with(variables).evaluate_conditional(trust_as_template(condition)))
         except AnsibleError as error:
             raise CouldNotRenderError(plain_reason(error)) from error
 

@@ -1,6 +1,6 @@
 """What killed runs leave behind: Ansible that works on, and the folders of Ansible that has ended.
 
-Sources: proc(5) for `/proc/PID/cmdline` and `/proc/PID/stat`, flock(2) for the lock that the
+Sources: proc(5) for `/proc/PID/cmdline`, `cwd` and `stat`, flock(2) for the lock that the
 process which made a workspace holds on it for as long as it lives.
 """
 
@@ -12,6 +12,9 @@ from pathlib import Path
 
 from runbook.executor.workspace import OWNER_FILE, base_folder
 
+STARTER = b"runbook.executor.starter"
+"""The module whose processes are Ansible."""
+
 DAY_S = 86_400.0
 """How old a folder that nobody ever locked has to be: it may be just about to be locked."""
 
@@ -19,17 +22,18 @@ DAY_S = 86_400.0
 def is_at_work(invocation: str) -> bool:
     """Say whether a process of Ansible is at work on an invocation; False without `/proc`.
 
-    It is known by its arguments, which name the workspace: from its first moment to its last, its
-    workers included.
+    It is known by its working directory, which is in the workspace, its workers included; a starter
+    by its arguments, which name its own.
     """
-    name = os.fsencode(invocation)
-    return any(_is_ansible_on(process, name) for process in Path("/proc").glob("[0-9]*"))
+    return any(_is_ansible_on(process, invocation) for process in Path("/proc").glob("[0-9]*"))
 
 
-def _is_ansible_on(process: Path, name: bytes) -> bool:
+def _is_ansible_on(process: Path, name: str) -> bool:
     try:
         command = (process / "cmdline").read_bytes()
-        if name not in command or b"ansible" not in command:
+        if STARTER not in command:
+            return False
+        if os.fsencode(name) not in command and name not in (process / "cwd").readlink().parts:
             return False
         state = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
     except (OSError, IndexError):

@@ -144,9 +144,25 @@ class Plan:
         """Return the ids of the steps to look at on a host."""
         return self.wants.get(host, self.everyone)
 
+    def conditions(self) -> Iterator[str]:
+        """Yield the conditions that are judged on every host."""
+        for step in self.steps.values():
+            yield from (*step.cases, *([] if step.passes is None else [step.passes]))
+
+    def templates(self) -> Iterator[str]:
+        """Yield the templates that are rendered for every host."""
+        for step in self.steps.values():
+            for probe in step.probes:
+                yield from _templates_in([probe.arguments, probe.acting_as])
+        for text in self.texts.values():
+            yield from _templates_in([text.title, text.impact])
+        for scope in self.scopes.values():
+            yield from _templates_in([scope.arguments, scope.defaults])
+
     def as_data(self) -> dict[str, Json]:
         """Return the plan as JSON data."""
-        return dataclasses.asdict(self)
+        data: dict[str, Json] = _data(self)
+        return data
 
     @classmethod
     def from_data(cls, data: Mapping[str, Json]) -> "Plan":
@@ -192,6 +208,27 @@ class Plan:
             shadowed=data["shadowed"],
             sealed=tuple(data["sealed"]),
         )
+
+
+def _data(value: Any) -> Json:
+    """Return records as mappings; `dataclasses.asdict` copies all else as well, for much longer."""
+    if dataclasses.is_dataclass(value):
+        return {name: _data(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, Mapping):
+        return {key: _data(item) for key, item in value.items()}
+    return [_data(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _templates_in(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        if "{{" in value or "{%" in value:
+            yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _templates_in(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _templates_in(item)
 
 
 @cache
@@ -300,6 +337,8 @@ def planned_scopes(runbook: Runbook) -> dict[str, PlannedScope]:
 
 def sealed_texts(value: Any) -> Iterator[str]:
     """Yield the vaulted texts anywhere within a part of the model."""
+    if isinstance(value, str | int | float | None):
+        return  # Most values are such, and what follows takes longer to ask.
     if isinstance(value, Tagged):
         if value.tag == VAULT:
             yield value.value
@@ -310,8 +349,8 @@ def sealed_texts(value: Any) -> Iterator[str]:
         for item in value:
             yield from sealed_texts(item)
     elif dataclasses.is_dataclass(value):
-        for each in dataclasses.fields(value):
-            yield from sealed_texts(getattr(value, each.name))
+        for name in value.__dataclass_fields__:
+            yield from sealed_texts(getattr(value, name))
 
 
 def step_names(runbook: Runbook) -> dict[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""The boundary to ansible-runner: one ansible-playbook process, supervised.
+"""The boundary to ansible-runner: Ansible, imported once and supervised, which requests fork from.
 
 Traps of ansible-runner 2.4 this file is shaped by:
 - It parses what the process prints for events, and dies of a forged one (a host can have any text
@@ -8,15 +8,13 @@ Traps of ansible-runner 2.4 this file is shaped by:
   `env/settings` it forgets the settings it was given as well: those are set on its configuration,
   or it would notice a cancellation up to 5 s late.
 - It turns off the checking of SSH host keys unless told, and replaces the callbacks.
-- Exit code 254 means both timed out and cancelled, and workers of Ansible outlive the kill: so
-  time and cancellation are kept here, and Ansible is first asked to stop by itself.
+- Exit code 254 means both timed out and cancelled, and workers of Ansible outlive the kill: so the
+  time and the cancellation of requests are kept in `process`.
 """
 
 import os
-import re
-import shlex
+import secrets
 import shutil
-import signal
 import sys
 import threading
 import time
@@ -24,12 +22,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runbook.errors import RunbookError
 from runbook.executor.compile import PLAYBOOK_FILE
-from runbook.executor.target import Target
-from runbook.executor.workspace import PLUGIN_FOLDERS, Workspace
+from runbook.executor.workspace import OUTPUT_PIPE, PLUGIN_FOLDERS, Workspace
 
 GRACE_S = 3.0
-"""How long Ansible may take to end its workers before it is killed."""
+"""How long it may take to end before it is killed."""
 
 KEPT_BYTES = 16 * 1024
 """How much of the end of the output is kept."""
@@ -39,11 +37,7 @@ WAIT_S = 0.02
 NOTICED_S = 0.1
 """How long ansible-runner may take to notice that it has to end what it runs, or that it ended."""
 
-OUTPUT_PIPE = "output"
-GO_PIPE = "go"
-
-AHEAD_S = 600.0
-"""How long what was started ahead waits; nobody reads a runbook for so long."""
+REQUESTS_PIPE = "requests"
 
 _TAKEN_BACK = (
     "ANSIBLE_HOST_KEY_CHECKING",
@@ -53,100 +47,21 @@ _TAKEN_BACK = (
 
 
 @dataclass(kw_only=True)
-class Process:
-    """An ansible-playbook process.
+class Output:
+    """The end of what is printed to a pipe that nobody has to open for writing."""
 
-    It may take `allowed_s` seconds from the last time that was said; `timed_out` says that it was
-    ended for taking longer. `exit_code` is None if it is not known.
-    """
-
-    workspace: Workspace
-    target: Target
-    check_mode: bool
-    allowed_s: float = 0.0
-    timed_out: bool = False
-    exit_code: int | None = None
-    trouble: str | None = None
-    _cancelled: threading.Event = field(default_factory=threading.Event)
-    _deadline: float = 0.0
-    _asked_at: float | None = None
-    _pid: int | None = None
-    _thread: threading.Thread | None = None
-    _reader: int = -1
+    _reader: int
     _printed: bytes = b""
-    _signal: int = -1
-    _waits: bool = False
 
-    def start_ahead(self) -> None:
-        """Start what waits for `start`, with all that takes time imported; raise OSError."""
-        fifo = self.workspace.folder / GO_PIPE
-        os.mkfifo(fifo, 0o600)
-        # Both ends are ours, so that opening it waits for nobody; should we die, it comes to its end.
-        self._signal = os.open(fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        self._waits = True
-        self._launch(AHEAD_S)
-
-    def start(self, allowed_s: float) -> None:
-        """Start it, in a thread of its own; raise OSError."""
-        if self._signal < 0:
-            self._launch(allowed_s)
-            return
-        self.allow(allowed_s)
-        os.write(self._signal, b"!")
-
-    def _launch(self, allowed_s: float) -> None:
-        pipe = self.workspace.folder / OUTPUT_PIPE
+    @classmethod
+    def of(cls, pipe: Path) -> "Output":
+        """Make the pipe; raise OSError."""
         os.mkfifo(pipe, 0o600)
-        self._reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        self.allow(allowed_s)
-        self._thread = threading.Thread(target=self._supervise, daemon=True)
-        self._thread.start()
+        return cls(_reader=os.open(pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
 
-    def is_running(self) -> bool:
-        """Say whether it has not ended; take what it has printed meanwhile."""
-        running = self._thread is not None and self._thread.is_alive()
-        if self._reader >= 0:
-            self._drain()
-        return running
-
-    def allow(self, seconds: float) -> None:
-        """Let it take so long from now on."""
-        self.allowed_s = seconds
-        self._deadline = time.monotonic() + seconds
-
-    def known_as(self, pid: int) -> None:
-        """Learn the process id, by which it can be asked to stop."""
-        self._pid = pid
-
-    def cancel(self) -> None:
-        """Have it ended soon."""
-        self._cancelled.set()
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether somebody wanted it ended."""
-        return self._cancelled.is_set()
-
-    def close(self) -> None:
-        """End it if it still runs, and close the pipe."""
-        while self.is_running():
-            self.cancel()
-            time.sleep(WAIT_S)
-        for descriptor in (self._reader, self._signal):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._reader = self._signal = -1
-
-    def last_words(self) -> str:
-        """Return what it printed last that tells something, on one line."""
-        text = re.sub(r"\x1b\[[0-9;]*m", "", self._printed.decode("utf-8", "replace"))
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        telling = [line for line in lines if re.search(r"\b(ERROR|FATAL|error)\b", line)]
-        printed = " ".join((telling or lines)[:6]) or self.trouble or "it said nothing"
-        return f"{printed[:1500]} (exit code {self.exit_code})"
-
-    def _drain(self) -> None:
-        while True:
+    def drain(self) -> None:
+        """Take what has been printed, so that who prints need not wait."""
+        while self._reader >= 0:
             try:
                 data = os.read(self._reader, 1 << 16)
             except BlockingIOError:
@@ -155,61 +70,110 @@ class Process:
                 return
             self._printed = (self._printed + data)[-KEPT_BYTES:]
 
+    def text(self) -> str:
+        """Return the last of it."""
+        return self._printed.decode("utf-8", "replace")
+
+    def close(self) -> None:
+        """Take no more."""
+        if self._reader >= 0:
+            os.close(self._reader)
+        self._reader = -1
+
+
+@dataclass(kw_only=True)
+class Starter:
+    """A process that has Ansible imported and forks for each request; see `starter`.
+
+    It reads Ansible's configuration, `config` or what the environment says, once. It ends with the
+    process that started it, though not before the requests that are under way.
+    """
+
+    workspace: Workspace
+    config: Path | None
+    _output: Output
+    _requests: int
+    _closed_at: float | None = None
+    _thread: threading.Thread = field(init=False)
+    _trouble: str = ""
+
+    @classmethod
+    def start(cls, config: Path | None = None) -> "Starter":
+        """Start it; what takes time goes on in the background. Raises RunbookError."""
+        workspace = Workspace.create(f"starter-{os.getpid()}-{secrets.token_hex(3)}")
+        try:
+            fifo = workspace.folder / REQUESTS_PIPE
+            os.mkfifo(fifo, 0o600)
+            starter = cls(
+                workspace=workspace,
+                config=config,
+                _output=Output.of(workspace.folder / OUTPUT_PIPE),
+                # Both ends are ours, so that opening waits for nobody; it ends should we die.
+                _requests=os.open(fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC),
+            )
+        except OSError as error:
+            workspace.remove()
+            raise RunbookError.of(
+                "workspace-unusable", f"cannot use {workspace.folder}: {error.strerror}"
+            ) from error
+        starter._thread = threading.Thread(target=starter._supervise, daemon=True)
+        starter._thread.start()
+        return starter
+
+    def submit(self, folder: Path) -> None:
+        """Have the request in this folder done; raise OSError."""
+        os.write(self._requests, os.fsencode(folder) + b"\n")
+
+    def is_running(self) -> bool:
+        """Say whether it has not ended."""
+        self._output.drain()
+        return self._thread.is_alive()
+
+    def close(self) -> None:
+        """Have it end, and wait for that; its folder goes with it."""
+        if self._closed_at is not None:
+            return
+        self._closed_at = time.monotonic()
+        os.close(self._requests)
+        while self.is_running():
+            self._thread.join(WAIT_S)
+        self._output.close()
+        self.workspace.remove()
+
+    def last_words(self) -> str:
+        """Return what it printed last, or why it was not started."""
+        return self._output.text() or self._trouble
+
     def _supervise(self) -> None:
         try:
-            self.exit_code = self._run()
+            self._run()
         except Exception as error:  # noqa: BLE001 -- a thread has nobody to raise to
-            self.trouble = f"{type(error).__name__}: {error}"
-            self._end(signal.SIGTERM)
+            self._trouble = f"{type(error).__name__}: {error}"
 
-    def _run(self) -> int | None:
+    def _run(self) -> None:
         import ansible_runner  # noqa: PLC0415 -- costs 150 ms, which only runs have to pay
 
+        folder = self.workspace.folder
         runner = ansible_runner.interface.init_runner(
-            private_data_dir=str(self.workspace.folder),
+            private_data_dir=str(folder),
             playbook=PLAYBOOK_FILE,
-            inventory=[str(self.workspace.defaults), *self.target.inventories],
-            cmdline=_command_line(self.target, self.workspace, check_mode=self.check_mode),
-            envvars=_environment(self.target),
+            envvars=_environment(self.config),
             suppress_env_files=True,
             quiet=True,
-            forks=self.target.forks,
             event_handler=lambda _event: False,
             cancel_callback=self._has_to_die,
         )
+        command = [sys.executable, "-P", "-m", "runbook.executor.starter"]
+        command.append(str(folder / REQUESTS_PIPE))
         config = runner.config
         config.pexpect_timeout = NOTICED_S
         config.suppress_output_file = True
-        command = list(config.command)
-        if self._waits:
-            starter = [sys.executable, "-P", "-m", "runbook.executor.starter"]
-            command = [*starter, str(self.workspace.folder / GO_PIPE), *command]
-        config.command = _redirected(command, self.workspace.folder / OUTPUT_PIPE)
+        config.command = _redirected(command, folder / OUTPUT_PIPE)
         _restore(config.env)
         runner.run()
-        code: int | None = runner.rc
-        return code
 
     def _has_to_die(self) -> bool:
-        """Ask Ansible to stop once it has to; say when it has had its time for that."""
-        now = time.monotonic()
-        if self._asked_at is not None:
-            return now - self._asked_at > GRACE_S
-        self.timed_out = now > self._deadline and not self.cancelled
-        if not self.timed_out and not self.cancelled:
-            return False
-        self._asked_at = now
-        # Before its callback is loaded it has no workers, and nothing to put in order.
-        return not self._end(signal.SIGTERM)
-
-    def _end(self, number: signal.Signals) -> bool:
-        if self._pid is None:
-            return False
-        try:
-            os.kill(self._pid, number)
-        except ProcessLookupError:
-            return False
-        return True
+        return self._closed_at is not None and time.monotonic() - self._closed_at > GRACE_S
 
 
 def _redirected(command: list[str], pipe: Path) -> list[str]:
@@ -230,20 +194,7 @@ def _restore(environment: dict[str, Any]) -> None:
             environment[name] = os.environ[name]
 
 
-def _command_line(target: Target, workspace: Workspace, *, check_mode: bool) -> str:
-    words = ["-e", f"@{workspace.extra}"]
-    for value in target.extra_vars:
-        words += ["-e", value]
-    for value in target.vault_ids:
-        words += ["--vault-id", value]
-    for value in target.vault_password_files:
-        words += ["--vault-password-file", value]
-    if check_mode:
-        words += ["--check", "--diff"]
-    return shlex.join(words)
-
-
-def _environment(target: Target) -> dict[str, str]:
+def _environment(config: Path | None) -> dict[str, str]:
     """Return what Ansible's environment gets beside our own."""
     binaries = str(Path(sys.executable).parent)
     environment = {
@@ -260,6 +211,6 @@ def _environment(target: Target) -> dict[str, str]:
         "SSH_ASKPASS_REQUIRE": "force",
         "SSH_ASKPASS": shutil.which("false") or "/bin/false",
     }
-    if target.config is not None:
-        environment["ANSIBLE_CONFIG"] = str(target.config)
+    if config is not None:
+        environment["ANSIBLE_CONFIG"] = str(config)
     return environment

@@ -29,13 +29,14 @@ run(
 
 def program(request: Mapping[str, Json]) -> bytes:
     """Return the program that answers a request of the probe module."""
-    starter, sources = _sent()
+    starter, sources = sent()
     packed = _packed(request, level=1)
     return (starter + _TAIL.format(sources=sources, request=packed)).encode()
 
 
 @cache
-def _sent() -> tuple[str, bytes]:
+def sent() -> tuple[str, bytes]:
+    """Return the text of the program but for its request, and the probes' packed sources."""
     folder = CONTENT / "module_utils" / PACKAGE
     sources = {
         PACKAGE if path.stem == "__init__" else f"{PACKAGE}.{path.stem}": path.read_text("utf-8")

@@ -1,32 +1,29 @@
-"""ansible-playbook, started before it is known what for: `-m runbook.executor.starter FIFO WORDS…`.
+"""Ansible, imported once and forked for each request: `python -m runbook.executor.starter FIFO`.
 
-It imports what Ansible needs in any case, while the runbook is still being read, then waits for a
-byte from the FIFO. The end of the FIFO without one means that it is not needed.
+It imports what Ansible needs in any case, then reads the FIFO. Each line is the folder of a request,
+whose `arguments.json` a child of its own is ansible-playbook with (see `process` for the files). The
+end of the FIFO means that whoever started it is gone: it ends once its children have.
 """
 
 import atexit
 import gc
+import json
 import os
+import select
+import signal
 import sys
+import traceback
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
+from typing import NoReturn
+
+from runbook.executor.workspace import ARGUMENTS_FILE, ENDED_FILE, OUTPUT_PIPE, PID_FILE
 
 NEEDED_SOON = (
     "ansible.cli.playbook",
     "ansible.executor.playbook_executor",
-    "ansible.plugins.become.sudo",
-    "ansible.plugins.connection.local",
-    "ansible.plugins.connection.ssh",
-    "ansible.plugins.inventory.auto",
-    "ansible.plugins.inventory.host_list",
-    "ansible.plugins.inventory.ini",
-    "ansible.plugins.inventory.script",
-    "ansible.plugins.inventory.toml",
-    "ansible.plugins.inventory.yaml",
-    "ansible.plugins.shell.sh",
-    "ansible.plugins.strategy.free",
-    "ansible.plugins.strategy.linear",
-    "ansible.plugins.vars.host_group_vars",
     "runbook.executor.ansible_core",
     "runbook.executor.compile",
     "runbook.executor.differences",
@@ -36,38 +33,113 @@ NEEDED_SOON = (
     "runbook.executor.sampling",
     "runbook.executor.script",
 )
-"""What Ansible imports by itself later; its plugins too it takes from where they were imported."""
+"""What is imported by Ansible, or by our plugins within it, later."""
 
 
 def main() -> None:
-    """Wait, then be ansible-playbook."""
-    code = 1
-
-    def leave() -> None:
-        """End without taking the interpreter apart, which takes as long as some imports."""
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-    atexit.register(leave)  # The first that is registered is the last that is called.
-    fifo, *sys.argv = sys.argv[1:]
+    """Serve until the FIFO ends."""
+    (fifo,) = sys.argv[1:]
     # Opened at once, and waiting for nobody: who started us may be gone by the time we have it all.
-    go = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    os.set_blocking(go, True)
+    requests = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    _import_all()
+    children: dict[int, Path] = {}
+    for folder in _folders(requests, children):
+        pid = os.fork()
+        if pid == 0:
+            os.close(requests)
+            _be_ansible(folder)
+        children[pid] = folder
+    while children:
+        _tell_end(children, *os.waitpid(-1, 0))
+    _leave(0)
+
+
+def _import_all() -> None:
     # What is imported stays: looking through it for garbage, again and again, would find none.
     gc.disable()
     for name in NEEDED_SOON:
         with suppress(ImportError):  # Another ansible-core has another layout: it finds its own.
             import_module(name)
+    with suppress(Exception):  # What cannot be prepared fails, and is told, in the request itself.
+        import_module("runbook.executor.ansible_core").prepare()
+        import_module("runbook.executor.script").sent()
     gc.freeze()
     gc.enable()
-    if not os.read(go, 1):
-        return
-    os.close(go)
+
+
+def _folders(requests: int, children: dict[int, Path]) -> Iterator[Path]:
+    """Yield the folders of requests as they come, and tell the ends of children meanwhile."""
+    woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(waker)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    rest = b""
+    while True:
+        try:  # First, as there is nothing to wait for where nobody has it open any more.
+            data = os.read(requests, 1 << 16)
+        except BlockingIOError:
+            select.select([requests, woken], [], [])
+        else:
+            if not data:
+                return
+            *lines, rest = (rest + data).split(b"\n")
+            yield from (Path(os.fsdecode(line)) for line in lines)
+        with suppress(BlockingIOError):
+            os.read(woken, 512)
+        while children and (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            _tell_end(children, *ended)
+
+
+def _tell_end(children: dict[int, Path], pid: int, status: int) -> None:
+    folder = children.pop(pid)
+    unfinished = folder / f"{ENDED_FILE}.new"
+    with suppress(OSError):  # Nobody is left who would want to know.
+        unfinished.write_text(str(os.waitstatus_to_exitcode(status)))
+        unfinished.rename(folder / ENDED_FILE)
+
+
+def _be_ansible(folder: Path) -> NoReturn:
+    """Do one request, in a session of its own: there is no terminal to ask anybody on."""
+    code = 1
     try:
-        import_module("ansible.cli.playbook").main()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setsid()
+        # What was registered so far takes away what is for all children.
+        atexit._clear()  # noqa: SLF001 -- no public name
+        if _is_wanted(folder):
+            output = os.open(folder / OUTPUT_PIPE, os.O_WRONLY)
+            os.dup2(output, 1)
+            os.dup2(output, 2)
+            os.close(output)
+            os.chdir(folder / "project")
+            sys.argv = json.loads((folder / ARGUMENTS_FILE).read_text("utf-8"))
+            import_module("ansible.cli.playbook").main()
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1
+    except BaseException:  # noqa: BLE001 -- a child must never go on as its parent
+        traceback.print_exc()
+    _leave(code)
+
+
+def _is_wanted(folder: Path) -> bool:
+    """Say who does the request; it is not wanted any more where that is taken."""
+    try:
+        own = folder / f"{PID_FILE}.{os.getpid()}"
+        own.write_text(str(os.getpid()))
+        os.link(own, folder / PID_FILE)
+    except OSError:
+        return False
+    return True
+
+
+def _leave(code: int) -> NoReturn:
+    """End without taking the interpreter apart, which takes as long as some imports."""
+    try:
+        atexit._run_exitfuncs()  # noqa: SLF001 -- no public name
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
 
 
 if __name__ == "__main__":

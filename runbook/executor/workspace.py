@@ -29,6 +29,10 @@ OWNER_FILE = "owner"
 RESULTS_FILE = "results.jsonl"
 DEFAULTS_FILE = "defaults.json"
 EXTRA_FILE = "extra.json"
+ARGUMENTS_FILE = "arguments.json"
+PID_FILE = "pid"
+ENDED_FILE = "ended"
+OUTPUT_PIPE = "output"
 NO_ROOM_HINT = "free some space there, or set XDG_RUNTIME_DIR to a folder of yours"
 
 

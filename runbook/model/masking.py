@@ -9,6 +9,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import quote
 
 from runbook.model.definition import Json
@@ -36,13 +37,17 @@ class _Shape:
     """
 
     hints: tuple[str, ...]
-    expression: re.Pattern[str]
+    expression: str
     replacement: str = MASK
+
+
+_compiled = cache(re.compile)
+"""Compiles an expression when it is first needed: most commands look for no secrets."""
 
 
 def _token(hint: str, expression: str) -> _Shape:
     """Build the shape of a token that tells itself by its first characters."""
-    return _Shape(hints=(hint,), expression=re.compile(rf"(?<![A-Za-z0-9_-])(?:{expression})"))
+    return _Shape(hints=(hint,), expression=rf"(?<![A-Za-z0-9_-])(?:{expression})")
 
 
 _WORDS = (
@@ -57,19 +62,19 @@ _SHAPES = (
     _Shape(
         hints=("private key",),
         # A block that was cut off is hidden to the end of the text.
-        expression=re.compile(
+        expression=(
             r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
             r"(?s:.*?)(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)"
         ),
     ),
     _Shape(
         hints=("://",),
-        expression=re.compile(r"""(://[^\s/:@"'<>]*:)[^\s/"'<>]+@"""),
+        expression=r"""(://[^\s/:@"'<>]*:)[^\s/"'<>]+@""",
         replacement=rf"\1{MASK}@",
     ),
     _Shape(
         hints=("authorization", "cookie"),
-        expression=re.compile(
+        expression=(
             r"""(?i)\b((?:authorization|cookie)\\*["']?[ \t]{0,4}[:=][ \t]{0,4}\\*["']?"""
             r"""(?:(?:basic|bearer|digest|negotiate|token)[ ]+)?)[^\r\n"'\\]+"""
         ),
@@ -77,12 +82,12 @@ _SHAPES = (
     ),
     _Shape(
         hints=("bearer",),
-        expression=re.compile(r"(?i)\b(bearer[ \t]{1,4})[A-Za-z0-9._~+/=-]{16,}"),
+        expression=r"(?i)\b(bearer[ \t]{1,4})[A-Za-z0-9._~+/=-]{16,}",
         replacement=rf"\1{MASK}",
     ),
     _Shape(
         hints=_WORD_HINTS,
-        expression=re.compile(
+        expression=(
             rf"""(?i)((?:{_WORDS})\\{{0,4}}["']?[ \t]{{0,4}}[=:][ \t]{{0,4}}){_SPEAKS_OF_IT}"""
             r"""(?:(\\{0,4}["'])(?:(?!\2)(?:\\.|[^\r\n]))+|[^\s"'&;]+)"""
         ),
@@ -90,9 +95,7 @@ _SHAPES = (
     ),
     _Shape(
         hints=_WORD_HINTS,
-        expression=re.compile(
-            rf"""(?i)(--[a-z0-9-]{{0,40}}(?:{_WORDS})[ ]{{1,4}})(["']?)[^\s"'-][^\s"']*"""
-        ),
+        expression=rf"""(?i)(--[a-z0-9-]{{0,40}}(?:{_WORDS})[ ]{{1,4}})(["']?)[^\s"'-][^\s"']*""",
         replacement=rf"\1\2{MASK}",
     ),
     _token("akia", r"AKIA[A-Z0-9]{16}(?![A-Za-z0-9])"),
@@ -106,13 +109,11 @@ _SHAPES = (
     _token("eyj", r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"),
     _Shape(  # password hashes, as in a diff of /etc/shadow
         hints=("$1$", "$2", "$5$", "$6$", "$y$", "$7$"),
-        expression=re.compile(r"\$(?:1|2[abxy]?|5|6|7|y)\$[./A-Za-z0-9=,]+\$[./A-Za-z0-9$]{16,}"),
+        expression=r"\$(?:1|2[abxy]?|5|6|7|y)\$[./A-Za-z0-9=,]+\$[./A-Za-z0-9$]{16,}",
     ),
     _Shape(
         hints=("hooks.slack.com/",),
-        expression=re.compile(
-            r"(?i)(hooks\.slack\.com/(?:services|workflows|triggers)/)[^\s\"'<>]+"
-        ),
+        expression=r"(?i)(hooks\.slack\.com/(?:services|workflows|triggers)/)[^\s\"'<>]+",
         replacement=rf"\1{MASK}",
     ),
 )
@@ -175,7 +176,7 @@ class Masker:
             # Plain loops: a generator here doubles the cost of a short text.
             for hint in shape.hints:
                 if hint in lower:
-                    text = shape.expression.sub(shape.replacement, text)
+                    text = _compiled(shape.expression).sub(shape.replacement, text)
                     break
         return text
 

@@ -9,9 +9,8 @@ from runbook.model.definition import Runbook
 from runbook.spec.draft import Call, Draft
 from runbook.spec.linker import link
 from runbook.spec.lint import lint
-from runbook.spec.listing import SUFFIXES, runbook_files
 from runbook.spec.parser import parse
-from runbook.spec.validation import did_you_mean
+from runbook.spec.places import find, locate, roles_path, runbook_files
 
 
 def load(name_or_path: str, search_path: Sequence[Path]) -> Runbook:
@@ -50,41 +49,9 @@ def check(paths: Iterable[Path], search_path: Sequence[Path] = ()) -> list[Probl
     return sorted(problems, key=_place)
 
 
-def roles_path(folders: Iterable[Path]) -> tuple[Path, ...]:
-    """Return where roles of runbooks are looked for: within their folders, and beside them."""
-    found = (path for folder in folders for path in (folder / "roles", folder.parent / "roles"))
-    return tuple(dict.fromkeys(found))
-
-
 def _place(problem: Problem) -> tuple[str, int, int]:
     where = problem.where
     return (where.path, where.line, where.column) if where else ("", 0, 0)
-
-
-def locate(name_or_path: str, search_path: Sequence[Path]) -> Path:
-    """Return the file that is meant; raise RunbookError `unknown-runbook`."""
-    if name_or_path.endswith(SUFFIXES) or "/" in name_or_path:
-        return Path(name_or_path)
-    found = _find(name_or_path, search_path)
-    if found is not None:
-        return found
-    looked = ", ".join(str(folder) for folder in search_path) or "nowhere"
-    names = [path.stem for folder in search_path for path in runbook_files(folder)]
-    raise RunbookError.of(
-        "unknown-runbook",
-        f'there is no runbook "{name_or_path}"',
-        context=f"Looked in: {looked}.",
-        hint=did_you_mean(name_or_path, names) or "`runbook list` shows what there is.",
-    )
-
-
-def _find(name: str, search_path: Sequence[Path]) -> Path | None:
-    for folder in search_path:
-        for suffix in SUFFIXES:
-            path = folder / f"{name}{suffix}"
-            if path.is_file():
-                return path
-    return None
 
 
 class _Library:
@@ -127,7 +94,7 @@ class _Library:
         return _read_file(path)[0] if path else None
 
     def _path(self, name: str) -> Path | None:
-        return _find(name, self._search_path)
+        return find(name, self._search_path)
 
 
 def _called(draft: Draft) -> list[str]:

@@ -13,7 +13,8 @@ from typing import Any
 
 import yaml
 
-SUFFIXES = (".yml", ".yaml")
+from runbook.spec.places import runbook_files
+
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_BYTES = 1024 * 1024
 _MAX_DEPTH = 64
@@ -54,20 +55,6 @@ def summaries(search_path: Sequence[Path]) -> list[Summary]:
         for path in runbook_files(folder):
             found.setdefault(path.stem, path)
     return [_summary(found[name]) for name in sorted(found)]
-
-
-def runbook_files(folder: Path) -> list[Path]:
-    """Return the files of a folder that hold runbooks, by name; none if it cannot be read."""
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError:
-        return []
-    return [
-        path
-        for path in entries
-        # What lies beside a runbook, as NAME.rehearsal.yml, is not one: its name has no dot.
-        if path.suffix in SUFFIXES and "." not in path.stem.lstrip(".") and path.is_file()
-    ]
 
 
 def _summary(path: Path) -> Summary:

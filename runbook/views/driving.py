@@ -13,7 +13,8 @@ from runbook.journal import Journal, RunSummary
 from runbook.model.definition import Runbook
 from runbook.model.verdict import EXIT_INTERRUPTED, exit_code
 from runbook.settings import Settings
-from runbook.spec.library import load, locate
+from runbook.spec.loading import load
+from runbook.spec.places import locate
 from runbook.views import output
 from runbook.views.console import View, is_live, observer_for
 from runbook.views.given import parse_settings
@@ -23,7 +24,7 @@ from runbook.views.report_document import run_document
 from runbook.views.running import (
     Order,
     Result,
-    ansible_ahead,
+    ansible_started,
     carry_out,
     go_on,
     operator_name,
@@ -40,7 +41,7 @@ def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal
     """Run a runbook on hosts; return the exit code; raise RunbookError."""
     target = target_for(wish.aim, settings)
     locate(name, settings.library)  # The likeliest mistake is told before anything is started.
-    with ansible_ahead(target) as ahead:
+    with ansible_started(target.config) as starter:
         runbook = load(name, settings.library)
         order = Order(
             runbook=runbook,
@@ -50,7 +51,7 @@ def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal
             home=settings.home,
         )
         with _view(runbook, wish) as view:
-            result = carry_out(order, ahead, journal, _operator(runbook, wish, view), view)
+            result = carry_out(order, starter, journal, _operator(runbook, wish, view), view)
     return _say(result, order, journal, wish)
 
 

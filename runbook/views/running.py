@@ -26,8 +26,9 @@ from runbook.driver.operator import Operator
 from runbook.driver.requirements import require_ansible
 from runbook.driver.undo import Undoing
 from runbook.errors import RunbookError
-from runbook.executor.ansible import Ahead, AnsibleExecutor
+from runbook.executor.ansible import AnsibleExecutor
 from runbook.executor.leftovers import sweep
+from runbook.executor.runner import Starter
 from runbook.executor.target import Target
 from runbook.journal import Journal, RunSummary
 from runbook.model.definition import Json, Runbook
@@ -68,24 +69,24 @@ def operator_name() -> str:
 
 
 @contextmanager
-def ansible_ahead(target: Target) -> Iterator[Ahead]:
-    """Have Ansible start while other things are done; raise RunbookError.
+def ansible_started(config: Path | None) -> Iterator[Starter]:
+    """Have Ansible start while other things are done, once for all a run asks of it.
 
-    `target` is that of the run, but for what --set gives, which only the runbook tells how to read.
+    `config` is Ansible's configuration file. Raises RunbookError.
     """
     require_ansible()
-    with closing(Ahead.start(target)) as ahead:
-        yield ahead
+    with closing(Starter.start(config)) as starter:
+        yield starter
 
 
 def carry_out(
-    order: Order, ahead: Ahead, journal: Journal, operator: Operator, observer: Observer
+    order: Order, starter: Starter, journal: Journal, operator: Operator, observer: Observer
 ) -> Result:
     """Begin a run and drive it as far as it goes; raise RunbookError."""
     with _signals() as drivers:
         sweep()
         run = new_run_id(time.time())
-        setting = _setting(order, run, journal, operator, observer, ahead=ahead)
+        setting = _setting(order, run, journal, operator, observer, starter=starter)
         started = RunStarted(
             runbook=order.runbook.name,
             title=order.runbook.title,
@@ -108,10 +109,9 @@ def go_on(
     order: Order, summary: RunSummary, journal: Journal, operator: Operator, observer: Observer
 ) -> Result:
     """Resume a run and drive it as far as it goes; raise RunbookError."""
-    with _signals() as drivers:
-        require_ansible()
+    with _signals() as drivers, ansible_started(order.target.config) as starter:
         sweep()
-        setting = _setting(order, summary.id, journal, operator, observer)
+        setting = _setting(order, summary.id, journal, operator, observer, starter=starter)
         driver = resume_run(summary, setting)
         drivers.append(driver)
         return _driven(driver, order.pattern)
@@ -121,12 +121,10 @@ def take_back(
     order: Order, summary: RunSummary, journal: Journal, operator: Operator, observer: Observer
 ) -> Undoing:
     """Undo what a run did; raise RunbookError."""
-    with _signals() as drivers:
-        require_ansible()
+    with _signals() as drivers, ansible_started(order.target.config) as starter:
         sweep()
-        undoing = Undoing(
-            summary=summary, setting=_setting(order, summary.id, journal, operator, observer)
-        )
+        setting = _setting(order, summary.id, journal, operator, observer, starter=starter)
+        undoing = Undoing(summary=summary, setting=setting)
         drivers.append(undoing)
         undoing.perform()
         return undoing
@@ -139,11 +137,11 @@ def _setting(
     operator: Operator,
     observer: Observer,
     *,
-    ahead: Ahead | None = None,
+    starter: Starter,
 ) -> Setting:
     key = installation_key(order.home)
     executor = AnsibleExecutor(
-        runbook=order.runbook, target=order.target, run=run, operator=operator.name, ahead=ahead
+        runbook=order.runbook, target=order.target, run=run, operator=operator.name, starter=starter
     )
     return Setting(
         runbook=order.runbook,

@@ -11,14 +11,14 @@ from runbook.executor.ansible import AnsibleExecutor
 from runbook.model.definition import Param
 from runbook.model.event import Mode
 from runbook.settings import Settings
-from runbook.spec.library import load
 from runbook.spec.listing import summaries, symptoms_in
+from runbook.spec.loading import load
 from runbook.views import output
 from runbook.views.driving import target_for
 from runbook.views.given import parse_settings
 from runbook.views.keyboard import Keyboard, find_keyboard
 from runbook.views.output import tell
-from runbook.views.running import ansible_ahead, operator_name
+from runbook.views.running import ansible_started, operator_name
 from runbook.views.triage import Triage, triage_document, triage_lines, verdict_of
 from runbook.views.wish import Wish
 
@@ -30,7 +30,7 @@ def start(host: str, symptom: str, wish: Wish, settings: Settings) -> int:
     """
     began = time.monotonic()
     target = target_for(wish.aim, settings)
-    with ansible_ahead(target) as ahead:
+    with ansible_started(target.config) as starter:
         candidates, unsound = _candidates(symptom, settings)
         params = _params(candidates)
         executor = AnsibleExecutor(
@@ -38,7 +38,7 @@ def start(host: str, symptom: str, wish: Wish, settings: Settings) -> int:
             target=replace(target, given=parse_settings(wish.aim.given, params)),
             run="triage",
             operator=operator_name(),
-            ahead=ahead,
+            starter=starter,
         )
         hosts, findings = triage(candidates, executor, host)
     found = Triage(

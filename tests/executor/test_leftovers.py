@@ -58,8 +58,11 @@ def test_a_folder_in_which_ansible_works_on_stays() -> None:
     """The owner is dead, its ansible-playbook is not: the folder is needed, and it is an orphan."""
     with _process(MAKE, "orphaned-run-1"):
         pass
-    pretend = "print('made', flush=True); import time; time.sleep(600)"
-    with _process(pretend, "ansible-playbook", "-e", "@/somewhere/orphaned-run-1/extra.json"):
+    pretend = (
+        "import os, sys, time; os.chdir(sys.argv[1]); print('made', flush=True); time.sleep(600)"
+    )
+    place = base_folder() / "orphaned-run-1" / "project"
+    with _process(pretend, str(place), "-m", "runbook.executor.starter"):
         assert is_at_work("orphaned-run-1")
         assert sweep() == ()
         assert (base_folder() / "orphaned-run-1").is_dir()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runbook.spec.library import load
-from runbook.spec.listing import runbook_files
+from runbook.spec.places import runbook_files
 
 ROOT = Path(__file__).parents[2]
 NAMES = [path.stem for path in runbook_files(ROOT / "runbooks")]

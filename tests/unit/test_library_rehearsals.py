@@ -9,7 +9,7 @@ from runbook.model.verdict import Verdict
 from runbook.rehearsal.cases import Case, Rehearsal
 from runbook.rehearsal.playing import play
 from runbook.rehearsal.reading import SUFFIX, read_rehearsal
-from runbook.spec.listing import runbook_files
+from runbook.spec.places import runbook_files
 
 LIBRARY = Path(__file__).parents[2] / "runbooks"
 REHEARSALS = [

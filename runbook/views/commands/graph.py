@@ -10,7 +10,7 @@ import click
 
 from runbook.errors import RunbookError
 from runbook.model.sketch import SketchedStep
-from runbook.spec.library import load
+from runbook.spec.loading import load
 from runbook.spec.validation import did_you_mean
 from runbook.views import options
 from runbook.views.archive import find_run, journal_to_read

@@ -8,7 +8,7 @@ import click
 
 from runbook.errors import Problem, RunbookError, Severity
 from runbook.spec.library import check
-from runbook.spec.listing import runbook_files
+from runbook.spec.places import runbook_files
 from runbook.views import options, problems
 from runbook.views.configured import settings_for
 from runbook.views.output import wants_colour, write, write_json

@@ -2,7 +2,7 @@
 
 import click
 
-from runbook.spec.library import load
+from runbook.spec.loading import load
 from runbook.views import options
 from runbook.views.configured import settings_for
 from runbook.views.description import describe, document

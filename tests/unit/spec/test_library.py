@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import RunbookError, Severity
-from runbook.spec.library import check, load, roles_path
+from runbook.spec.library import check, load
 from runbook.spec.listing import summaries
+from runbook.spec.places import roles_path
 from tests.unit.spec.writing import CHECK, write
 
 EXAMPLES = Path(__file__).parents[2] / "runbooks"

@@ -68,13 +68,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         os.write(self._descriptor, line.encode("utf-8", "replace"))
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        """Find the plan, and say which process this is, so that an orphan can be found."""
+        """Find the plan, and begin the file of results."""
         folder = Path(playbook._basedir).parent  # noqa: SLF001 -- no public name before 2.20
         self._plan = plan_in(str(folder / PLAN_FILE))
         self._descriptor = os.open(
             folder / "results.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
         )
-        self._tell("process", pid=os.getpid())
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Tell the play's hosts with their params, before any of them is contacted."""
@@ -82,6 +81,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             return
         self._play = play
         manager = play.get_variable_manager()
+        self._templating({}).get_ready(self._plan)
         hosts = manager._inventory.get_hosts(play.hosts)  # noqa: SLF001 -- as Ansible's own callbacks
         if not self._plan.joining:
             return

@@ -1,0 +1,114 @@
+"""Loading a sound runbook by name; one that was read before, and has not changed, is read quickly.
+
+Reading and checking a runbook of a thousand lines takes a few hundred milliseconds of every command.
+So what it came to is kept (`cache_file`), under a name that holds everything that was asked for and
+the state of this code; it is used as long as every file and role it is made of is as it was.
+"""
+
+import hashlib
+import io
+import pickle
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from runbook import cache_file, errors, model
+from runbook.model.definition import AnsibleRole, Fix, Runbook
+from runbook.spec.places import find, locate, roles_path
+
+_ROOTS = (Path(__file__).parent, Path(model.__file__ or "").parent)
+
+
+def load(name_or_path: str, search_path: Sequence[Path]) -> Runbook:
+    """Return a sound, linked runbook, as `library.load` does, and raise what it raises."""
+    path = locate(name_or_path, search_path)
+    folders = tuple(dict.fromkeys([path.parent, *search_path]))
+    name = _name(path, folders)
+    kept = _kept(cache_file.read(name))
+    if kept is not None and _state(kept.runbook, folders) == kept.state:
+        return kept.runbook
+    from runbook.spec import library  # noqa: PLC0415 -- what reads and checks takes long to import
+
+    runbook = library.load(name_or_path, search_path)
+    state = _state(runbook, folders)
+    if state is not None:
+        cache_file.write(name, pickle.dumps((state, runbook), pickle.HIGHEST_PROTOCOL))
+    return runbook
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Kept:
+    state: Mapping[str, str]
+    runbook: Runbook
+
+
+def _name(path: Path, folders: Sequence[Path]) -> str:
+    """Return the name of what is kept: another one for another question, or another code."""
+    asked = repr((sys.version, _code(), str(path), tuple(map(str, folders)), str(Path.cwd())))
+    return f"runbook-{hashlib.sha256(asked.encode()).hexdigest()[:32]}"
+
+
+@cache
+def _code() -> tuple[tuple[str, int, int], ...]:
+    """Return the state of the modules that read and check, and of those that hold what is read."""
+    files = [
+        Path(errors.__file__),
+        *(file for root in _ROOTS for file in root.rglob("*.[pj][ys]*")),
+    ]
+    stats = ((str(file), file.stat()) for file in sorted(files))
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+
+
+def _state(runbook: Runbook, folders: Sequence[Path]) -> Mapping[str, str] | None:
+    """Return the state of all that a runbook is made of; None where some of it is gone."""
+    state: dict[str, str] = {}
+    called = runbook.sources[1:]
+    try:
+        for source in runbook.sources:
+            state[source] = hashlib.sha256(Path(source).read_bytes()).hexdigest()
+    except OSError:
+        return None
+    for source in called:
+        state[f"call of {source}"] = str(find(Path(source).stem, folders))
+    for role in _roles(runbook):
+        places = [folder for folder in roles_path(folders) if (folder / role).is_dir()]
+        state[f"role {role}"] = str(places)
+    return state
+
+
+def _roles(runbook: Runbook) -> Iterator[str]:
+    for step in runbook.steps.values():
+        if isinstance(step, Fix):
+            for action in (step.action, step.undo):
+                if isinstance(action, AnsibleRole):
+                    yield action.name
+
+
+def _kept(content: bytes | None) -> _Kept | None:
+    if content is None:
+        return None
+    try:
+        state, runbook = _Unpickler(io.BytesIO(content)).load()
+    except Exception:  # noqa: BLE001 -- whatever it is, it is not what was kept
+        return None
+    if not isinstance(state, dict) or not isinstance(runbook, Runbook):
+        return None
+    return _Kept(state=state, runbook=runbook)
+
+
+class _Unpickler(pickle.Unpickler):
+    """Knows the records of the model and nothing else, so that it can only ever hold data."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return a record's class; raise UnpicklingError for anything else."""
+        known = module.startswith("runbook.model.") or (module, name) == (
+            "runbook.errors",
+            "Location",
+        )
+        found = super().find_class(module, name) if known and "." not in name else None
+        if not isinstance(found, type) or found.__module__ != module:
+            raise pickle.UnpicklingError(f"{module}.{name} is not a record of the model")
+        return found
