@@ -15,16 +15,18 @@ Traps of ansible-runner 2.4 this file is shaped by:
 import os
 import secrets
 import shutil
+import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from runbook.errors import RunbookError
 from runbook.executor.compile import PLAYBOOK_FILE
-from runbook.executor.workspace import OUTPUT_PIPE, PLUGIN_FOLDERS, Workspace
+from runbook.executor.workspace import OUTPUT_PIPE, PID_FILE, PLUGIN_FOLDERS, Workspace
 
 GRACE_S = 3.0
 """How long it may take to end before it is killed."""
@@ -136,6 +138,7 @@ class Starter:
         self._closed_at = time.monotonic()
         os.close(self._requests)
         while self.is_running():
+            self._ask_to_end()
             self._thread.join(WAIT_S)
         self._output.close()
         self.workspace.remove()
@@ -171,6 +174,10 @@ class Starter:
         config.command = _redirected(command, folder / OUTPUT_PIPE)
         _restore(config.env)
         runner.run()
+
+    def _ask_to_end(self) -> None:
+        with suppress(OSError, ValueError):  # It has not begun to say who it is, or has gone.
+            os.kill(int((self.workspace.folder / PID_FILE).read_text()), signal.SIGTERM)
 
     def _has_to_die(self) -> bool:
         return self._closed_at is not None and time.monotonic() - self._closed_at > GRACE_S

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 from runbook.executor.workspace import ARGUMENTS_FILE, ENDED_FILE, OUTPUT_PIPE, PID_FILE
@@ -41,6 +42,8 @@ def main() -> None:
     (fifo,) = sys.argv[1:]
     # Opened at once, and waiting for nobody: who started us may be gone by the time we have it all.
     requests = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.signal(signal.SIGTERM, _on_end)
+    Path(fifo).with_name(PID_FILE).write_text(str(os.getpid()))
     _import_all()
     children: dict[int, Path] = {}
     for folder in _folders(requests, children):
@@ -102,7 +105,8 @@ def _be_ansible(folder: Path) -> NoReturn:
     code = 1
     try:
         signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
         os.setsid()
         # What was registered so far takes away what is for all children.
         atexit._clear()  # noqa: SLF001 -- no public name
@@ -119,6 +123,12 @@ def _be_ansible(folder: Path) -> NoReturn:
     except BaseException:  # noqa: BLE001 -- a child must never go on as its parent
         traceback.print_exc()
     _leave(code)
+
+
+def _on_end(_number: int, _frame: FrameType | None) -> None:
+    """End in the midst of the imports: whoever started us has no need of us any more."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _leave(0)
 
 
 def _is_wanted(folder: Path) -> bool:
