@@ -36,13 +36,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=needing)
         items[:] = [item for item in items if item not in needing]
     for item in items:
-        if item.get_closest_marker("lab"):
-            item.add_marker(pytest.mark.xdist_group("lab"))
-        elif _shares_with_its_module(item):
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+        assert isinstance(item, pytest.Function)
+        shared = _shared_by(item)
+        if shared is not None:
+            item.add_marker(pytest.mark.xdist_group(shared))
 
 
-def _shares_with_its_module(item: pytest.Item) -> bool:
-    assert isinstance(item, pytest.Function)
-    fixtures = item._fixtureinfo.name2fixturedefs.values()
-    return any(fixture.scope == "module" for named in fixtures for fixture in named)
+def _shared_by(item: pytest.Function) -> str | None:
+    """Return the name of what a test shares with others: the lab, or its module."""
+    found = item._fixtureinfo.name2fixturedefs
+    scopes = {name: fixtures[-1].scope for name, fixtures in found.items()}
+    if scopes.get("lab") == "session":
+        return "lab"
+    return str(item.path) if "module" in scopes.values() else None

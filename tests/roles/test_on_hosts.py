@@ -1,6 +1,7 @@
 """Roles on hosts of the lab, over ssh: real systemd, journald, supervisor, and users."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.lab
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Give a lab with a backend under systemd, `web1`, and one under supervisor, `web2`."""
-    with Lab.create("roles", tmp_path_factory.mktemp("lab")) as made:
+    with Lab.create(f"test-roles-{os.getpid()}", tmp_path_factory.mktemp("lab")) as made:
         made.up(
             HostPlan(name="web1", site=Site(manager=Manager.SYSTEMD)),
             HostPlan(name="web2", site=Site(manager=Manager.SUPERVISOR)),
