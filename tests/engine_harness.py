@@ -1,11 +1,12 @@
 """Runbooks in few words, and a loop that drives the engine against a scripted world."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from runbook.engine import decide, evolve, start
 from runbook.model.decision import (
     AskOperator,
+    AskStep,
     AwaitFix,
     Decision,
     Done,
@@ -53,6 +54,8 @@ from runbook.model.event import (
     HostJoined,
     Mode,
     Observed,
+    StepAllowed,
+    SteppingSet,
 )
 from runbook.model.observation import Observation, Texts, Verification
 from runbook.model.state import HostState
@@ -339,6 +342,7 @@ class World:
     acts: Callable[[str], tuple[Acted, bool]] = lambda _fix: (Acted.CHANGED, False)
     verifies: Callable[[str], FixResult] = lambda _fix: FixResult.RESOLVED
     answers: Callable[[str], str] = lambda _step: "yes"
+    by_hand: Callable[[str], HostEvent | None] = lambda _step: None
     title: Callable[[str], str] | None = None
 
 
@@ -354,6 +358,7 @@ class Walk:
     world: World
     mode: Mode = Mode.RUN
     host: str = HOST
+    stepping: bool = False
     events: list[HostEvent] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     state: HostState = field(init=False)
@@ -361,6 +366,8 @@ class Walk:
     def __post_init__(self) -> None:
         self.state = start(self.runbook, self.host)
         self.take(HostJoined(host=self.host))
+        if self.stepping:
+            self.take(SteppingSet(host=self.host, on=True, by="ann"))
 
     def take(self, event: HostEvent) -> None:
         """Write an event down and take it in."""
@@ -394,6 +401,10 @@ class Walk:
                 return (self._looked((step,)),)
             case AskOperator(step=step):
                 return (answered(step, self.world.answers(step), self.host),)
+            case AskStep(step=step):
+                said = self.world.by_hand(step)
+                said = said or StepAllowed(host=self.host, step=step, by="ann")
+                return (replace(said, host=self.host),)
             case _:
                 return self._fixes(decision)
 

@@ -5,9 +5,11 @@ from random import Random
 from hypothesis import strategies as st
 
 from runbook.model.definition import Branch, CheckResult, Fix, FixResult, Runbook, Step
-from runbook.model.event import Acted
+from runbook.model.event import Acted, HostEvent, StepJumped, SteppingSet, StepSkipped
 from runbook.model.observation import Observation
+from runbook.model.targets import outcomes
 from tests.engine_harness import (
+    HOST,
     World,
     ask,
     book,
@@ -15,6 +17,7 @@ from tests.engine_harness import (
     cases,
     check,
     collect,
+    declined,
     fix,
     manual,
     seen,
@@ -118,7 +121,7 @@ def worlds(runbook: Runbook) -> st.SearchStrategy[World]:
 
 def world_of(runbook: Runbook, chance: Random) -> World:
     """Return a world that answers by chance."""
-    mishaps = {"interrupted": MOST_MISHAPS, "expired": MOST_MISHAPS}
+    mishaps = {"interrupted": MOST_MISHAPS, "expired": MOST_MISHAPS, "jumped": MOST_MISHAPS}
 
     def happens(mishap: str) -> bool:
         if mishaps[mishap] == 0 or not chance.choice([False, False, True]):
@@ -131,7 +134,24 @@ def world_of(runbook: Runbook, chance: Random) -> World:
             return Acted.UNKNOWN, True
         return chance.choice(list(Acted)), False
 
+    def by_hand(step: str) -> HostEvent | None:
+        """Let the step be done, or skip it, jump, or run the rest."""
+        if happens("jumped"):
+            to = chance.choice(list(runbook.steps))
+            return StepJumped(host=HOST, step=step, to=to, by="ann")
+        match chance.choice(["do", "do", "do", "skip", "rest"]):
+            case "skip" if not isinstance(runbook.steps[step], Fix):
+                result, target = chance.choice(outcomes(runbook.steps[step]))
+                return StepSkipped(host=HOST, step=step, result=result, next=target, by="ann")
+            case "skip":
+                return declined(step)
+            case "rest":
+                return SteppingSet(host=HOST, on=False, by="ann")
+            case _:
+                return None
+
     return World(
+        by_hand=by_hand,
         look=lambda step: _look(runbook, step, chance),
         approves=lambda _fix: chance.choice([True, True, False]),
         expires=lambda _fix: happens("expired"),
@@ -164,8 +184,8 @@ def longest(runbook: Runbook) -> int:
 
     An epoch passes each step at most `max_visits` times and stumbles once; a fix ends an epoch at
     most as often as it may be done. No visit takes more decisions than a fix that is observed for,
-    found a cause for, approved, begun, awaited, looked at and concluded.
+    asked before, found a cause for, approved, begun, awaited, looked at and concluded.
     """
     visits = sum(step.max_visits for step in runbook.steps.values()) + 1
     fixes = sum(step.max_visits for step in runbook.steps.values() if isinstance(step, Fix))
-    return (1 + fixes + 2 * MOST_MISHAPS) * visits * 8
+    return (1 + fixes + 3 * MOST_MISHAPS) * visits * 9

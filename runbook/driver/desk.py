@@ -6,12 +6,33 @@ from dataclasses import dataclass, field
 
 from runbook.driver.approvals import approval_digest, approval_request
 from runbook.driver.experience import Experience
-from runbook.driver.operator import Answer, ApprovalReply, Aside, Operator, Question
+from runbook.driver.operator import (
+    Answer,
+    ApprovalReply,
+    Aside,
+    EndRun,
+    GoOn,
+    Jump,
+    Operator,
+    Question,
+    Skip,
+    StepReply,
+    StepRequest,
+)
 from runbook.engine.cohort import Cohort
 from runbook.executor import HostPreviewed
-from runbook.model.decision import AskOperator, RequestApproval
+from runbook.model.decision import AskOperator, AskStep, RequestApproval
 from runbook.model.definition import Ask, Fix, Manual, Runbook
-from runbook.model.event import Answered, FixApproved, FixDeclined, HostEvent
+from runbook.model.event import (
+    Answered,
+    FixApproved,
+    FixDeclined,
+    HostEvent,
+    StepAllowed,
+    StepJumped,
+    SteppingSet,
+    StepSkipped,
+)
 from runbook.model.state import HostState
 
 
@@ -20,7 +41,7 @@ class Replied:
     """An answer to a ticket, on its way to the driver."""
 
     ticket: str
-    reply: ApprovalReply | Answer
+    reply: ApprovalReply | Answer | StepReply
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,8 +113,7 @@ class Desk:
         self._tickets[ticket] = _Ticket(
             cohort=cohort, expires_at=self.clock() + step.expires.after_s
         )
-        texts = states[cohort.hosts[0]].texts.get(step.id)
-        title = texts.title if texts else step.title
+        title = self._title(step.id, states[cohort.hosts[0]])
         self.operator.answer(
             Question(step=step, hosts=cohort.hosts, title=title),
             lambda reply: self.deliver(Replied(ticket=ticket, reply=reply)),
@@ -107,6 +127,29 @@ class Desk:
     def take_back(self, ticket: str) -> None:
         """Close a ticket without an answer."""
         self._tickets.pop(ticket, None)
+
+    def ask_step(self, ticket: str, cohort: Cohort, states: Mapping[str, HostState]) -> None:
+        """Ask what to do with the step that a cohort stands at."""
+        assert isinstance(cohort.decision, AskStep)  # noqa: S101 -- as the driver promises
+        decision = cohort.decision
+        self._tickets[ticket] = _Ticket(cohort=cohort)
+        state = states[cohort.hosts[0]]
+        seen = {host: states[host].known.get(decision.step) for host in cohort.hosts}
+        self.operator.step(
+            StepRequest(
+                step=self.runbook.steps[decision.step],
+                hosts=cohort.hosts,
+                title=self._title(decision.step, state),
+                looks=tuple(self._title(step, state) for step in decision.looks),
+                result=decision.result,
+                seen={host: one for host, one in seen.items() if one is not None},
+            ),
+            lambda reply: self.deliver(Replied(ticket=ticket, reply=reply)),
+        )
+
+    def _title(self, step: str, state: HostState) -> str:
+        texts = state.texts.get(step)
+        return texts.title if texts is not None else self.runbook.steps[step].title
 
     def take(self, replied: Replied) -> tuple[tuple[str, ...], list[HostEvent]]:
         """Close a ticket; return its hosts and what the answer means. Nothing if it was closed."""
@@ -135,6 +178,11 @@ class Desk:
                 ]
             case AskOperator(step=step), Answer() as answer:
                 return hosts, _answered(hosts, step, answer)
+            case AskStep(step=step), GoOn() | Skip() | Jump() | EndRun() as reply:
+                is_fix = isinstance(self.runbook.steps[step], Fix)
+                return hosts, [
+                    event for host in hosts for event in _stepped(host, step, reply, is_fix=is_fix)
+                ]
         return hosts, []
 
     def expired(self) -> list[tuple[tuple[str, ...], list[HostEvent]]]:
@@ -159,3 +207,21 @@ def _answered(hosts: tuple[str, ...], step: str, answer: Answer) -> list[HostEve
         Answered(host=host, step=step, answer=answer.answer, by=answer.by, note=answer.note)
         for host in hosts
     ]
+
+
+def _stepped(host: str, step: str, reply: StepReply, *, is_fix: bool) -> list[HostEvent]:
+    match reply:
+        case GoOn(by=by, rest=True):
+            return [SteppingSet(host=host, on=False, by=by)]
+        case GoOn(by=by):
+            return [StepAllowed(host=host, step=step, by=by)]
+        case Skip(by=by, reason=reason) if is_fix:
+            return [FixDeclined(host=host, step=step, by=by, reason=reason or "skipped")]
+        case Skip(by=by, result=result, to=target, reason=reason):
+            return [
+                StepSkipped(host=host, step=step, result=result, next=target, by=by, reason=reason)
+            ]
+        case Jump(by=by, to=to, reason=reason):
+            return [StepJumped(host=host, step=step, to=to, by=by, reason=reason)]
+        case EndRun():
+            return []

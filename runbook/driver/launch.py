@@ -45,7 +45,8 @@ class Setting:
     """What a run is driven with.
 
     `closure` computes the closure hash of what it would execute, `clock` gives POSIX seconds,
-    `gather_s` is how long hosts wait for others that need the same answer.
+    `gather_s` is how long hosts wait for others that need the same answer. With `stepping` a run
+    that begins asks before each step; one that is resumed does as it did.
     """
 
     runbook: Runbook
@@ -56,6 +57,7 @@ class Setting:
     closure: Callable[[], str]
     clock: Callable[[], float] = time.time
     gather_s: float = GATHER_S
+    stepping: bool = False
 
 
 def new_run_id(now: float) -> str:
@@ -99,6 +101,7 @@ def _driver(run: str, setting: Setting, started: RunStarted) -> Driver:
         approved_closure=started.closure,
         clock=setting.clock,
         gather_s=setting.gather_s,
+        stepping=setting.stepping,
     )
 
 

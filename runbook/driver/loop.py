@@ -42,6 +42,7 @@ from runbook.executor import (
 from runbook.journal import Journal, MilestoneFilter
 from runbook.model.decision import (
     AskOperator,
+    AskStep,
     AwaitFix,
     Decision,
     Done,
@@ -66,6 +67,7 @@ from runbook.model.event import (
     Observed,
     RunEvent,
     RunFinished,
+    SteppingSet,
 )
 from runbook.model.state import HostState
 from runbook.model.verdict import Verdict, worst
@@ -106,7 +108,10 @@ class InterruptedRunError(Exception):
 
 @dataclass(kw_only=True)
 class Driver:
-    """Drives one run. `clock` gives POSIX seconds; `closure` computes the closure hash anew."""
+    """Drives one run. `clock` gives POSIX seconds; `closure` computes the closure hash anew.
+
+    With `stepping` the operator is asked before each step of the hosts that join.
+    """
 
     run: str
     runbook: Runbook
@@ -119,6 +124,7 @@ class Driver:
     approved_closure: str
     clock: Callable[[], float] = time.time
     gather_s: float = GATHER_S
+    stepping: bool = False
     _inbox: queue.SimpleQueue[Message] = field(default_factory=queue.SimpleQueue)
     _idle: set[str] = field(default_factory=set)
     _unseen: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -170,7 +176,7 @@ class Driver:
 
     def _join(self, pattern: str) -> None:
         first = decide(self.runbook, start(self.runbook, ""), self.mode)
-        steps = first.steps if isinstance(first, Observe) else ()
+        steps = first.steps if isinstance(first, Observe) and not self.stepping else ()
         request = ObserveRequest(
             id=self._flights.name(), pattern=pattern, joining=True, steps=steps
         )
@@ -208,6 +214,9 @@ class Driver:
                 for host in resolved.hosts
             )
         )
+        if self.stepping:
+            by = self.operator.name
+            self._tell(*(SteppingSet(host=host, on=True, by=by) for host in resolved.hosts))
 
     def take_up(self, states: Mapping[str, HostState], orphans: Mapping[str, str]) -> None:
         """Go on from these states; `orphans` names the last invocation of each host's fixes."""
@@ -341,6 +350,8 @@ class Driver:
                 self._start_fix(decision, hosts)
             case RequestApproval() as decision:
                 self._request_approval(cohort, decision.fix)
+            case AskStep():
+                self._desk.ask_step(self._flights.name(), cohort, self.states)
             case AskOperator():
                 self._desk.ask_question(self._flights.name(), cohort, self.states)
 
@@ -518,6 +529,8 @@ class Driver:
         hosts, events = self._desk.take(replied)
         if self._stopping is None:
             self._tell(*events)
+            if hosts and isinstance(replied.reply, EndRun):
+                self._on_stop(Stop(reason=replied.reply.why))
         self._idle.update(hosts)
 
     def _on_wish(self, wished: Wished) -> None:
@@ -539,9 +552,8 @@ class Driver:
                     *(LookAgain(host=host, step=self._position(host), by=by) for host in hosts)
                 )
                 self._idle.update(hosts)
-            case EndRun(by=by, reason=reason):
+            case EndRun(why=why):
                 self._desk.take_back(wished.ticket)
-                why = f"ended by {by}" + (f": {reason}" if reason else "")
                 self._on_stop(Stop(reason=why))
 
     def _on_stop(self, stop: Stop) -> None:

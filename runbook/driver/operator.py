@@ -6,7 +6,7 @@ from typing import Protocol
 
 from runbook.driver.experience import Experience
 from runbook.executor import HostPreviewed
-from runbook.model.definition import Ask, Cause, Fix, Manual, Probe
+from runbook.model.definition import Ask, Cause, Fix, Manual, Probe, Step, Target
 from runbook.model.observation import Observation
 from runbook.model.state import HostState
 
@@ -46,6 +46,11 @@ class EndRun:
 
     by: str
     reason: str = ""
+
+    @property
+    def why(self) -> str:
+        """Why the run stops, in words."""
+        return f"ended by {self.by}" + (f": {self.reason}" if self.reason else "")
 
 
 Aside = Note | OwnCheck | Recheck | EndRun
@@ -104,6 +109,55 @@ class Answer:
     note: str = ""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepRequest:
+    """The step that some hosts' walks stand at, of a run that asks before each.
+
+    `looks` are the titles of what would be looked at then, in one go. `result` is the step's where
+    it is known already ("" where it is not), `seen` what was seen of it on each host.
+    """
+
+    step: Step
+    hosts: tuple[str, ...]
+    title: str
+    looks: tuple[str, ...] = ()
+    result: str = ""
+    seen: Mapping[str, Observation] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GoOn:
+    """Let the step be done; with `rest`, all that follow as well."""
+
+    by: str
+    rest: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Skip:
+    """Go on from the step as if it had come to `result`, which leads to `to`.
+
+    A fix is declined, whatever is said here.
+    """
+
+    by: str
+    result: str
+    to: Target
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Jump:
+    """Begin anew at another step."""
+
+    by: str
+    to: str
+    reason: str = ""
+
+
+StepReply = GoOn | Skip | Jump | EndRun
+
+
 class Operator(Protocol):
     """Asked by the driver, which goes on meanwhile; replies may come from any thread, or never."""
 
@@ -120,6 +174,9 @@ class Operator(Protocol):
 
     def answer(self, question: Question, reply: Callable[[Answer], None]) -> None:
         """Ask a question of the runbook; its `expires` branch is taken where no reply comes."""
+
+    def step(self, request: StepRequest, reply: Callable[[StepReply], None]) -> None:
+        """Ask what to do with the next step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +202,14 @@ class ApprovingOperator:
     def answer(self, question: Question, reply: Callable[[Answer], None]) -> None:
         """Leave the question to its expiry."""
 
+    def step(
+        self,
+        request: StepRequest,  # noqa: ARG002 -- whatever it is
+        reply: Callable[[StepReply], None],
+    ) -> None:
+        """Let this step be done, and all others."""
+        reply(GoOn(by=self.name, rest=True))
+
 
 @dataclass(frozen=True, kw_only=True)
 class AbsentOperator:
@@ -169,3 +234,11 @@ class AbsentOperator:
 
     def answer(self, question: Question, reply: Callable[[Answer], None]) -> None:
         """Leave the question to its expiry."""
+
+    def step(
+        self,
+        request: StepRequest,  # noqa: ARG002 -- whatever it is
+        reply: Callable[[StepReply], None],
+    ) -> None:
+        """Stop: whoever wanted to be asked before each step is not there."""
+        reply(EndRun(by=self.name, reason="there is no terminal to ask at before each step"))

@@ -4,7 +4,7 @@ from runbook.engine.evidence import is_blind
 from runbook.model.definition import Manual, Runbook
 from runbook.model.event import Acted, HostFinished
 from runbook.model.state import HostState, Visit
-from runbook.model.verdict import Verdict
+from runbook.model.verdict import Verdict, exit_code
 
 
 def finish(
@@ -14,13 +14,17 @@ def finish(
 
     Where nothing could be looked at the verdict is `unknown`, whatever the path says: a checklist
     walks an unreachable host to its last line. `healthy` is said more precisely: `resolved` after
-    somebody acted, else `self_recovered` where a fault was seen. `reason` says why the walk ends
+    somebody acted, else `self_recovered` where a fault was seen. A good verdict that a skipped step
+    leads to is `unknown`, too. `reason` says why the walk ends
     here; without one the last step's reason does.
     """
     blind = _nothing_seen(runbook, state)
     if blind is not None:
         reasons = [said for said in (reason, blind.reason) if said]
         return _finished(state, Verdict.UNKNOWN, "; ".join(reasons) or None)
+    if state.path and state.path[-1].by_hand and exit_code(verdict) == 0:
+        why = f"{state.path[-1].reason}, so nobody saw that it is"
+        return _finished(state, Verdict.UNKNOWN, f"{why} {verdict.value}")
     if verdict is Verdict.HEALTHY:
         if _somebody_acted(runbook, state):
             verdict = Verdict.RESOLVED

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from runbook.engine.graph import graph_of
 from runbook.model.decision import (
     AskOperator,
+    AskStep,
     AwaitFix,
     Decision,
     Done,
@@ -25,6 +26,7 @@ _KINDS = (
     Record,
     Observe,
     WatchCheck,
+    AskStep,
     AskOperator,
     RequestApproval,
     StartFix,
@@ -32,6 +34,9 @@ _KINDS = (
     VerifyFix,
     Done,
 )
+
+
+_OfStep = RequestApproval | StartFix | AwaitFix | VerifyFix | AskOperator | AskStep | WatchCheck
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,17 +75,17 @@ def _key(decision: Decision, state: HostState) -> tuple[object, ...]:
 
 
 def _texts(
-    decision: RequestApproval | StartFix | AwaitFix | VerifyFix | AskOperator | WatchCheck,
+    decision: _OfStep,
     state: HostState,
 ) -> Texts | None:
     return state.texts.get(_step(decision))
 
 
 def _step(
-    decision: RequestApproval | StartFix | AwaitFix | VerifyFix | AskOperator | WatchCheck,
+    decision: _OfStep,
 ) -> str:
     match decision:
-        case AskOperator() | WatchCheck():
+        case AskOperator() | AskStep() | WatchCheck():
             return decision.step
         case _:
             return decision.fix

@@ -8,6 +8,7 @@ from runbook.engine.graph import graph_of
 from runbook.engine.lookahead import lookahead
 from runbook.model.decision import (
     AskOperator,
+    AskStep,
     AwaitFix,
     Decision,
     Done,
@@ -65,6 +66,9 @@ def decide(runbook: Runbook, state: HostState, mode: Mode) -> Decision:
     if spent is not None:
         return Record(event=finish(runbook, state, Verdict.ESCALATED, spent))
     passed = _result(step, state)
+    if _is_to_be_asked(step, state, mode):
+        looks = lookahead(runbook, state) if passed is None else ()
+        return AskStep(step=step.id, looks=looks, result=passed[0] if passed else "")
     if passed is not None:
         return _conclude(state, step, *passed)
     looks = lookahead(runbook, state)
@@ -85,6 +89,15 @@ def _do(runbook: Runbook, step: Step, state: HostState, mode: Mode) -> Decision:
         case Fix():
             return _approach(runbook, step, state, mode)
     assert_never(step)
+
+
+def _is_to_be_asked(step: Step, state: HostState, mode: Mode) -> bool:
+    """Say whether a person is to let this step be done.
+
+    One who said yes or no to a fix has; a diagnosis ends at a fix, with nothing done.
+    """
+    ends = isinstance(step, Fix) and mode is Mode.DIAGNOSE
+    return state.stepping and not state.allowed and state.fix.phase is FixPhase.NONE and not ends
 
 
 def _spent(step: Step, state: HostState) -> str | None:

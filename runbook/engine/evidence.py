@@ -6,12 +6,12 @@ from runbook.model.state import HostState, Visit
 
 
 def is_blind(runbook: Runbook, visit: Visit) -> bool:
-    """Say whether a step was passed without anybody being able to tell.
+    """Say whether a step was passed without anybody being able to tell, or having looked.
 
     A choice that a person made is an answer, even where its id is "unknown".
     """
-    return visit.result == CheckResult.UNKNOWN.value and not isinstance(
-        runbook.steps[visit.step], Ask
+    return visit.by_hand or (
+        visit.result == CheckResult.UNKNOWN.value and not isinstance(runbook.steps[visit.step], Ask)
     )
 
 

@@ -3,19 +3,25 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from runbook.engine.graph import graph_of
-from runbook.errors import RunbookError
+from runbook.engine.by_hand import step_by_hand
+from runbook.engine.moving import (
+    NO_FIX,
+    arrive,
+    close_path,
+    expect_target,
+    find,
+    go,
+    out_of_place,
+)
 from runbook.model.definition import (
     Ask,
     Check,
     CheckResult,
-    End,
     Fix,
     FixResult,
     Goto,
     Manual,
     Runbook,
-    Target,
     Watch,
 )
 from runbook.model.event import (
@@ -37,16 +43,18 @@ from runbook.model.event import (
     LookAgain,
     Observed,
     RunEvent,
+    StepAllowed,
     StepConcluded,
+    StepJumped,
+    SteppingSet,
+    StepSkipped,
     UndoEvent,
 )
-from runbook.model.observation import Observation
 from runbook.model.state import (
     Approval,
     FixPhase,
     FixProgress,
     FixRecord,
-    FoundCause,
     HostState,
     Refusal,
     Visit,
@@ -54,13 +62,12 @@ from runbook.model.state import (
 from runbook.model.verdict import Verdict
 
 _NOT_BEGUN = frozenset({FixPhase.NONE, FixPhase.APPROVED})
-_NO_FIX = FixProgress()
 
 
 def start(runbook: Runbook, host: str) -> HostState:
     """Return the state of a host at the start of its walk."""
     blank = HostState(host=host, position=None, origin=runbook.start)
-    return _arrive(runbook, blank, runbook.start)
+    return arrive(runbook, blank, runbook.start)
 
 
 def replay(runbook: Runbook, events: Iterable[Event]) -> Mapping[str, HostState]:
@@ -76,7 +83,7 @@ def replay(runbook: Runbook, events: Iterable[Event]) -> Mapping[str, HostState]
         if isinstance(event, HostJoined) and event.host not in states:
             states[event.host] = start(runbook, event.host)
         if event.host not in states:
-            raise _out_of_place(event, "the host has not joined")
+            raise out_of_place(event, "the host has not joined")
         states[event.host] = evolve(runbook, states[event.host], event)
     return states
 
@@ -95,6 +102,8 @@ def evolve(runbook: Runbook, state: HostState, event: HostEvent) -> HostState:
             return replace(state, verdict=event.verdict, reason=event.reason)
         case FixApproved() | FixDeclined() | Answered() | EvidenceExpired() | LookAgain():
             return _hear(runbook, state, event)
+        case SteppingSet() | StepAllowed() | StepSkipped() | StepJumped():
+            return step_by_hand(runbook, state, event)
         case Observed():
             return replace(
                 state,
@@ -103,7 +112,7 @@ def evolve(runbook: Runbook, state: HostState, event: HostEvent) -> HostState:
             )
         case CauseFound():
             _expect(state, event, _NOT_BEGUN | {FixPhase.DECLINED})
-            return _find(state, event.cause, event.step, event.evidence)
+            return find(state, event.cause, event.step, event.evidence)
         case StepConcluded():
             return _pass_step(runbook, state, event)
         case FixIntended() | FixEnded() | FixVerified():
@@ -151,22 +160,30 @@ def _hear(
                 known={},
                 visits={},
                 expiries=state.expiries + 1 if isinstance(event, EvidenceExpired) else 0,
+                retraced=_passed_by_leave(state) | {event.step},
             )
-            return _arrive(runbook, fresh, state.origin)
+            return arrive(runbook, fresh, state.origin)
         case _:
             return state
 
 
+def _passed_by_leave(state: HostState) -> frozenset[str]:
+    """Return the steps of this epoch that the walk passed by what was seen or said there."""
+    return frozenset(
+        visit.step for visit in state.path if visit.epoch == state.epoch and not visit.by_hand
+    )
+
+
 def _pass_step(runbook: Runbook, state: HostState, event: StepConcluded) -> HostState:
     _expect(state, event, {FixPhase.NONE})
-    _expect_target(runbook, event)
+    expect_target(runbook, event)
     if event.cause is not None:
-        state = _find(state, event.cause, event.step, event.evidence)
+        state = find(state, event.cause, event.step, event.evidence)
     known = state.known
     step = runbook.steps[event.step]
     match step:
         case Fix():
-            raise _out_of_place(event, "it is a fix")
+            raise out_of_place(event, "it is a fix")
         case Manual() if event.result == "done":
             # A person changed the host by hand: as after a fix, nothing seen before counts.
             known = {}
@@ -186,7 +203,7 @@ def _pass_step(runbook: Runbook, state: HostState, event: StepConcluded) -> Host
         fault_seen=state.fault_seen
         or (isinstance(step, Check | Watch) and event.result == CheckResult.FAILED.value),
     )
-    return _go(runbook, state, event.step, event.next, event.evidence)
+    return go(runbook, state, event.step, event.next, event.evidence)
 
 
 def _advance_fix(
@@ -197,9 +214,9 @@ def _advance_fix(
             _expect(state, event, _NOT_BEGUN)
             fix = runbook.steps[event.step]
             if not isinstance(fix, Fix):
-                raise _out_of_place(event, "it is no fix")
+                raise out_of_place(event, "it is no fix")
             if fix.destructive and state.fix.phase is not FixPhase.APPROVED:
-                raise _out_of_place(event, "nobody approved it")
+                raise out_of_place(event, "nobody approved it")
             record = FixRecord(
                 step=event.step,
                 attempt=event.attempt,
@@ -226,14 +243,14 @@ def _advance_fix(
 
 def _pass_fix(runbook: Runbook, state: HostState, event: FixConcluded) -> HostState:
     _expect(state, event, {FixPhase.DECLINED, FixPhase.ENDED, FixPhase.VERIFIED})
-    _expect_target(runbook, event)
+    expect_target(runbook, event)
     ended, verified = state.fix.ended, state.fix.verified
     visit = Visit(
         step=event.step, result=event.result.value, epoch=state.epoch, reason=event.reason
     )
-    state = replace(state, path=(*state.path, visit), fix=_NO_FIX)
+    state = replace(state, path=(*state.path, visit), fix=NO_FIX)
     if ended is None:
-        return _go(runbook, state, event.step, event.next)
+        return go(runbook, state, event.step, event.next)
     record = replace(
         state.fixes[-1],
         result=event.result.value,
@@ -243,11 +260,11 @@ def _pass_fix(runbook: Runbook, state: HostState, event: FixConcluded) -> HostSt
     )
     state = replace(state, fixes=(*state.fixes[:-1], record))
     if ended.acted is Acted.WITHHELD:
-        return _go(runbook, state, event.step, event.next)
+        return go(runbook, state, event.step, event.next)
     attempts = state.attempts
     if not (ended.interrupted and ended.acted is Acted.UNKNOWN):
         attempts = {**attempts, event.step: attempts.get(event.step, 0) + 1}
-    state = _close_path(state, event.step, event.next)
+    state = close_path(state, event.step, event.next)
     state = replace(
         state,
         epoch=state.epoch + 1,
@@ -258,79 +275,12 @@ def _pass_fix(runbook: Runbook, state: HostState, event: FixConcluded) -> HostSt
         approval=None,
         refusals=(),
         expiries=0,
+        retraced=frozenset(),
     )
     if isinstance(event.next, Goto):
         state = replace(state, origin=event.next.step)
-        return _arrive(runbook, state, event.next.step)
+        return arrive(runbook, state, event.next.step)
     return state
-
-
-def _go(
-    runbook: Runbook,
-    state: HostState,
-    step: str,
-    target: Target,
-    evidence: Observation | None = None,
-) -> HostState:
-    """Leave a step for a target."""
-    if isinstance(target, Goto):
-        return _arrive(runbook, state, target.step)
-    return _close_path(state, step, target, evidence)
-
-
-def _close_path(
-    state: HostState, step: str, target: Target, evidence: Observation | None = None
-) -> HostState:
-    """Take the verdict of an end, and the cause it names."""
-    if not isinstance(target, End):
-        return state
-    if target.cause is not None:
-        state = _find(state, target.cause, step, evidence)
-    return replace(state, position=None, closing=target.verdict)
-
-
-def _arrive(runbook: Runbook, state: HostState, step: str) -> HostState:
-    """Come to a step; one that was passed in this epoch is looked at, or asked about, anew."""
-    count = state.visits.get(step, 0) + 1
-    known, answers = state.known, state.answers
-    if count > 1:
-        stale = graph_of(runbook).users(step) | {step}
-        known = {other: seen for other, seen in known.items() if other not in stale}
-        answers = {other: answer for other, answer in answers.items() if other != step}
-    state = replace(
-        state,
-        position=step,
-        visits={**state.visits, step: count},
-        known=known,
-        answers=answers,
-        fix=_NO_FIX,
-    )
-    return _recall(state, step) if isinstance(runbook.steps[step], Fix) else state
-
-
-def _recall(state: HostState, fix: str) -> HostState:
-    """Let a yes or a no to this fix stand if the walk found what it found then.
-
-    A yes to another fix outlives only a no that stands: any other way there has become another.
-    """
-    walked = state.walked
-    for refusal in state.refusals:
-        if (refusal.step, refusal.walked) == (fix, walked):
-            progress = FixProgress(phase=FixPhase.DECLINED, refusal=refusal.event)
-            return replace(state, fix=progress)
-    approval = state.approval
-    if approval is not None and (approval.step, approval.walked) == (fix, walked):
-        progress = FixProgress(phase=FixPhase.APPROVED, approval=approval.event)
-        return replace(state, fix=progress)
-    return replace(state, approval=None)
-
-
-def _find(state: HostState, cause: str, step: str, evidence: Observation | None) -> HostState:
-    """Conclude a cause, once in an epoch."""
-    if any(found.cause == cause and found.epoch == state.epoch for found in state.causes):
-        return state
-    found = FoundCause(cause=cause, step=step, epoch=state.epoch, evidence=evidence)
-    return replace(state, causes=(*state.causes, found), fault_seen=True)
 
 
 def _expect(
@@ -339,26 +289,9 @@ def _expect(
     phases: Iterable[FixPhase],
 ) -> None:
     if state.verdict is not None:
-        raise _out_of_place(event, "the host has its verdict")
+        raise out_of_place(event, "the host has its verdict")
     if state.position != event.step:
         stands = "is at its end" if state.position is None else f'stands at "{state.position}"'
-        raise _out_of_place(event, f"the walk {stands}")
+        raise out_of_place(event, f"the walk {stands}")
     if state.fix.phase not in phases:
-        raise _out_of_place(event, f"the fix there is {state.fix.phase.value}")
-
-
-def _expect_target(runbook: Runbook, event: StepConcluded | FixConcluded) -> None:
-    if isinstance(event.next, Goto) and event.next.step not in runbook.steps:
-        raise _out_of_place(event, f'there is no step "{event.next.step}"')
-
-
-def _out_of_place(event: HostEvent, reason: str) -> RunbookError:
-    name = type(event).__name__
-    step = getattr(event, "step", None)
-    of = f' of "{step}"' if step is not None else ""
-    return RunbookError.of(
-        "event-out-of-place",
-        f'host "{event.host}": the event {name}{of} does not follow from those before it: {reason}',
-        context="The events are of another runbook, or one was changed since, or this is a defect.",
-        hint="Nothing was done. Start a new run.",
-    )
+        raise out_of_place(event, f"the fix there is {state.fix.phase.value}")

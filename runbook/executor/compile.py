@@ -71,7 +71,7 @@ def observation_play(
     times a second, while `linear`, which waits for results only, is as free with a single task.
 
     Probes come first and together; what they bring is judged in the same task where no Ansible
-    task is wanted as a check, else after those tasks.
+    task is wanted as a check, else after those tasks. Where nothing is wanted, texts are rendered.
     """
     tasks: list[Task] = []
     for phase in phases(plan.steps.values()):
@@ -82,7 +82,9 @@ def observation_play(
             ]
         else:
             tasks.append(_look_task(phase, plan_path, first=not tasks))
-    if len(tasks) > 1:
+    if not tasks:
+        tasks.append(_ours("runbook_observe", plan_path, phase="judge"))
+    elif len(tasks) > 1:
         tasks.append(
             {
                 **_ours("runbook_observe", plan_path, phase="judge"),

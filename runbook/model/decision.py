@@ -61,6 +61,19 @@ class AskOperator:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AskStep:
+    """Ask a person whether to go on with the step the walk stands at.
+
+    `looks` are the steps that would be looked at then, in one go; `result` is the step's own where
+    it is known already, "" where it is not.
+    """
+
+    step: str
+    looks: tuple[str, ...] = ()
+    result: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WatchCheck:
     """Repeat a watch step's check through its period."""
 
@@ -80,6 +93,7 @@ Decision = (
     | AwaitFix
     | VerifyFix
     | AskOperator
+    | AskStep
     | WatchCheck
     | Done
 )

@@ -216,6 +216,47 @@ class Answered:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SteppingSet:
+    """From here on a person is asked before each step of this host's walk, or no longer."""
+
+    host: str
+    on: bool
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepAllowed:
+    """Somebody let a step be done, of a walk that asks before each."""
+
+    host: str
+    step: str
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepSkipped:
+    """Somebody had the walk go on as if a step had come to `result`; nothing was seen of it."""
+
+    host: str
+    step: str
+    result: str
+    next: Goto | End
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepJumped:
+    """Somebody had the walk leave `step` and begin anew at `to`: what was seen counts no more."""
+
+    host: str
+    step: str
+    to: str
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class UndoIntended:
     """Written and synced before the undo of a fix starts, after the run itself is over."""
 
@@ -294,7 +335,10 @@ class RunFinished:
     verdict: Verdict
 
 
-HostEvent = (
+ByHand = SteppingSet | StepAllowed | StepSkipped | StepJumped
+"""What a person does with a walk that asks before each step."""
+
+WalkEvent = (
     HostJoined
     | Observed
     | StepConcluded
@@ -310,6 +354,7 @@ HostEvent = (
     | Answered
     | HostFinished
 )
+HostEvent = WalkEvent | ByHand
 AsideEvent = Noted | OwnLook
 """What an operator did beside deciding; nothing depends on it."""
 
@@ -326,6 +371,7 @@ __all__ = [
     "Acted",
     "Answered",
     "AsideEvent",
+    "ByHand",
     "CauseFound",
     "Event",
     "EvidenceExpired",
@@ -349,8 +395,13 @@ __all__ = [
     "RunInterrupted",
     "RunResumed",
     "RunStarted",
+    "StepAllowed",
     "StepConcluded",
+    "StepJumped",
+    "StepSkipped",
+    "SteppingSet",
     "UndoEnded",
     "UndoEvent",
     "UndoIntended",
+    "WalkEvent",
 ]

@@ -14,13 +14,15 @@ from runbook.model.verdict import Verdict
 class Visit:
     """One step passed, with its result, in an epoch (0 is before any fix).
 
-    `reason` is why: of an observation, a fix's conclusion, a refusal.
+    `reason` is why: of an observation, a fix's conclusion, a refusal. `by_hand` says that a person
+    had the walk go on from there: nobody looked, and `result` is what they said instead.
     """
 
     step: str
     result: str
     epoch: int
     reason: str | None = None
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +100,9 @@ class HostState:
     steps passed in the whole run. `visits` counts arrivals at each step in this epoch; `attempts`
     counts concluded tries of each fix in the run, interrupted ones left out. `answers` are those of
     people to `ask` and `manual` steps. `expiries` counts how often evidence grew old since somebody
-    last answered or a fix acted. `fault_seen` says that a check or watch failed, or a cause
+    last answered or a fix acted. While `stepping`, a person is asked before each step: `allowed` says
+    that they said yes to the one at the position, `retraced` are those they said yes to before what
+    was seen there grew old. `fault_seen` says that a check or watch failed, or a cause
     was found, on the path. `closing` is the verdict the path reached, `verdict` the one declared
     finished.
     """
@@ -122,6 +126,9 @@ class HostState:
     approval: Approval | None = None
     refusals: tuple[Refusal, ...] = ()
     expiries: int = 0
+    stepping: bool = False
+    allowed: bool = False
+    retraced: frozenset[str] = frozenset()
     fault_seen: bool = False
     closing: Verdict | None = None
     verdict: Verdict | None = None

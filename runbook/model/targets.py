@@ -6,8 +6,10 @@ from runbook.model.definition import (
     Ask,
     Branch,
     Check,
+    CheckResult,
     Collect,
     Fix,
+    FixResult,
     Manual,
     Step,
     Target,
@@ -16,16 +18,29 @@ from runbook.model.definition import (
 
 
 def targets(step: Step) -> tuple[Target, ...]:
-    """Return every target of a step in the order of its definition, repetitions included."""
+    """Return every target of a step in a fixed order, repetitions included."""
+    return tuple(target for _, target in outcomes(step))
+
+
+def outcomes(step: Step) -> tuple[tuple[str, Target], ...]:
+    """Return each result of a step, in the words of events, with where it leads."""
     match step:
-        case Check() | Watch() | Fix():
-            return tuple(step.next.values())
+        case Check() | Watch():
+            return tuple((result.value, step.next[result]) for result in CheckResult)
+        case Fix():
+            return tuple((result.value, step.next[result]) for result in FixResult)
         case Branch():
-            return (*(case.next for case in step.cases), step.otherwise, step.unknown)
+            cases = ((f"case {number}", case.next) for number, case in enumerate(step.cases, 1))
+            return (*cases, ("otherwise", step.otherwise), ("unknown", step.unknown))
         case Ask():
-            return (*(choice.next for choice in step.choices), step.expires.next)
+            choices = ((choice.id, choice.next) for choice in step.choices)
+            return (*choices, ("expired", step.expires.next))
         case Manual():
-            return (step.done, step.not_done, step.expires.next)
+            return (
+                ("done", step.done),
+                ("not_done", step.not_done),
+                ("expired", step.expires.next),
+            )
         case Collect():
-            return (step.next,)
+            return (("passed", step.next),)
     assert_never(step)

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 from runbook.driver.launch import Setting, begin_run, drive
 from runbook.driver.observer import Silent
-from runbook.driver.operator import Answer, ApprovalReply, ApprovalRequest, Question
+from runbook.driver.operator import (
+    Answer,
+    ApprovalReply,
+    ApprovalRequest,
+    GoOn,
+    Question,
+    StepReply,
+    StepRequest,
+)
 from runbook.executor.scripted import ScriptedExecutor, ScriptedHost
 from runbook.journal.memory import MemoryJournal
 from runbook.model.definition import Branch, Check, CheckResult, Collect, Runbook, Watch
@@ -110,3 +118,11 @@ class _Prompter:
         """Give the answer of the case, or let the question's time be up at once."""
         answer = self.case.answers.get(question.step.id, "expired")
         reply(Answer(answer=answer, by=self.name))
+
+    def step(
+        self,
+        request: StepRequest,  # noqa: ARG002 -- whatever it is
+        reply: Callable[[StepReply], None],
+    ) -> None:
+        """Let everything be done: a rehearsal is not walked step by step."""
+        reply(GoOn(by=self.name, rest=True))

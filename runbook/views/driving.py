@@ -49,6 +49,7 @@ def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal
             pattern=host,
             target=replace(target, given=parse_settings(wish.aim.given, runbook.params)),
             home=settings.home,
+            stepping=wish.step,
         )
         with _view(runbook, wish) as view:
             result = carry_out(order, starter, journal, _operator(runbook, wish, view), view)

@@ -24,6 +24,7 @@ __all__ = [
     "manner",
     "no_colour",
     "output",
+    "step",
     "target",
     "verbose",
     "yes",
@@ -165,6 +166,15 @@ def yes(command: _Command) -> _Command:
     """Add `--yes`."""
     return click.option(
         "--yes", is_flag=True, help="Approve every fix beforehand; nothing is asked."
+    )(command)
+
+
+def step(command: _Command) -> _Command:
+    """Add `--step`."""
+    return click.option(
+        "--step",
+        is_flag=True,
+        help="Ask before each step, looks too: go on, skip it, jump to another, run the rest, stop.",
     )(command)
 
 

@@ -10,13 +10,22 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
-from runbook.driver.operator import Answer, ApprovalReply, ApprovalRequest, Question
+from runbook.driver.operator import (
+    Answer,
+    ApprovalReply,
+    ApprovalRequest,
+    EndRun,
+    Question,
+    StepReply,
+    StepRequest,
+)
 from runbook.model.definition import Ask, Goto, Manual, Runbook
 from runbook.views.console import View
 from runbook.views.deciding import Deciding
 from runbook.views.dialogue import Dialogue
 from runbook.views.keyboard import Keyboard
 from runbook.views.safe_text import printable, printable_lines
+from runbook.views.stepping import Stepping
 from runbook.views.words import VERDICTS, say_duration, say_hosts
 
 
@@ -40,6 +49,7 @@ class TerminalOperator:
 
     def __post_init__(self) -> None:
         self._dialogue = Dialogue(console=self.console, keyboard=self.keyboard)
+        self._stepping = Stepping(name=self.name, runbook=self.runbook, dialogue=self._dialogue)
         self._deciding = Deciding(name=self.name, runbook=self.runbook, dialogue=self._dialogue)
 
     def approve(self, request: ApprovalRequest, reply: Callable[[ApprovalReply], None]) -> None:
@@ -50,6 +60,19 @@ class TerminalOperator:
         """Put a question of the runbook, for as long as it allows."""
         until = time.monotonic() + question.step.expires.after_s
         self._queue(lambda: self._answer(question, reply, until))
+
+    def step(self, request: StepRequest, reply: Callable[[StepReply], None]) -> None:
+        """Ask what to do with the next step."""
+        self._queue(lambda: self._step(request, reply))
+
+    def _step(self, request: StepRequest, reply: Callable[[StepReply], None]) -> None:
+        answer: StepReply = EndRun(by=self.name, reason="the question could not be put")
+        try:
+            answer = self._stepping.ask(request)
+        except OSError:
+            answer = EndRun(by=self.name, reason="the terminal is gone")
+        finally:  # Whatever happens, the run must not wait for ever.
+            reply(answer)
 
     def _queue(self, prompt: Callable[[], None]) -> None:
         self._waiting.put(prompt)

@@ -13,6 +13,7 @@ from runbook.model.definition import CheckResult, End, FixResult, Goto, Json
 from runbook.model.event import (
     Acted,
     Answered,
+    ByHand,
     CauseFound,
     EvidenceExpired,
     FixApproved,
@@ -21,7 +22,6 @@ from runbook.model.event import (
     FixEnded,
     FixIntended,
     FixVerified,
-    HostEvent,
     HostFinished,
     HostJoined,
     LookAgain,
@@ -32,9 +32,14 @@ from runbook.model.event import (
     RunInterrupted,
     RunResumed,
     RunStarted,
+    StepAllowed,
     StepConcluded,
+    StepJumped,
+    SteppingSet,
+    StepSkipped,
     UndoEnded,
     UndoIntended,
+    WalkEvent,
 )
 from runbook.model.observation import Observation, Texts
 from runbook.model.sketch import SketchedStep
@@ -104,6 +109,18 @@ class _Story:
             step, seen = self.last_failed() or (step, None)
         self.causes.setdefault(cause, (step, at, seen))
 
+    def leave_by_hand(self, step: str, result: str, to: Goto | End, at: float, why: str) -> None:
+        self.path.append(
+            Passed(
+                step=step,
+                title=self.title(step),
+                result=result,
+                at=at,
+                next=to,
+                reason=why or None,
+            )
+        )
+
     def last_failed(self) -> tuple[str, Observation] | None:
         """Return the last step of the epoch whose look failed, with what was seen."""
         for passed in reversed(self.path[self.epoch_at :]):
@@ -158,11 +175,16 @@ class _Teller:
                 host, text = entry.event.host, _hear_look(entry.event)
             case UndoIntended() | UndoEnded():
                 host, text = entry.event.host, _hear_undo(entry.event)
+            case SteppingSet() | StepAllowed() | StepSkipped() | StepJumped():
+                host = entry.event.host
+                text = _hear_by_hand(self._story(host), entry.event, entry.at)
             case _:
                 host = entry.event.host
-                story = self.hosts.setdefault(host, _Story(host=host, written=self.step_titles))
-                text = _hear_host(story, entry.event, entry.at)
+                text = _hear_host(self._story(host), entry.event, entry.at)
         self.moments.append(Moment(at=entry.at, who=entry.who, host=host, text=text))
+
+    def _story(self, host: str) -> _Story:
+        return self.hosts.setdefault(host, _Story(host=host, written=self.step_titles))
 
     def _hear_run(self, event: RunStarted | RunInterrupted | RunResumed | RunFinished) -> str:
         match event:
@@ -199,7 +221,7 @@ def _hear_undo(event: UndoIntended | UndoEnded) -> str:
     return _with(f"{event.step}: {done}", event.reason)
 
 
-def _hear_host(story: _Story, event: HostEvent, at: float) -> str:
+def _hear_host(story: _Story, event: WalkEvent, at: float) -> str:
     """Add an event to a host's story; return its line of the timeline."""
     match event:
         case FixIntended() | FixEnded() | FixVerified() | FixConcluded():
@@ -232,6 +254,22 @@ def _hear_again(event: EvidenceExpired | LookAgain) -> str:
     if isinstance(event, LookAgain):
         return f"{event.by}, asked about {event.step}, wants it looked at again"
     return f"evidence for {event.step} was {event.age_s:.0f} s old: looking again"
+
+
+def _hear_by_hand(story: _Story, event: ByHand, at: float) -> str:
+    match event:
+        case SteppingSet(on=on, by=by):
+            return f"asked before each step, by {by}" if on else f"{by} lets the rest run"
+        case StepAllowed():
+            return f"{event.step} let be done by {event.by}"
+        case StepSkipped():
+            story.leave_by_hand(event.step, "skipped", event.next, at, event.reason)
+            text = f"{event.step} skipped by {event.by} as {event.result}, {led_to(event.next)}"
+        case StepJumped():
+            story.leave_by_hand(event.step, "jumped", Goto(step=event.to), at, event.reason)
+            story.epoch_at = len(story.path)
+            text = f"{event.by} jumped from {event.step} to {event.to}"
+    return _with(text, event.reason)
 
 
 def _seen_by(story: _Story, event: CauseFound) -> str:

@@ -41,13 +41,17 @@ from runbook.views.paths import sketched, titles_of
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
-    """What a person asks for: this runbook, on these hosts, in this way."""
+    """What a person asks for: this runbook, on these hosts, in this way.
+
+    With `stepping` they are asked before each step.
+    """
 
     runbook: Runbook
     mode: Mode
     pattern: str
     target: Target
     home: Path
+    stepping: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,6 +156,7 @@ def _setting(
         closure=lambda: closure_of(
             order.runbook, order.target.roles, order.target.inventories, order.target.given, key
         ),
+        stepping=order.stepping,
     )
 
 

@@ -33,6 +33,9 @@ from runbook.model.event import (
     HostFinished,
     LookAgain,
     StepConcluded,
+    StepJumped,
+    SteppingSet,
+    StepSkipped,
 )
 from runbook.model.observation import Observation
 from runbook.model.state import HostState, Visit
@@ -195,6 +198,8 @@ def tell(runbook: Runbook, event: HostEvent, state: HostState) -> Told | None:
             )
         case HostFinished(verdict=verdict, reason=reason):
             return Told(mark=Mark.END, title=VERDICTS[verdict], seen=printable(reason or ""))
+        case StepSkipped() | StepJumped() | SteppingSet():
+            return _tell_by_hand(runbook, event, state)
         case FixConcluded(result=FixResult.DECLINED):
             return None  # Who declined, and why, has been told.
         case FixApproved() | FixDeclined() | FixIntended() | FixEnded() | FixConcluded():
@@ -214,6 +219,30 @@ def tell(runbook: Runbook, event: HostEvent, state: HostState) -> Told | None:
             return None
 
 
+def _tell_by_hand(
+    runbook: Runbook, event: StepSkipped | StepJumped | SteppingSet, state: HostState
+) -> Told:
+    by = printable(event.by)
+    match event:
+        case SteppingSet(on=on):
+            what = (
+                "asked before each step" if on else "the rest runs without asking before each step"
+            )
+            return Told(mark=Mark.NOTE, title=what, result="" if on else by)
+        case StepSkipped():
+            result = f"skipped by {by} as {_result(runbook.steps.get(event.step), event.result)}"
+        case StepJumped():
+            result = f"left by {by} for “{title_of(runbook, state, event.to)}”"
+    title = title_of(runbook, state, event.step)
+    return Told(
+        mark=Mark.NOTE,
+        title=title,
+        step=event.step,
+        result=result,
+        seen=printable(event.reason),
+    )
+
+
 def tell_visits(runbook: Runbook, state: HostState, *, since: int = 0) -> list[Told]:
     """Say what a host has behind it since an epoch, as far as its state alone knows."""
     return [_tell_visit(runbook, visit, state) for visit in state.path if visit.epoch >= since]
@@ -224,6 +253,8 @@ def _tell_visit(runbook: Runbook, visit: Visit, state: HostState) -> Told:
     seen = state.known.get(visit.step) if visit.epoch == state.epoch else None
     if isinstance(step, Fix):
         mark, result = Mark.FIX, FIX_RESULTS.get(visit.result, visit.result)
+    elif visit.by_hand:
+        mark, result = Mark.NOTE, printable(visit.reason or visit.result)
     else:
         mark, result = _mark(step, visit.result), _result(step, visit.result)
     said = say_observation(seen, visit.step) if _is_judged(step) and seen is not None else ""

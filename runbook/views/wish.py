@@ -14,3 +14,4 @@ class Wish:
     aim: Aim
     output: Output
     yes: bool = False
+    step: bool = False

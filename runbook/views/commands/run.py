@@ -20,14 +20,15 @@ from runbook.views.wish import Wish
 @click.argument("name", metavar="NAME", shell_complete=options.complete_runbooks)
 @options.host
 @options.yes
+@options.step
 @options.target
 @options.output
 def run_command(
     name: str,
     host: str | None,
-    yes: bool,
     target: options.Aim,
     output: options.Output,
+    **given: bool,
 ) -> int:
     r"""Diagnose, confirm, fix, verify.
 
@@ -35,21 +36,28 @@ def run_command(
     with the evidence and what Ansible predicts; without a terminal they are declined unless --yes
     is given. Every step is written to the journal.
 
+    With --step a person decides before each step: what would be looked at together is said first,
+    a skipped step counts as unseen, and a fix that was jumped to is asked about and verified like
+    any other.
+
     \b
     Examples:
       runbook run fix-502 --host prod
       runbook run fix-502 --host 'prod:!web3' -i inventory/ --set backend_port=8000
+      runbook run fix-502 --host web1 --step
     """
-    return _start(name, host, Wish(mode=Mode.RUN, aim=target, output=output, yes=yes))
+    wish = Wish(mode=Mode.RUN, aim=target, output=output, **given)
+    return _start(name, host, wish)
 
 
 @click.command("diagnose")
 @click.argument("name", metavar="NAME", shell_complete=options.complete_runbooks)
 @options.host
+@options.step
 @options.target
 @options.output
 def diagnose_command(
-    name: str, host: str | None, target: options.Aim, output: options.Output
+    name: str, host: str | None, step: bool, target: options.Aim, output: options.Output
 ) -> int:
     r"""Walk a runbook read-only: say what is wrong and what would be done.
 
@@ -60,7 +68,8 @@ def diagnose_command(
     Example:
       runbook diagnose fix-502 --host web1
     """
-    return _start(name, host, Wish(mode=Mode.DIAGNOSE, aim=target, output=output))
+    wish = Wish(mode=Mode.DIAGNOSE, aim=target, output=output, step=step)
+    return _start(name, host, wish)
 
 
 @click.command("resume")
@@ -159,9 +168,29 @@ def no_host(command: str) -> RunbookError:
 def _start(name: str, host: str | None, wish: Wish) -> int:
     if not host:
         raise no_host(f"runbook {wish.mode} {name}")
+    if wish.step:
+        _refuse_unless_asked(wish)
     from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- see above
     from runbook.views import driving  # noqa: PLC0415
 
     settings = settings_for(wish.aim.flags)
     with closing(open_journal(settings.journal)) as journal:
         return driving.start(name, host, wish, settings, journal)
+
+
+def _refuse_unless_asked(wish: Wish) -> None:
+    """Raise RunbookError where nobody could be asked before each step."""
+    if wish.yes:
+        raise RunbookError.of(
+            "step-without-questions",
+            "--step asks before each step, and --yes has nothing asked",
+            hint="leave one of them out",
+        )
+    from runbook.views.keyboard import find_keyboard  # noqa: PLC0415 -- for this case only
+
+    if find_keyboard() is None:
+        raise RunbookError.of(
+            "step-without-terminal",
+            "--step asks before each step, and there is no terminal to ask at",
+            hint=f"call it from a terminal, or `runbook {wish.mode}` without --step",
+        )

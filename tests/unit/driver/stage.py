@@ -10,8 +10,11 @@ from runbook.driver.operator import (
     Answer,
     ApprovalReply,
     ApprovalRequest,
+    GoOn,
     Operator,
     Question,
+    StepReply,
+    StepRequest,
 )
 from runbook.executor import (
     Deliver,
@@ -75,6 +78,8 @@ class Person:
     wants_previews: bool = False
     asked: list[ApprovalRequest] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
+    does: Callable[[StepRequest], StepReply] = lambda _: GoOn(by="ann")
+    steps: list[StepRequest] = field(default_factory=list)
 
     def approve(self, request: ApprovalRequest, reply: Callable[[ApprovalReply], None]) -> None:
         """Answer at once, or never."""
@@ -89,6 +94,11 @@ class Person:
         chosen = self.chooses(question)
         if chosen is not None:
             reply(Answer(answer=chosen, by=self.name))
+
+    def step(self, request: StepRequest, reply: Callable[[StepReply], None]) -> None:
+        """Answer at once."""
+        self.steps.append(request)
+        reply(self.does(request))
 
 
 @dataclass(kw_only=True)
@@ -156,6 +166,7 @@ class Stage:
     mode: Mode = Mode.RUN
     run: str = RUN
     gather_s: float = 60.0
+    stepping: bool = False
     now: float = 0.0
     closure: str = CLOSURE
     on_event: Callable[[Event], None] = lambda _: None
@@ -177,6 +188,7 @@ class Stage:
             closure=lambda: self.closure,
             clock=lambda: self.now,
             gather_s=self.gather_s,
+            stepping=self.stepping,
         )
 
     def begin(self) -> Driver:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from runbook.driver import loop
+from runbook.engine import walking
 from runbook.engine.decide import decide
 from runbook.executor import Deliver, HostObserved, ObserveRequest, Report, Request
 from runbook.executor.scripted import ScriptedHost, ScriptedInvocation
@@ -31,7 +32,7 @@ def test_each_host_is_decided_on_a_bounded_number_of_times(
         decided[state.host] += 1
         return decide(runbook, state, mode)
 
-    monkeypatch.setattr(loop, "decide", counting)
+    monkeypatch.setattr(walking, "decide", counting)
     hosts: dict[str, ScriptedHost] = {f"web{n}": host() for n in range(MANY)}
     stage = Stage(runbook=ONE_FIX, hosts=hosts)
 

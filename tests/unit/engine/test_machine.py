@@ -22,7 +22,12 @@ from runbook.model.event import (
     Mode,
     RunInterrupted,
     RunResumed,
+    StepAllowed,
+    StepJumped,
+    SteppingSet,
+    StepSkipped,
 )
+from runbook.model.targets import outcomes
 from runbook.model.verdict import Verdict
 from tests.engine_harness import Walk, World, answered, approved, declined, ended
 from tests.strategies import CHOICES, longest, runbooks, world_of
@@ -80,10 +85,22 @@ class Run(RuleBasedStateMachine):
             approved(step, host),
             declined(step, host),
             EvidenceExpired(host=host, step=step, age_s=61.0),
+            SteppingSet(host=host, on=data.draw(st.booleans()), by="ann"),
+            StepAllowed(host=host, step=step, by="ann"),
+            StepJumped(host=host, step=step, to=self.runbook.start, by="ann"),
+            *self._skips(host, step),
             LookAgain(host=host, step=step, by="ann"),
             *(answered(step, choice, host) for choice in CHOICES),
         ]
         self.take(data.draw(st.sampled_from(said)))
+
+    def _skips(self, host: str, step: str) -> list[StepSkipped]:
+        """Return each way to skip a step, none for a fix."""
+        found = self.runbook.steps[step]
+        return [
+            StepSkipped(host=host, step=step, result=result, next=target, by="ann")
+            for result, target in (() if isinstance(found, Fix) else outcomes(found))
+        ]
 
     @rule(host=hosts)
     def leave_waiting(self, host: str) -> None:

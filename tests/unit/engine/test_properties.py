@@ -36,6 +36,8 @@ from runbook.model.event import (
     HostFinished,
     Mode,
     StepConcluded,
+    StepJumped,
+    StepSkipped,
 )
 from runbook.model.state import HostState
 from runbook.model.verdict import Verdict
@@ -53,7 +55,8 @@ thorough = settings(
 def walks(draw: st.DrawFn, mode: Mode = Mode.RUN) -> Walk:
     """Draw a walk that has come to its end; one that does not come to one fails the test."""
     runbook = draw(runbooks())
-    walk = Walk(runbook=runbook, world=draw(worlds(runbook)), mode=mode)
+    stepping = draw(st.booleans())
+    walk = Walk(runbook=runbook, world=draw(worlds(runbook)), mode=mode, stepping=stepping)
     walk.run(limit=longest(runbook))
     return walk
 
@@ -158,7 +161,9 @@ def test_no_destructive_fix_begins_without_its_yes(walk: Walk) -> None:
                 yes = None
             case EvidenceExpired():
                 walked = []
-            case StepConcluded():
+            case StepJumped():
+                walked = [(later.step, "jumped")]
+            case StepConcluded() | StepSkipped():
                 walked.append((later.step, later.result))
             case FixConcluded():
                 walked.append((later.step, later.result.value))
