@@ -52,7 +52,7 @@ from runbook.model.decision import (
     VerifyFix,
     WatchCheck,
 )
-from runbook.model.definition import CheckResult, Runbook
+from runbook.model.definition import CheckResult, FixResult, Runbook
 from runbook.model.event import (
     Acted,
     AsideEvent,
@@ -502,13 +502,16 @@ class Driver:
     def _on_verified(self, report: HostVerified) -> None:
         if not self._is_owed(report.request, report.host):
             return
-        self._tell(
-            FixVerified(
-                host=report.host,
-                step=self._position(report.host),
-                verification=report.verification,
+        given_up = self._stopping is not None and self._stopping.now
+        if not (given_up and report.verification.result is FixResult.UNKNOWN):
+            # What we cut off ourselves says nothing of the fix: resumed, the host is looked at again.
+            self._tell(
+                FixVerified(
+                    host=report.host,
+                    step=self._position(report.host),
+                    verification=report.verification,
+                )
             )
-        )
         self._settle(report.request, report.host)
 
     def _on_flight(self, report: HostPreviewed | InvocationEnded) -> None:

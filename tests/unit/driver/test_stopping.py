@@ -8,8 +8,9 @@ import pytest
 from runbook.driver.launch import drive
 from runbook.driver.loop import InterruptedRunError, Stop
 from runbook.errors import RunbookError
-from runbook.executor import Deliver, HostActed, Report, Request
+from runbook.executor import Deliver, HostActed, HostVerified, Report, Request
 from runbook.executor.scripted import ScriptedFix, ScriptedInvocation
+from runbook.model.definition import FixResult
 from runbook.model.event import (
     Acted,
     CauseFound,
@@ -24,6 +25,7 @@ from runbook.model.event import (
     RunStarted,
     StepConcluded,
 )
+from runbook.model.observation import Verification
 from runbook.model.verdict import Verdict
 from tests.unit.driver.stage import FAULTY, ONE_FIX, RUN, Cancellable, Person, Stage, host
 
@@ -118,6 +120,44 @@ def test_a_fix_given_up_before_it_began_ends_no_walk() -> None:
     stage.executor, stage.hosts = None, {"web1": host()}
     stage.script = Cancellable(hosts=stage.hosts)
     assert stage.resume() is Verdict.RESOLVED
+
+
+@dataclass(kw_only=True)
+class CutOff(Cancellable):
+    """Is stopped at once while it looks again after a fix, so that it can tell nothing."""
+
+    stage: Stage | None = None
+
+    def start(self, request: Request, deliver: Deliver) -> ScriptedInvocation:
+        """Begin, and return at once."""
+
+        def told(report: Report) -> None:
+            if isinstance(report, HostVerified):
+                assert self.stage is not None
+                assert self.stage.driver is not None
+                self.stage.driver.stop(Stop(reason="enough", now=True))
+                nothing = Verification(result=FixResult.UNKNOWN, reason="it was stopped")
+                report = replace(report, verification=nothing)
+            deliver(report)
+
+        return super().start(request, told)
+
+
+def test_a_look_after_a_fix_that_was_cut_off_is_done_again() -> None:
+    """It is no result of the fix: resumed, the host is looked at, and the fix not repeated."""
+    hosts = {"web1": host()}
+    executor = CutOff(hosts=hosts)
+    stage = Stage(runbook=ONE_FIX, hosts=hosts, executor=executor)
+    executor.stage = stage
+
+    with pytest.raises(InterruptedRunError, match="enough"):
+        stage.play()
+
+    assert stage.verdicts == {"web1": None}
+    assert not stage.of(FixVerified)
+    stage.executor = None
+    assert stage.resume() is Verdict.RESOLVED
+    assert len(stage.of(FixIntended)) == len(stage.of(FixEnded)) == 1
 
 
 def test_a_fix_that_was_given_up_is_asked_about_again() -> None:
