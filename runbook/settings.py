@@ -32,6 +32,7 @@ KEYS: Mapping[str, str] = {
     "inventory": "Inventories as for `ansible-playbook -i`, used where no -i is given.",
     "forks": f"How many hosts are worked on at once, 1 to {MAX_FORKS}.",
     "ansible_config": "Ansible's configuration file.",
+    "policy": "File that says what may be done without asking, and within which limits.",
 }
 """What may stand in a settings file, and in the environment as `RUNBOOK_` and upper case."""
 
@@ -53,6 +54,7 @@ class Settings:
     inventories: tuple[str, ...]
     forks: int
     ansible_config: Path | None
+    policy: Path | None
     origins: Mapping[str, str]
     notes: tuple[Problem, ...] = ()
 
@@ -120,6 +122,7 @@ class _Reading:
             inventories=self._inventories(config),
             forks=self._forks(),
             ansible_config=config,
+            policy=self._policy(),
             origins=self.origins,
             notes=tuple(self.notes),
         )
@@ -212,6 +215,16 @@ class _Reading:
                 return path
         self.origins["ansible_config"] = _BUILT_IN
         return None
+
+    def _policy(self) -> Path | None:
+        given = self._given("policy")
+        if given is None:
+            self.origins["policy"] = _BUILT_IN
+            return None
+        path = self._path("policy", *given)
+        if not path.is_file():
+            raise self._wrong("policy", f"there is no file {path}")
+        return path
 
     def _inventories(self, config: Path | None) -> tuple[str, ...]:
         given = self._given("inventory")

@@ -48,6 +48,7 @@ def approval_request(
         cause=runbook.causes.get(fix.cause) if fix.cause else None,
         states={host: states[host] for host in hosts},
         evidence={host: seen for host, seen in evidence.items() if seen is not None},
+        run=states,
         previews=dict(previews),
         experience=experience,
         aside=aside,

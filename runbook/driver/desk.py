@@ -165,14 +165,14 @@ class Desk:
                         step=fix,
                         by=reply.by,
                         digest=waiting.digests[host],
-                        reason=reply.reason,
+                        reason=reply.reasons.get(host, reply.reason),
                     )
                     if host in reply.approved
                     else FixDeclined(
                         host=host,
                         step=fix,
                         by=reply.by,
-                        reason=reply.declined_because or reply.reason,
+                        reason=reply.reasons.get(host, reply.declined_because or reply.reason),
                     )
                     for host in hosts
                 ]

@@ -61,9 +61,10 @@ class ApprovalRequest:
     """May this fix be done on these hosts; with everything a person needs to say.
 
     `title` and `impact` are as rendered for these hosts, `evidence` is what found the cause on each
-    of them, `previews` what Ansible predicts (empty where nobody would look at it), `experience`
-    what earlier runs came to on these hosts (None where nobody asked). `aside` takes, from any
-    thread, what the operator wants before they answer; None where nothing of that can be had.
+    of them, `run` the states of all hosts of the run, `previews` what Ansible predicts (empty where
+    nobody would look at it), `experience` what earlier runs came to on these hosts (None where
+    nobody asked). `aside` takes, from any thread, what the operator wants before they answer; None
+    where nothing of that can be had.
     """
 
     fix: Fix
@@ -73,6 +74,7 @@ class ApprovalRequest:
     cause: Cause | None
     states: Mapping[str, HostState]
     evidence: Mapping[str, Observation]
+    run: Mapping[str, HostState] = field(default_factory=dict)
     previews: Mapping[str, HostPreviewed] = field(default_factory=dict)
     experience: Experience | None = None
     aside: Callable[[Aside], None] | None = None
@@ -82,13 +84,15 @@ class ApprovalRequest:
 class ApprovalReply:
     """The answer: hosts approved; all others of the request are declined.
 
-    `reason` is that of the whole answer; the declined hosts may have one of their own.
+    `reason` is that of the whole answer; the declined hosts may have one of their own, or each its
+    own among `reasons`.
     """
 
     approved: frozenset[str]
     by: str
     reason: str = ""
     declined_because: str = ""
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

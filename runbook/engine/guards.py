@@ -11,7 +11,6 @@ from runbook.model.policy import (
     Flapping,
     Guards,
     PastFix,
-    Ramp,
     Scope,
     Situation,
     Tripped,
@@ -53,12 +52,6 @@ def standing_in_the_way(
     )
 
 
-def wave(ramp: Ramp, number: int) -> int:
-    """Return how many hosts the wave with this number (from 0) takes at most."""
-    grown: int = ramp.factor**number
-    return ramp.first * grown
-
-
 def _blackout(blackouts: Sequence[Blackout], moment: datetime) -> Tripped | None:
     for one in blackouts:
         if contains(one.window, moment):
@@ -74,7 +67,8 @@ def _failures(limit: int | None, run: RunSoFar) -> Tripped | None:
     if limit is None or run.failed < limit:
         return None
     return Tripped(
-        guard="failures", figure=f"{run.failed} fixes of this run did not help; {limit} are enough"
+        guard="failures",
+        figure=f"fixes of this run that did not help: {run.failed}; stop at {limit}",
     )
 
 
@@ -166,8 +160,8 @@ def _budget(
     said = whom.get(budget.scope, "in all")
     return Tripped(
         guard="budget",
-        figure=f"{len(times)} fixes {said} within {_span(budget.within_s)}; "
-        f"{budget.fixes} are allowed",
+        figure=f"fixes {said} within {_span(budget.within_s)}: {len(times)}; "
+        f"at most {budget.fixes}",
         until=times[-budget.fixes] + budget.within_s,
     )
 

@@ -93,12 +93,12 @@ class RunFilter:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MilestoneFilter:
-    """Which milestones of a runbook to look back at; None means any.
+    """Which milestones to look back at; None means any.
 
     `since` is POSIX seconds, inclusive; `limit` counts entries, the newest ones.
     """
 
-    runbook: str
+    runbook: str | None = None
     hosts: Collection[str] | None = None
     since: float | None = None
     limit: int | None = 2000

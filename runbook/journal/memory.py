@@ -128,7 +128,7 @@ class MemoryJournal:
             found = [
                 mark
                 for mark in reversed(self._milestones)
-                if self._runs[mark.run].summary.runbook == which.runbook
+                if which.runbook in (None, self._runs[mark.run].summary.runbook)
                 and (hosts is None or mark.host in hosts)
                 and (which.since is None or mark.at >= which.since)
             ]

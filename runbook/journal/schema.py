@@ -101,6 +101,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE INDEX milestones_by_host ON milestones (runbook, host, at)",
         "CREATE INDEX milestones_by_time ON milestones (runbook, at)",
+        "CREATE INDEX milestones_of_all ON milestones (at)",
         # Quotes inside a string are escaped, so the text finds types and nothing a host printed.
         """
         INSERT INTO milestones (runbook, host, at, run, seq)

@@ -149,12 +149,18 @@ class SqliteJournal:
             "at >= ?": which.since,
         }
         asked = {text: value for text, value in conditions.items() if value is not None}
-        index = "milestones_by_time" if hosts is None else "milestones_by_host"
+        index = (
+            "milestones_of_all"
+            if which.runbook is None
+            else "milestones_by_time"
+            if hosts is None
+            else "milestones_by_host"
+        )
         with self._reading() as connection:
             rows = connection.execute(
                 "SELECT e.run, e.seq, e.at, e.who, e.event, e.hash, p.hash"  # noqa: S608
                 " FROM (SELECT rowid AS place, at, run, seq FROM milestones"
-                f" INDEXED BY {index} WHERE {' AND '.join(asked)}"
+                f" INDEXED BY {index} WHERE {' AND '.join(asked) or 'TRUE'}"
                 " ORDER BY at DESC, rowid DESC LIMIT ?) m"
                 " JOIN entries e ON e.run = m.run AND e.seq = m.seq"
                 " LEFT JOIN entries p ON p.run = m.run AND p.seq = m.seq - 1"

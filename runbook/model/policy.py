@@ -61,7 +61,7 @@ class Situation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
-    """Applies where all that it names fits; what it leaves empty fits everything.
+    """Holds where all that it names fits; what it leaves empty fits everything.
 
     Names are patterns of the shell (`restart_*`). `people` is how many different persons have to
     say yes where the answer is `ask`.
@@ -99,18 +99,6 @@ class Budget:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ramp:
-    """How many hosts of a run get a fix at once: `first`, then `factor` times as many, and so on.
-
-    Each wave begins `pause_s` seconds after the one before it was verified.
-    """
-
-    first: int = 1
-    factor: int = 2
-    pause_s: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Flapping:
     """A host whose same cause came back `times` times within `within_s` is flapping.
 
@@ -137,14 +125,13 @@ class Guards:
     `cooldown_s` is the least time between two fixes of one step on one host. `failures` fixes
     without success stop the fixes of a run. `healthy_share` is the least share (0 to 1) of a run's
     hosts that must not be in need of a fix or in the midst of one; `shared_cause` the share of a
-    run's hosts with one and the same cause from which on it is taken to lie elsewhere. Shares and
-    the ramp count only where a run has at least `crowd` hosts.
+    run's hosts with one and the same cause from which on it is taken to lie elsewhere. Shares count only
+    where a run has at least `crowd` hosts.
     """
 
     budgets: tuple[Budget, ...] = ()
     cooldown_s: float | None = None
     failures: int | None = None
-    ramp: Ramp | None = None
     healthy_share: float | None = None
     shared_cause: float | None = None
     flapping: Flapping | None = None

@@ -17,7 +17,6 @@ from runbook.model.policy import (
     Guards,
     Permission,
     Policy,
-    Ramp,
     Rule,
     Scope,
     Situation,
@@ -142,7 +141,6 @@ class _Reading:
         )
 
     def _guards(self, raw: Mapping[str, Any]) -> Guards:
-        ramp = raw.get("ramp")
         flapping = raw.get("flapping")
         return Guards(
             budgets=tuple(
@@ -155,13 +153,6 @@ class _Reading:
             ),
             cooldown_s=_seconds(raw["cooldown"]) if "cooldown" in raw else None,
             failures=raw.get("failures"),
-            ramp=None
-            if ramp is None
-            else Ramp(
-                first=int(ramp.get("first", 1)),
-                factor=int(ramp.get("factor", 2)),
-                pause_s=_seconds(ramp["pause"]) if "pause" in ramp else 0.0,
-            ),
             healthy_share=raw.get("healthy_share"),
             shared_cause=raw.get("shared_cause"),
             flapping=None

@@ -11,6 +11,8 @@ from runbook.errors import RunbookError
 from runbook.executor.target import Target
 from runbook.journal import Journal, RunSummary
 from runbook.model.definition import Runbook
+from runbook.model.event import Mode
+from runbook.model.policy import Source
 from runbook.model.verdict import EXIT_INTERRUPTED, exit_code
 from runbook.settings import Settings
 from runbook.spec.loading import load
@@ -52,7 +54,8 @@ def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal
             stepping=wish.step,
         )
         with _view(runbook, wish) as view:
-            result = carry_out(order, starter, journal, _operator(runbook, wish, view), view)
+            operator = _policed(_operator(runbook, wish, view), runbook, wish, settings, journal)
+            result = carry_out(order, starter, journal, operator, view)
     return _say(result, order, journal, wish)
 
 
@@ -64,7 +67,9 @@ def resume(stopped: RunSummary, wish: Wish, settings: Settings, journal: Journal
         # Its runbook may be gone or unsound by now: closing the run is left.
         raise RunbookError(*error.problems, stopped_here(stopped.id)) from error
     with _view(order.runbook, wish) as view:
-        result = go_on(order, stopped, journal, _operator(order.runbook, wish, view), view)
+        operator = _operator(order.runbook, wish, view)
+        operator = _policed(operator, order.runbook, wish, settings, journal)
+        result = go_on(order, stopped, journal, operator, view)
     return _say(result, order, journal, wish)
 
 
@@ -136,6 +141,26 @@ def _operator(runbook: Runbook, wish: Wish, view: View) -> Operator:
         console=console_on(sys.stderr, colour=wish.output.colour),
         view=view,
         keyboard=keyboard,
+    )
+
+
+def _policed(
+    operator: Operator, runbook: Runbook, wish: Wish, settings: Settings, journal: Journal
+) -> Operator:
+    """Have the policy asked first, where there is one; raise RunbookError for an unsound one."""
+    if settings.policy is None or wish.mode is Mode.DIAGNOSE:
+        return operator
+    from runbook.driver.policing import PolicedOperator  # noqa: PLC0415 -- where there is one
+    from runbook.spec.policy_file import load_policy  # noqa: PLC0415
+
+    return PolicedOperator(
+        operator=operator,
+        policy=load_policy(settings.policy),
+        runbook=runbook,
+        journal=journal,
+        source=Source.PERSON,
+        attended=not wish.yes,
+        clock=time.time,
     )
 
 

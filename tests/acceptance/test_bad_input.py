@@ -341,3 +341,20 @@ def test_a_journal_that_fails_in_mid_fix_ends_the_run_and_loses_nothing(
     assert resumed.code == 0, resumed.stderr
     assert resumed.document["hosts"]["alive"]["verdict"] == "resolved"
     assert (tmp_path / "alive.counter").read_text() == "x"
+
+
+def test_a_policy_wins_over_yes(program: Program, tmp_path: Path) -> None:
+    """What the policy denies is declined, exit code 3, by rule; an unsound policy stops everything."""
+    path = tmp_path / "policy.yml"
+    path.write_text("policy: here\nrules: [{rule: not today, answer: deny, when: {host: ali*}}]")
+    policed = replace(program, environment={"RUNBOOK_POLICY": str(path)})
+
+    done = policed(*RUN)
+
+    assert done.code == 3, done.stderr
+    assert done.document["hosts"]["alive"]["verdict"] == "declined"
+    assert "policy here: rule “not today”" in done.stderr
+    assert untouched(tmp_path)
+
+    path.write_text("policy: here\nrules: [{rule: not today, answer: perhaps}]")
+    refused(policed(*RUN), "wrong-value", "policy.yml:2:35", "one of auto, ask, deny")

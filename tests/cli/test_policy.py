@@ -1,7 +1,11 @@
 """`runbook policy test`: a policy is held to its own examples, and says where it is wrong."""
 
+import re
+from pathlib import Path
+
 from tests.acceptance.program import Program
 
+ROOT = Path(__file__).parents[2]
 SOUND = """\
 policy: production
 rules:
@@ -95,3 +99,16 @@ def test_a_policy_that_cannot_be_read(program: Program) -> None:
     [error] = done.document["errors"]
     assert error["reference"] == "policy-unreadable"
     assert error["message"] == "cannot read the policy missing.yml: No such file or directory"
+
+
+def test_the_policy_of_the_documentation_is_sound(program: Program) -> None:
+    """What how-to/policies.md shows says what its own table of tests expects."""
+    page = (ROOT / "docs/how-to/policies.md").read_text(encoding="utf-8")
+    [shown] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (program.folder / "policy.yml").write_text(shown)
+    [command] = re.findall(r"```console\nrunbook (.*?)\n```", page)
+
+    done = program(*command.split())
+
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout.endswith("3 tested, 0 otherwise than expected.\n")

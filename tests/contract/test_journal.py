@@ -298,6 +298,9 @@ def test_milestones_are_found_over_all_runs(journal: Journal) -> None:
     oldest = [("r1", seq) for seq in (9, 8, 7, 6, 10)]
     assert marked() == newest + oldest
     assert marked(runbook="disk-full") == [("r2", seq) for seq in (9, 8, 7, 6)]
+    assert marked(runbook=None) == newest + marked(runbook="disk-full") + oldest
+    assert marked(runbook=None, hosts=["web2"]) == [("r1", 10)]
+    assert marked(runbook=None, limit=1) == newest[:1]
     assert marked(hosts=["web2", "web9"]) == [("r1", 10)]
     assert marked(hosts=[]) == []
     assert marked(since=12.0) == newest

@@ -45,4 +45,5 @@ def _values(settings: Settings) -> dict[str, str | int | list[str] | None]:
         "inventory": list(settings.inventories),
         "forks": settings.forks,
         "ansible_config": None if config is None else str(config),
+        "policy": None if settings.policy is None else str(settings.policy),
     }

@@ -1,0 +1,194 @@
+"""Asking the policy before anybody else: what it denies is declined, what it leaves open is asked."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from runbook.driver.experience import attempts
+from runbook.driver.operator import Answer, ApprovalReply, ApprovalRequest, Operator, Question
+from runbook.engine.guards import RunSoFar, standing_in_the_way
+from runbook.engine.policy import judge
+from runbook.journal import Journal, MilestoneFilter
+from runbook.model.definition import Fix, FixResult, Runbook
+from runbook.model.policy import Guards, PastFix, Permission, Policy, Situation, Source
+from runbook.model.state import HostState
+from runbook.model.verdict import Verdict
+
+Value = TypeVar("Value")
+
+_DID_NOT_HELP = frozenset({FixResult.RECURRED, FixResult.NO_EFFECT, FixResult.FAILED})
+_STILL_IN_NEED = frozenset(
+    {Verdict.UNRESOLVED, Verdict.ESCALATED, Verdict.DECLINED, Verdict.UNKNOWN}
+)
+_MOST_PAST = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicedOperator:
+    """Hands on to `operator` what a policy does not deny, host by host.
+
+    A person's yes, `--yes` too, is one person's approval; where nobody watches (`source` is not a
+    person) only what the policy calls `auto` is done. Guards hold for all, but for those that count
+    shares of a run's hosts where a person decides fix by fix (`attended`). `clock` gives POSIX
+    seconds.
+    """
+
+    operator: Operator
+    policy: Policy
+    runbook: Runbook
+    journal: Journal
+    source: Source
+    attended: bool
+    clock: Callable[[], float]
+
+    @property
+    def name(self) -> str:
+        """The name of whoever answers what the policy leaves open."""
+        return self.operator.name
+
+    @property
+    def wants_previews(self) -> bool:
+        """As whoever answers wants it."""
+        return self.operator.wants_previews
+
+    def approve(self, request: ApprovalRequest, reply: Callable[[ApprovalReply], None]) -> None:
+        """Decline what the policy denies, and have the rest answered."""
+        denied = self._denied(request)
+        allowed = tuple(host for host in request.hosts if host not in denied)
+        if not allowed:
+            reply(ApprovalReply(approved=frozenset(), by=self._by, reasons=denied))
+            return
+        narrowed = replace(
+            request,
+            hosts=allowed,
+            states=_only(request.states, allowed),
+            evidence=_only(request.evidence, allowed),
+            previews=_only(request.previews, allowed),
+        )
+        self.operator.approve(
+            narrowed, lambda said: reply(replace(said, reasons={**denied, **said.reasons}))
+        )
+
+    def answer(self, question: Question, reply: Callable[[Answer], None]) -> None:
+        """Have a question answered; policies are for fixes."""
+        self.operator.answer(question, reply)
+
+    @property
+    def _by(self) -> str:
+        return f"policy {self.policy.name}"
+
+    def _denied(self, request: ApprovalRequest) -> dict[str, str]:
+        """Return the hosts on which the fix may not be done, with the rule or guard and its figure."""
+        past = past_fixes(self.journal, self.runbook, self._look_back_s(), self.clock())
+        run = so_far(self.runbook, request.run)
+        denied = {}
+        for host in request.hosts:
+            reason = self._reason(self._situation(request, host), past, run)
+            if reason is not None:
+                denied[host] = f"{self._by}: {reason}"
+            else:
+                # What is about to be done counts for the next host.
+                past = [*past, self._about_to_be(request, host)]
+        return denied
+
+    def _situation(self, request: ApprovalRequest, host: str) -> Situation:
+        return Situation(
+            runbook=self.runbook.name,
+            fix=request.fix.id,
+            cause=request.fix.cause or "",
+            host=host,
+            groups=frozenset(request.states[host].groups),
+            source=self.source,
+            at=datetime.fromtimestamp(self.clock(), tz=UTC),
+        )
+
+    def _about_to_be(self, request: ApprovalRequest, host: str) -> PastFix:
+        return PastFix(
+            runbook=self.runbook.name,
+            fix=request.fix.id,
+            cause=request.fix.cause or "",
+            host=host,
+            at=self.clock(),
+        )
+
+    def _reason(self, situation: Situation, past: Sequence[PastFix], run: RunSoFar) -> str | None:
+        judged = judge(self.policy, situation)
+        said = "no rule allows it" if judged.rule is None else f"rule “{judged.rule}”"
+        match judged.permission:
+            case Permission.DENY:
+                return said
+            case Permission.ASK if judged.people > 1:
+                return f"{said}: {judged.people} people have to approve it"
+            case Permission.ASK if self.source is not Source.PERSON:
+                return f"{said}: a person has to approve it"
+        tripped = standing_in_the_way(self._guards, situation, past, run)
+        return None if tripped is None else f"{tripped.guard}: {tripped.figure}"
+
+    @property
+    def _guards(self) -> Guards:
+        guards = self.policy.guards
+        return replace(guards, healthy_share=None, shared_cause=None) if self.attended else guards
+
+    def _look_back_s(self) -> float:
+        """Return how far back the guards look, in seconds."""
+        guards = self.policy.guards
+        spans = [budget.within_s for budget in guards.budgets]
+        spans += [guards.cooldown_s] if guards.cooldown_s is not None else []
+        if guards.flapping is not None:
+            # Flapping lasts while the cause keeps coming back: far enough for several returns.
+            spans.append(guards.flapping.within_s + 10 * guards.flapping.quiet_s)
+        return max(spans, default=0.0)
+
+
+def past_fixes(journal: Journal, runbook: Runbook, look_back_s: float, now: float) -> list[PastFix]:
+    """Return the fixes of all runs within a span; causes are known of this runbook's only."""
+    if look_back_s == 0:
+        return []
+    entries = journal.milestones(MilestoneFilter(since=now - look_back_s, limit=_MOST_PAST))
+    names = {entry.run: "" for entry in entries}
+    names = {run: journal.find(run).runbook for run in names}
+    return [
+        PastFix(
+            runbook=names[attempt.run],
+            fix=attempt.step,
+            host=attempt.host,
+            at=attempt.at,
+            cause=_cause_of(runbook, attempt.step) if names[attempt.run] == runbook.name else "",
+            worked=None if attempt.result is None else attempt.worked,
+        )
+        for attempt in attempts(entries)
+    ]
+
+
+def so_far(runbook: Runbook, states: Mapping[str, HostState]) -> RunSoFar:
+    """Return what a run has come to, as guards count it."""
+    in_need: dict[str, set[str]] = {}
+    failed = 0
+    for host, state in states.items():
+        cause = _need(runbook, state)
+        if cause is not None:
+            in_need.setdefault(cause, set()).add(host)
+        failed += sum(record.result in _DID_NOT_HELP for record in state.fixes)
+    return RunSoFar(
+        hosts=len(states),
+        in_need={cause: frozenset(hosts) for cause, hosts in in_need.items()},
+        failed=failed,
+    )
+
+
+def _need(runbook: Runbook, state: HostState) -> str | None:
+    """Return the cause a host is in need of a fix for: "" where it has no name, None for none."""
+    if state.verdict in _STILL_IN_NEED:
+        return state.causes[-1].cause if state.causes else None
+    step = runbook.steps.get(state.position or "")
+    return (step.cause or "") if state.verdict is None and isinstance(step, Fix) else None
+
+
+def _cause_of(runbook: Runbook, step: str) -> str:
+    fix = runbook.steps.get(step)
+    return (fix.cause or "") if isinstance(fix, Fix) else ""
+
+
+def _only(values: Mapping[str, Value], hosts: Sequence[str]) -> dict[str, Value]:
+    return {host: values[host] for host in hosts if host in values}
