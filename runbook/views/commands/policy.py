@@ -17,7 +17,7 @@ EXIT_DIFFERENT = 1
 
 @click.group("policy", context_settings={"help_option_names": ["-h", "--help"]})
 def policy_group() -> None:
-    """Say what may be done without asking, and hold it to examples."""
+    """Say what may be done without asking, and test it."""
 
 
 @policy_group.command("test")
