@@ -6,7 +6,15 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from runbook.driver.experience import attempts
-from runbook.driver.operator import Answer, ApprovalReply, ApprovalRequest, Operator, Question
+from runbook.driver.operator import (
+    Answer,
+    ApprovalReply,
+    ApprovalRequest,
+    Operator,
+    Question,
+    StepReply,
+    StepRequest,
+)
 from runbook.engine.guards import RunSoFar, standing_in_the_way
 from runbook.engine.policy import judge
 from runbook.journal import Journal, MilestoneFilter
@@ -73,6 +81,10 @@ class PolicedOperator:
     def answer(self, question: Question, reply: Callable[[Answer], None]) -> None:
         """Have a question answered; policies are for fixes."""
         self.operator.answer(question, reply)
+
+    def step(self, request: StepRequest, reply: Callable[[StepReply], None]) -> None:
+        """Have a person who goes step by step asked; what a step does is policed where it acts."""
+        self.operator.step(request, reply)
 
     @property
     def _by(self) -> str:
