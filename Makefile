@@ -75,7 +75,7 @@ lab-down: $(READY) ## Take them away, and what crashed tests left
 	@$(BIN)/python -m tests.lab down
 
 matrix: $(READY) lab-tools ## As root on Linux: break real hosts in every way, and repair them
-	@$(BIN)/python -m tests.lab.matrix
+	@$(BIN)/python -m tests.lab.matrix $(ARGS)
 
 lab-tools:
 	@if [ "$$(id -u)" != 0 ]; then echo "not root: there can be no lab, its tests are left out"; \

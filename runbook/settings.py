@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runbook.errors import Location, Problem, RunbookError, Severity
+from runbook.model.observation import COLLISIONS
 from runbook.settings_file import SettingsFile, find_settings_file
 
 DEFAULT_FORKS = 50
 MAX_FORKS = 500
+DEFAULT_COLLISIONS_BLOCK = ("maintenance",)
 
 _PACKAGE = Path(__file__).resolve().parent
 _SYSTEM_INVENTORY = Path("/etc/ansible/hosts")
@@ -33,6 +35,8 @@ KEYS: Mapping[str, str] = {
     "forks": f"How many hosts are worked on at once, 1 to {MAX_FORKS}.",
     "ansible_config": "Ansible's configuration file.",
     "policy": "File that says what may be done without asking, and within which limits.",
+    "collisions_block": "What else goes on on a host that --yes does not pass over: "
+    f"{', '.join(COLLISIONS)}; or none.",
 }
 """What may stand in a settings file, and in the environment as `RUNBOOK_` and upper case."""
 
@@ -55,6 +59,7 @@ class Settings:
     forks: int
     ansible_config: Path | None
     policy: Path | None
+    collisions_block: tuple[str, ...]
     origins: Mapping[str, str]
     notes: tuple[Problem, ...] = ()
 
@@ -123,6 +128,7 @@ class _Reading:
             forks=self._forks(),
             ansible_config=config,
             policy=self._policy(),
+            collisions_block=self._collisions_block(),
             origins=self.origins,
             notes=tuple(self.notes),
         )
@@ -281,6 +287,28 @@ class _Reading:
         if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MAX_FORKS:
             raise self._wrong("forks", f"{value} is not a whole number from 1 to {MAX_FORKS}")
         return number
+
+    def _collisions_block(self) -> tuple[str, ...]:
+        given = self._given("collisions_block")
+        if given is None:
+            self.origins["collisions_block"] = _BUILT_IN
+            return DEFAULT_COLLISIONS_BLOCK
+        value = given[0]
+        if value in ([], "none"):
+            return ()
+        kinds = [
+            kind.strip()
+            for text in self._texts("collisions_block", value)
+            for kind in text.split(",")
+        ]
+        for kind in kinds:
+            if kind not in COLLISIONS:
+                raise self._wrong(
+                    "collisions_block",
+                    f"{kind!r} is no kind of collision",
+                    hint=f"There are {', '.join(COLLISIONS)}; or none.",
+                )
+        return tuple(dict.fromkeys(kinds))
 
     def _here(self, name: str) -> list[Path]:
         """Return what is called so in the current folder, unless anybody could have put it there."""

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
+from runbook.driver.collisions import blocking_of
 from runbook.driver.experience import Experience
 from runbook.driver.operator import ApprovalRequest, Aside
 from runbook.engine.evidence import cause_evidence
@@ -36,6 +37,7 @@ def approval_request(
     *,
     experience: Experience | None = None,
     aside: Callable[[Aside], None] | None = None,
+    blocking: Collection[str] = (),
 ) -> ApprovalRequest:
     """Gather what a person needs to say yes or no."""
     texts = states[hosts[0]].texts.get(fix.id)
@@ -52,4 +54,18 @@ def approval_request(
         previews=dict(previews),
         experience=experience,
         aside=aside,
+        blocked=_blocked(hosts, states, blocking),
     )
+
+
+def _blocked(
+    hosts: Iterable[str], states: Mapping[str, HostState], blocking: Collection[str]
+) -> dict[str, str]:
+    """Return, by host, what else was seen to go on there that blocks a fix."""
+    seen = {host: states[host].activity for host in hosts}
+    found = {
+        host: "; ".join(each.text for each in blocking_of(activity, blocking))
+        for host, activity in seen.items()
+        if activity is not None
+    }
+    return {host: why for host, why in found.items() if why}

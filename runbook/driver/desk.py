@@ -1,7 +1,7 @@
 """What the operator has been asked and has not answered yet."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from runbook.driver.approvals import approval_digest, approval_request
@@ -62,12 +62,16 @@ class _Ticket:
 
 @dataclass(kw_only=True)
 class Desk:
-    """Puts approvals and questions to the operator, and turns answers into events."""
+    """Puts approvals and questions to the operator, and turns answers into events.
+
+    `blocking` are the kinds of collisions that only a person may pass over.
+    """
 
     runbook: Runbook
     operator: Operator
     closure: str
     deliver: Callable[[Replied | Wished], None]
+    blocking: Collection[str] = ()
     clock: Callable[[], float] = time.monotonic
     _tickets: dict[str, _Ticket] = field(default_factory=dict)
 
@@ -101,6 +105,7 @@ class Desk:
                 waiting.previews,
                 experience=experience,
                 aside=lambda aside: self.deliver(Wished(ticket=ticket, aside=aside)),
+                blocking=self.blocking,
             ),
             lambda reply: self.deliver(Replied(ticket=ticket, reply=reply)),
         )
@@ -172,7 +177,7 @@ class Desk:
                         host=host,
                         step=fix,
                         by=reply.by,
-                        reason=reply.reasons.get(host, reply.declined_because or reply.reason),
+                        reason=reply.reasons.get(host, reply.reason),
                     )
                     for host in hosts
                 ]

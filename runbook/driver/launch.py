@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,7 +46,8 @@ class Setting:
 
     `closure` computes the closure hash of what it would execute, `clock` gives POSIX seconds,
     `gather_s` is how long hosts wait for others that need the same answer. With `stepping` a run
-    that begins asks before each step; one that is resumed does as it did.
+    that begins asks before each step; one that is resumed does as it did. `blocking` are the kinds
+    of what else goes on on a host that only a person may pass over.
     """
 
     runbook: Runbook
@@ -58,6 +59,7 @@ class Setting:
     clock: Callable[[], float] = time.time
     gather_s: float = GATHER_S
     stepping: bool = False
+    blocking: Collection[str] = ()
 
 
 def new_run_id(now: float) -> str:
@@ -102,6 +104,7 @@ def _driver(run: str, setting: Setting, started: RunStarted) -> Driver:
         clock=setting.clock,
         gather_s=setting.gather_s,
         stepping=setting.stepping,
+        blocking=setting.blocking,
     )
 
 

@@ -3,7 +3,7 @@
 import queue
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from runbook.driver.asides import Asides
@@ -55,6 +55,7 @@ from runbook.model.decision import (
 from runbook.model.definition import CheckResult, FixResult, Runbook
 from runbook.model.event import (
     Acted,
+    ActivitySeen,
     AsideEvent,
     EvidenceExpired,
     FixEnded,
@@ -125,6 +126,7 @@ class Driver:
     clock: Callable[[], float] = time.time
     gather_s: float = GATHER_S
     stepping: bool = False
+    blocking: Collection[str] = ()
     _inbox: queue.SimpleQueue[Message] = field(default_factory=queue.SimpleQueue)
     _idle: set[str] = field(default_factory=set)
     _unseen: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -151,6 +153,7 @@ class Driver:
             operator=self.operator,
             closure=self.approved_closure,
             deliver=self._inbox.put,
+            blocking=self.blocking,
         )
 
     @property
@@ -178,7 +181,11 @@ class Driver:
         first = decide(self.runbook, start(self.runbook, ""), self.mode)
         steps = first.steps if isinstance(first, Observe) and not self.stepping else ()
         request = ObserveRequest(
-            id=self._flights.name(), pattern=pattern, joining=True, steps=steps
+            id=self._flights.name(),
+            pattern=pattern,
+            joining=True,
+            steps=steps,
+            activity=self.mode is Mode.RUN,
         )
         flight = self._launch(request, ())
         while not self.states:
@@ -334,6 +341,8 @@ class Driver:
             pattern=",".join(wants),
             wants=wants,
             known=self.ledger.known(wants),
+            # Later, what was changed there may be our own doing.
+            activity=self.mode is Mode.RUN and any(not self.states[host].fixes for host in wants),
         )
         self._launch(request, wants)
 
@@ -474,7 +483,12 @@ class Driver:
             item.result is CheckResult.UNKNOWN for item in seen.values()
         )
         if not cut_off:  # What we cut off ourselves says nothing of the host.
-            self._tell(Observed(host=report.host, observations=seen, texts=report.texts))
+            events: list[Observed | ActivitySeen] = [
+                Observed(host=report.host, observations=seen, texts=report.texts)
+            ]
+            if report.activity is not None and not self.states[report.host].fixes:
+                events.append(ActivitySeen(host=report.host, activity=report.activity))
+            self._tell(*events)
         self._settle(report.request, report.host)
 
     def _on_acted(self, report: HostActed) -> None:

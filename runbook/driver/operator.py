@@ -64,7 +64,8 @@ class ApprovalRequest:
     of them, `run` the states of all hosts of the run, `previews` what Ansible predicts (empty where
     nobody would look at it), `experience` what earlier runs came to on these hosts (None where
     nobody asked). `aside` takes, from any thread, what the operator wants before they answer; None
-    where nothing of that can be had.
+    where nothing of that can be had. `blocked` says, by host, what else goes on there that only a
+    person may pass over.
     """
 
     fix: Fix
@@ -78,20 +79,19 @@ class ApprovalRequest:
     previews: Mapping[str, HostPreviewed] = field(default_factory=dict)
     experience: Experience | None = None
     aside: Callable[[Aside], None] | None = None
+    blocked: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ApprovalReply:
     """The answer: hosts approved; all others of the request are declined.
 
-    `reason` is that of the whole answer; the declined hosts may have one of their own, or each its
-    own among `reasons`.
+    `reasons` are those of single hosts, `reason` is that of all others.
     """
 
     approved: frozenset[str]
     by: str
     reason: str = ""
-    declined_because: str = ""
     reasons: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -185,21 +185,26 @@ class Operator(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ApprovingOperator:
-    """`--yes`: approves every fix where no name has to be typed, answers no question."""
+    """`--yes`: approves every fix that nothing blocks and where no name has to be typed, answers no question."""
 
     name: str
     wants_previews: bool = False
 
     def approve(self, request: ApprovalRequest, reply: Callable[[ApprovalReply], None]) -> None:
-        """Say yes."""
-        approved = frozenset(host for host in request.hosts if not request.states[host].typed)
+        """Say yes, but for hosts where a name has to be typed, or a person has to see something first."""
+        typed = [host for host in request.hosts if request.states[host].typed]
+        reasons = dict.fromkeys(
+            typed, "the inventory wants a name typed for this host, which --yes cannot do"
+        )
+        reasons |= {
+            host: f"{why}; --yes does not pass over that" for host, why in request.blocked.items()
+        }
         reply(
             ApprovalReply(
-                approved=approved,
+                approved=frozenset(host for host in request.hosts if host not in reasons),
                 by=self.name,
                 reason="--yes was given",
-                declined_because="the inventory wants a name typed for this host, "
-                "which --yes cannot do",
+                reasons=reasons,
             )
         )
 

@@ -26,6 +26,7 @@ from runbook.model.definition import (
 )
 from runbook.model.event import (
     Acted,
+    ActivitySeen,
     Answered,
     AsideEvent,
     CauseFound,
@@ -104,12 +105,8 @@ def evolve(runbook: Runbook, state: HostState, event: HostEvent) -> HostState:
             return _hear(runbook, state, event)
         case SteppingSet() | StepAllowed() | StepSkipped() | StepJumped():
             return step_by_hand(runbook, state, event)
-        case Observed():
-            return replace(
-                state,
-                known={**state.known, **event.observations},
-                texts={**state.texts, **event.texts} if event.texts else state.texts,
-            )
+        case Observed() | ActivitySeen():
+            return _see(state, event)
         case CauseFound():
             _expect(state, event, _NOT_BEGUN | {FixPhase.DECLINED})
             return find(state, event.cause, event.step, event.evidence)
@@ -119,6 +116,19 @@ def evolve(runbook: Runbook, state: HostState, event: HostEvent) -> HostState:
             return _advance_fix(runbook, state, event)
         case FixConcluded():
             return _pass_fix(runbook, state, event)
+
+
+def _see(state: HostState, event: Observed | ActivitySeen) -> HostState:
+    """Take in what was seen."""
+    match event:
+        case Observed():
+            return replace(
+                state,
+                known={**state.known, **event.observations},
+                texts={**state.texts, **event.texts} if event.texts else state.texts,
+            )
+        case ActivitySeen():
+            return replace(state, activity=event.activity)
 
 
 def _hear(

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from runbook.model.definition import Json, Probe
 from runbook.model.event import Acted
-from runbook.model.observation import Observation, TaskChange, Texts, Verification
+from runbook.model.observation import Activity, Observation, TaskChange, Texts, Verification
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,7 +24,8 @@ class ObserveRequest:
     `pattern` is an Ansible host pattern. With `joining`, it is the run's target set: the hosts it
     names are reported first (`HostsResolved`) and `steps` are wanted of each. Otherwise `wants`
     says which steps are wanted of which host. `known` are facts seen earlier in the epoch, and the
-    operator's answers, by host and step id: data that is never templated.
+    operator's answers, by host and step id: data that is never templated. With `activity`, what else
+    goes on on the hosts is asked as well, where that costs no round trip of its own.
     """
 
     id: str
@@ -33,6 +34,7 @@ class ObserveRequest:
     steps: tuple[str, ...] = ()
     wants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     known: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    activity: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,12 +143,16 @@ class HostsResolved:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HostObserved:
-    """Everything that was wanted of this host, with texts of steps rendered for it."""
+    """Everything that was wanted of this host, with texts of steps rendered for it.
+
+    `activity` is what else goes on there, None where nobody asked or looked.
+    """
 
     request: str
     host: str
     observations: Mapping[str, Observation]
     texts: Mapping[str, Texts] = field(default_factory=dict)
+    activity: Activity | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

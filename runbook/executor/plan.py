@@ -119,7 +119,8 @@ class Plan:
 
     `scope` is that of the fix or watch; `names` are those of all steps, by scope. `shadowed` are
     variables of the callers that Ansible itself is not told, as `scope` uses their names otherwise.
-    `sealed` are the vaulted texts of the runbook.
+    `sealed` are the vaulted texts of the runbook. `activity` says whether to ask a host what else
+    goes on there.
     """
 
     run: str
@@ -139,6 +140,7 @@ class Plan:
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     shadowed: Mapping[str, Json] = field(default_factory=dict)
     sealed: tuple[str, ...] = ()
+    activity: bool = False
 
     def wanted(self, host: str) -> tuple[str, ...]:
         """Return the ids of the steps to look at on a host."""
@@ -207,6 +209,7 @@ class Plan:
             names={scope: tuple(names) for scope, names in data["names"].items()},
             shadowed=data["shadowed"],
             sealed=tuple(data["sealed"]),
+            activity=data["activity"],
         )
 
 

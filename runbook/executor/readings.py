@@ -8,7 +8,7 @@ from typing import Any
 from runbook.executor.plain import MAX_WORDS, words
 from runbook.executor.plan import Sampling
 from runbook.model.definition import CheckResult, Json
-from runbook.model.observation import Observation, Texts, Verification
+from runbook.model.observation import Activity, Observation, Texts, Verification
 from runbook.model.verification import judge
 
 Round = Mapping[str, Any]
@@ -71,6 +71,20 @@ def _observation(told: Mapping[str, Json]) -> Observation:
         expected=as_words(told.get("expected")) or None,
         seen_at=_as_seconds(told.get("seen_at")),
         took_s=_as_seconds(told.get("took_s")),
+    )
+
+
+def activity_from(value: Json) -> Activity | None:
+    """Return what else goes on on a host, None where nothing was told of it."""
+    told = as_mapping(value)
+    if not told:
+        return None
+    blocking = told.get("blocking")
+    return Activity(
+        facts=as_mapping(told.get("facts")),
+        reason=as_words(told.get("reason")) or None,
+        blocking=tuple(map(as_words, blocking)) if isinstance(blocking, list) else None,
+        seen_at=_as_seconds(told.get("seen_at")),
     )
 
 

@@ -9,7 +9,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
@@ -36,7 +36,7 @@ from runbook.executor import (
 )
 from runbook.model.definition import CheckResult, FixResult, Json
 from runbook.model.event import Acted
-from runbook.model.observation import Observation, TaskChange, Verification
+from runbook.model.observation import Activity, Observation, TaskChange, Verification
 
 STOPPED = "it was stopped"
 UNSCRIPTED = "the script says nothing of it"
@@ -65,6 +65,7 @@ class ScriptedHost:
 
     `looks` are for checks, branches, collect and watch steps, and `OWN_LOOK`. `unreachable` is the reason why the
     host never answers. A step in `stuck` comes to nothing until its invocation is cancelled.
+    `activity` is what else goes on there, for whoever asks.
     """
 
     params: Mapping[str, Json] = field(default_factory=dict)
@@ -76,6 +77,7 @@ class ScriptedHost:
     undos: Mapping[str, Sequence[ScriptedFix]] = field(default_factory=dict)
     previews: Mapping[str, Sequence[TaskChange]] = field(default_factory=dict)
     unreachable: str | None = None
+    activity: Activity | None = None
     stuck: frozenset[str] = frozenset()
 
 
@@ -216,7 +218,10 @@ class ScriptedInvocation:
             self._tell(*self._cut_off(host, f"unreachable: {script.unreachable}"))
             return
         match self.request:
-            case ObserveRequest() | WatchRequest() | LookRequest():
+            case ObserveRequest(activity=asked):
+                observed = self._observed(host, lambda step: self._look(host, script, step))
+                self._tell(replace(observed, activity=script.activity if asked else None))
+            case WatchRequest() | LookRequest():
                 self._tell(self._observed(host, lambda step: self._look(host, script, step)))
             case FixRequest(fix=fix):
                 self._tell(*self._tried(host, "fix", script.fixes.get(fix, ())))

@@ -6,7 +6,7 @@ raises anything here: it would cost every other host its result.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runbook.executor import (
@@ -31,6 +31,7 @@ from runbook.executor import (
 )
 from runbook.executor.plan import Sampling
 from runbook.executor.readings import (
+    activity_from,
     as_mapping,
     as_words,
     judged,
@@ -182,7 +183,8 @@ class Translator:
         match self.request:
             case ObserveRequest():
                 texts = texts_from(record.get("texts"))
-                reports = [self._observe(name, self._wanted(name), seen, SILENT, texts)]
+                observed = self._observe(name, self._wanted(name), seen, SILENT, texts)
+                reports = [replace(observed, activity=activity_from(record.get("activity")))]
             case LookRequest():
                 reports = [self._observe(name, (OWN_LOOK,), own_look_from(seen), SILENT)]
             case WatchRequest():

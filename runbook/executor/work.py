@@ -137,6 +137,7 @@ def compile_request(
         names=step_names(runbook),
         shadowed=_shadowed(runbook, scope, target.given),
         sealed=tuple(dict.fromkeys(sealed_texts(runbook.steps))),
+        activity=isinstance(request, ObserveRequest) and request.activity,
     )
     return Work(plan=plan, bounds=bounds, runbook=runbook, request=request)
 

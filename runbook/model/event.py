@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from runbook.model.definition import End, FixResult, Goto, Json
-from runbook.model.observation import Observation, TaskChange, Texts, Verification
+from runbook.model.observation import Activity, Observation, TaskChange, Texts, Verification
 from runbook.model.sketch import SketchedStep
 from runbook.model.verdict import Verdict
 
@@ -63,6 +63,14 @@ class Observed:
     host: str
     observations: Mapping[str, Observation]
     texts: Mapping[str, Texts] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ActivitySeen:
+    """Before the first fix on a host, somebody looked at what else goes on there."""
+
+    host: str
+    activity: Activity
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -341,6 +349,7 @@ ByHand = SteppingSet | StepAllowed | StepSkipped | StepJumped
 WalkEvent = (
     HostJoined
     | Observed
+    | ActivitySeen
     | StepConcluded
     | CauseFound
     | EvidenceExpired
@@ -369,6 +378,7 @@ Event = HostEvent | AsideEvent | UndoEvent | RunEvent
 
 __all__ = [
     "Acted",
+    "ActivitySeen",
     "Answered",
     "AsideEvent",
     "ByHand",

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 from runbook.model.definition import CheckResult, FixResult, Json
 
+COLLISIONS = ("maintenance", "run", "packages", "deploy", "reboot", "operator")
+"""The kinds of what may go on on a host beside a run, what weighs most first."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Observation:
@@ -23,6 +26,21 @@ class Observation:
     expected: str | None = None
     seen_at: float = 0.0
     took_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Activity:
+    """What else goes on on a host that is about to be changed.
+
+    `facts` are those of the probe `activity`, none where it could not look, which `reason` says.
+    `blocking` are the kinds of collisions that the inventory lets block a fix, None where it leaves
+    that to the settings. `seen_at` is POSIX seconds.
+    """
+
+    facts: Mapping[str, Json] = field(default_factory=dict)
+    reason: str | None = None
+    blocking: tuple[str, ...] | None = None
+    seen_at: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

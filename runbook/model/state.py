@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from runbook.model.definition import Json
 from runbook.model.event import Acted, FixApproved, FixDeclined, FixEnded, FixVerified
-from runbook.model.observation import Observation, Texts
+from runbook.model.observation import Activity, Observation, Texts
 from runbook.model.verdict import Verdict
 
 
@@ -99,7 +99,8 @@ class HostState:
     group's, has to be typed before a fix. `known` are the observations of this epoch that still count, `path` all
     steps passed in the whole run. `visits` counts arrivals at each step in this epoch; `attempts`
     counts concluded tries of each fix in the run, interrupted ones left out. `answers` are those of
-    people to `ask` and `manual` steps. `expiries` counts how often evidence grew old since somebody
+    people to `ask` and `manual` steps. `activity` is what else was seen to go on before the first
+    fix. `expiries` counts how often evidence grew old since somebody
     last answered or a fix acted. While `stepping`, a person is asked before each step: `allowed` says
     that they said yes to the one at the position, `retraced` are those they said yes to before what
     was seen there grew old. `fault_seen` says that a check or watch failed, or a cause
@@ -129,6 +130,7 @@ class HostState:
     stepping: bool = False
     allowed: bool = False
     retraced: frozenset[str] = frozenset()
+    activity: Activity | None = None
     fault_seen: bool = False
     closing: Verdict | None = None
     verdict: Verdict | None = None

@@ -79,7 +79,8 @@ class Moment:
 class HostAccount:
     """One host's walk. `verdict` is None while it has none.
 
-    `titles` are those of steps by id: as rendered for the host, else as written.
+    `titles` are those of steps by id: as rendered for the host, else as written. `also_here` is what
+    else was seen to go on there before its first fix.
     """
 
     host: str
@@ -91,6 +92,7 @@ class HostAccount:
     repairs: tuple[Repair, ...]
     refusals: tuple[FixDeclined, ...]
     titles: Mapping[str, str]
+    also_here: tuple[str, ...] = ()
 
     @property
     def uneventful(self) -> bool:

@@ -9,6 +9,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from runbook.driver.collisions import collisions
 from runbook.driver.operator import ApprovalRequest
 from runbook.executor import HostPreviewed
 from runbook.model.definition import AnsibleRole, Fix, Json, Runbook
@@ -39,6 +40,7 @@ _MOST_TURNS = 2
 _MOST_DIFF = 10
 _LEAST_DIFF = 3
 _TITLE_ROWS = 2
+_MOST_COLLISIONS = 4
 
 _PREDICTED = {
     "changed": "would change",
@@ -68,6 +70,7 @@ def confirmation(
         ("Led here", _led_here(request, runbook)),
         ("This run", _this_run(request, runbook)),
         ("Before", _before(request)),
+        ("Also here", _also_here(request)),
         ("Runs", [_row(_action(request.fix))]),
     ]
     shown = sum(len(rows) for _, rows in parts) + _TITLE_ROWS
@@ -151,7 +154,9 @@ def _all_seen(request: ApprovalRequest, state: HostState) -> dict[str, Json]:
     evidence = request.evidence.get(state.host)
     if evidence is not None and evidence not in seen.values():
         seen["what speaks for the cause"] = evidence
-    return {step: _as_data(observation) for step, observation in seen.items()}
+    told = {step: _as_data(observation) for step, observation in seen.items()}
+    also_here = _going_on(request, state.host)
+    return {**told, "also here": list(also_here)} if also_here else told
 
 
 def _as_data(seen: Observation) -> dict[str, Json]:
@@ -321,6 +326,30 @@ def _this_run(request: ApprovalRequest, runbook: Runbook) -> list[Text]:
         for hosts, fixes in _bounded(groups)
     ]
     return rows + _others(groups, "e shows all")
+
+
+def _also_here(request: ApprovalRequest) -> list[Text]:
+    """Say what else goes on on the hosts, and what of it --yes would not pass over."""
+    seen = ((host, _going_on(request, host)) for host in request.hosts)
+    groups = [(hosts, told) for hosts, told in _fold(seen) if told]
+    rows = [
+        Text(f"{_lead(request, hosts)}{printable(text)}", style="yellow")
+        for hosts, told in _bounded(groups)
+        for text in told[:_MOST_COLLISIONS]
+    ]
+    left_out = sum(max(len(told) - _MOST_COLLISIONS, 0) for _, told in groups)
+    more = [_row(f"… {left_out} more (e shows all)", style="dim")] if left_out else []
+    return [*rows, *more, *_others(groups, "e shows all")]
+
+
+def _going_on(request: ApprovalRequest, host: str) -> tuple[str, ...]:
+    activity = request.states[host].activity
+    if activity is None:
+        return ()
+    if activity.reason is not None:
+        unseen = f"what else goes on could not be seen: {activity.reason}"
+        return (*(each.text for each in collisions(activity)), unseen)
+    return tuple(each.text for each in collisions(activity))
 
 
 def _before(request: ApprovalRequest) -> list[Text]:

@@ -52,6 +52,7 @@ def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal
             target=replace(target, given=parse_settings(wish.aim.given, runbook.params)),
             home=settings.home,
             stepping=wish.step,
+            blocking=settings.collisions_block,
         )
         with _view(runbook, wish) as view:
             operator = _policed(_operator(runbook, wish, view), runbook, wish, settings, journal)
@@ -115,6 +116,7 @@ def _recorded_order(summary: RunSummary, wish: Wish, settings: Settings, journal
         pattern=started.pattern,
         target=target_of(started, given),
         home=settings.home,
+        blocking=settings.collisions_block,
     )
 
 

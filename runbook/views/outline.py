@@ -5,11 +5,15 @@ All text is made printable here, at the last moment, so that no caller can forge
 """
 
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from runbook.views.safe_text import printable, printable_lines
+
+_LEAST_TEXT = 24
+"""How many columns a line of text gets at least, however deep it stands."""
 
 
 class Quote(str):
@@ -66,23 +70,28 @@ class Block:
 Part = Heading | Facts | Item | Block
 
 
-def as_text(parts: Iterable[Part]) -> str:
-    """Draw a document for a terminal, without colour."""
+def as_text(parts: Iterable[Part], *, width: int | None = None) -> str:
+    """Draw a document for a terminal, without colour; lines over `width` are folded."""
     lines: list[str] = []
     for part in parts:
         match part:
             case Heading():
                 if lines:
                     lines.append("")
-                lines.append("  " * max(0, part.level - 2) + _plain(part.words))
+                lead = "  " * max(0, part.level - 2)
+                lines += _folded(lead, lead, _plain(part.words), width)
             case Facts():
-                width = max(len(name) for name, _ in part.pairs)
-                lines += [f"  {name:<{width}}  {_plain(words)}" for name, words in part.pairs]
+                longest = max(len(name) for name, _ in part.pairs)
+                for name, words in part.pairs:
+                    lead = f"  {name:<{longest}}  "
+                    lines += _folded(lead, " " * len(lead), _plain(words), width)
             case Item():
-                lines.append(f"{'  ' * (part.depth + 2)}- {_plain(part.words)}")
+                lead = "  " * (part.depth + 2)
+                lines += _folded(f"{lead}- ", f"{lead}  ", _plain(part.words), width)
             case Block():
                 indent = "  " * (part.depth + 4)
-                lines += [f"{indent}{line}".rstrip() for line in printable_lines(part.text)]
+                for line in printable_lines(part.text):
+                    lines += _folded(indent, f"{indent}  ", line, width)
     return "\n".join(lines)
 
 
@@ -106,6 +115,18 @@ def as_markdown(parts: Iterable[Part]) -> str:
                 lines += [f"{indent}{line}".rstrip() for line in _fenced(part)]
         before = part
     return "\n".join(lines)
+
+
+def _folded(first: str, lead: str, text: str, width: int | None) -> list[str]:
+    """Return text in lines of at most `width` characters, all but the first after `lead`."""
+    if width is None or len(first) + len(text) <= width:
+        return [f"{first}{text}".rstrip()]
+    room = max(_LEAST_TEXT, width - len(lead))
+    # What is written in columns keeps its spaces; where nothing else helps, words are cut.
+    head, *rest = textwrap.wrap(
+        text, room, drop_whitespace=True, replace_whitespace=False, break_on_hyphens=False
+    )
+    return [first + head, *(lead + line for line in rest)]
 
 
 def _plain(words: Words) -> str:

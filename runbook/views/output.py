@@ -1,6 +1,7 @@
 """Standard output and standard error: results on the one, everything else on the other."""
 
 import os
+import shutil
 import sys
 from typing import Any
 
@@ -19,6 +20,11 @@ def wants_colour(stream: object) -> bool:
         and not os.environ.get("NO_COLOR")
         and os.environ.get("TERM") != "dumb"
     )
+
+
+def columns() -> int | None:
+    """Return how many characters a line of standard output has, None where that is no terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def write(text: str) -> None:

@@ -4,7 +4,7 @@ Everything comes from the journal's entries (`account`), none of it from the run
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from datetime import tzinfo
 
 from runbook.journal import Entry, RunSummary
@@ -29,10 +29,17 @@ _MOST_HOSTS_NAMED = 8
 
 
 def report_text(
-    summary: RunSummary, entries: Iterable[Entry], *, zone: tzinfo | None = None
+    summary: RunSummary,
+    entries: Iterable[Entry],
+    *,
+    zone: tzinfo | None = None,
+    width: int | None = None,
 ) -> str:
-    """Return a run's report as plain text; times in `zone`, None for the local one."""
-    return as_text(_report(account_of(summary, entries), zone))
+    """Return a run's report as plain text, lines over `width` folded.
+
+    Times are in `zone`, None for the local one.
+    """
+    return as_text(_report(account_of(summary, entries), zone), width=width)
 
 
 def report_markdown(
@@ -43,25 +50,40 @@ def report_markdown(
 
 
 def _report(account: RunAccount, zone: tzinfo | None) -> Iterator[Part]:
-    yield Heading(level=1, words=[f"Run {account.summary.id}: ", account.title or "no title"])
-    yield Facts(pairs=list(_header(account, zone)))
-    quiet = [host for host, told in account.hosts.items() if told.uneventful]
+    yield from header(account, zone)
+    quiet = quiet_hosts(account)
     for host, told in account.hosts.items():
         if host not in quiet:
-            yield from _host(told, account)
+            yield from host_parts(told, account)
     if quiet:
-        yield Heading(level=2, words=[f"Healthy, nothing to do: {count(len(quiet), 'host')}"])
-        for host in quiet:
-            steps = count(len(account.hosts[host].path), "step")
-            yield Item(words=[Quote(host), f": {steps} passed"])
+        yield from quiet_parts(account, quiet)
     yield Heading(level=2, words=["Timeline"])
-    told_of = frozenset(quiet)
     for moment in account.moments:
-        if moment.host in told_of:
+        if moment.host in quiet:
             continue
         by = f" (by {moment.who})" if moment.who not in {account.summary.operator, ""} else ""
         where = [Quote(moment.host), " "] if moment.host else []
         yield Item(words=[f"{clock(moment.at, zone)} ", *where, Quote(line(moment.text)), by])
+
+
+def header(account: RunAccount, zone: tzinfo | None) -> Iterator[Part]:
+    """Tell of the run as a whole, the end of its record included."""
+    yield Heading(level=1, words=[f"Run {account.summary.id}: ", account.title or "no title"])
+    yield Facts(pairs=list(_header(account, zone)))
+
+
+def quiet_hosts(account: RunAccount) -> frozenset[str]:
+    """Return the hosts of whose path there is nothing to tell."""
+    return frozenset(host for host, told in account.hosts.items() if told.uneventful)
+
+
+def quiet_parts(account: RunAccount, quiet: Container[str]) -> Iterator[Part]:
+    """Tell in a line of each host that was healthy at first sight."""
+    hosts = [host for host in account.hosts if host in quiet]
+    yield Heading(level=2, words=[f"Healthy, nothing to do: {count(len(hosts), 'host')}"])
+    for host in hosts:
+        steps = count(len(account.hosts[host].path), "step")
+        yield Item(words=[Quote(host), f": {steps} passed"])
 
 
 def _header(account: RunAccount, zone: tzinfo | None) -> Iterator[tuple[str, list[str]]]:
@@ -93,7 +115,8 @@ def _hosts(account: RunAccount) -> list[str]:
     ]
 
 
-def _host(told: HostAccount, account: RunAccount) -> Iterator[Part]:
+def host_parts(told: HostAccount, account: RunAccount) -> Iterator[Part]:
+    """Tell of one host: its path with what was seen, causes, and fixes with what they changed."""
     verdict = VERDICTS[told.verdict] if told.verdict else "no verdict"
     yield Heading(level=2, words=[Quote(told.host), f": {verdict}"])
     if told.reason or not told.verdict:
@@ -101,6 +124,7 @@ def _host(told: HostAccount, account: RunAccount) -> Iterator[Part]:
     if told.params:
         values = ", ".join(f"{name}={value_of(value)}" for name, value in told.params.items())
         yield Item(words=["params: ", Quote(line(values))])
+    yield from (Item(words=["also here: ", Quote(line(text))]) for text in told.also_here)
     yield Heading(level=3, words=["Path"])
     causes = [cause.evidence for cause in told.causes]
     for step in told.path:

@@ -40,6 +40,7 @@ def _host(told: HostAccount, account: RunAccount) -> dict[str, Json]:
         "verdict": (told.verdict or Verdict.UNKNOWN).value,
         "reason": told.reason if told.verdict else account.unfinished,
         "causes": [_cause(cause) for cause in told.causes],
+        "also_here": list(told.also_here),
         "path": [step.step for step in told.path],
         "steps": [_step(step) for step in told.path],
         "fixes": [

@@ -8,10 +8,12 @@ looked at ahead of need and lies off the path taken is in the journal, but in no
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from runbook.driver.collisions import collisions
 from runbook.journal import Entry, RunSummary
 from runbook.model.definition import CheckResult, End, FixResult, Goto, Json
 from runbook.model.event import (
     Acted,
+    ActivitySeen,
     Answered,
     ByHand,
     CauseFound,
@@ -97,6 +99,7 @@ class _Story:
     approvals: dict[str, FixApproved] = field(default_factory=dict)
     answers: dict[str, Answered] = field(default_factory=dict)
     epoch_at: int = 0
+    also_here: tuple[str, ...] = ()
 
     def title(self, step: str) -> str:
         texts = self.texts.get(step)
@@ -144,6 +147,7 @@ class _Story:
             ),
             repairs=tuple(self.repairs),
             refusals=tuple(self.refusals),
+            also_here=self.also_here,
             titles={
                 **self.written,
                 **{step: texts.title for step, texts in self.texts.items()},
@@ -233,10 +237,8 @@ def _hear_host(story: _Story, event: WalkEvent, at: float) -> str:
         case HostJoined():
             story.params = event.params
             return "joined"
-        case Observed():
-            story.texts.update(event.texts)
-            count = len(event.observations)
-            return f"looked at: {count} step{'' if count == 1 else 's'}"
+        case Observed() | ActivitySeen():
+            return _hear_seen(story, event)
         case CauseFound():
             story.find(event.cause, _seen_by(story, event), at, event.evidence)
             return f"cause found: {event.cause}"
@@ -270,6 +272,17 @@ def _hear_by_hand(story: _Story, event: ByHand, at: float) -> str:
             story.epoch_at = len(story.path)
             text = f"{event.by} jumped from {event.step} to {event.to}"
     return _with(text, event.reason)
+
+
+def _hear_seen(story: _Story, event: Observed | ActivitySeen) -> str:
+    match event:
+        case Observed():
+            story.texts.update(event.texts)
+            count = len(event.observations)
+            return f"looked at: {count} step{'' if count == 1 else 's'}"
+        case ActivitySeen():
+            story.also_here = tuple(each.text for each in collisions(event.activity))
+            return f"also here: {event.activity.reason or '; '.join(story.also_here) or 'nothing'}"
 
 
 def _seen_by(story: _Story, event: CauseFound) -> str:

@@ -43,7 +43,8 @@ from runbook.views.paths import sketched, titles_of
 class Order:
     """What a person asks for: this runbook, on these hosts, in this way.
 
-    With `stepping` they are asked before each step.
+    With `stepping` they are asked before each step. `blocking` are the kinds of what else goes on on
+    a host that only a person may pass over.
     """
 
     runbook: Runbook
@@ -52,6 +53,7 @@ class Order:
     target: Target
     home: Path
     stepping: bool = False
+    blocking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,6 +155,7 @@ def _setting(
         journal=journal,
         operator=operator,
         observer=observer,
+        blocking=order.blocking,
         closure=lambda: closure_of(
             order.runbook, order.target.roles, order.target.inventories, order.target.given, key
         ),

@@ -5,7 +5,7 @@ elsewhere only names it.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from runbook.model.sketch import SketchedStep, SketchedWay
@@ -46,7 +46,7 @@ def placed(steps: Sequence[SketchedStep]) -> Mapping[str, Placed]:
         step = by_id[pending.pop()]
         above, way = found[step.id]
         below = children.get(step.id, {})
-        onward = _main(step)
+        onward = _main(step, by_id)
         onward = onward if onward in below else None
         sides = tuple(way for way in step.ways if way in below and way != onward)
         straight = above is not None and order[above].onward == way
@@ -60,13 +60,11 @@ def placed(steps: Sequence[SketchedStep]) -> Mapping[str, Placed]:
     return order
 
 
-def _main(step: SketchedStep) -> SketchedWay | None:
-    """Return the way that goes straight on: the first that leads to a step."""
-    return next((way for way in step.ways if _walked(way)), None)
-
-
-def _walked(way: SketchedWay) -> bool:
-    return not is_end(way) and way.results != (REPEATS,)
+def _main(step: SketchedStep, drawn: Container[str]) -> SketchedWay | None:
+    """Return the way that goes straight on: the first that leads to a step which is drawn."""
+    return next(
+        (way for way in step.ways if way.target in drawn and way.results != (REPEATS,)), None
+    )
 
 
 def is_end(way: SketchedWay) -> bool:
@@ -86,10 +84,10 @@ def _fewest_deviations(
             continue
         found[name] = (above, way)
         step = by_id[name]
-        main = _main(step)
+        main = _main(step, by_id)
         for branch in step.ways:
-            if not is_end(branch) and branch.target in by_id and branch is not main:
+            if branch.target in by_id and branch is not main:
                 pending.append((branch.target, name, branch))
-        if main is not None and main.target in by_id:
+        if main is not None:
             pending.appendleft((main.target, name, main))
     return found

@@ -7,6 +7,7 @@ from runbook.model.definition import Goto, StepKind
 from runbook.model.sketch import SketchedStep, SketchedWay
 from runbook.views.account import HostAccount, RunAccount
 from runbook.views.paths import say_target
+from runbook.views.titles import common_title
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +45,18 @@ def taken_by(hosts: Iterable[HostAccount]) -> Taken:
         steps={step: tuple(found) for step, found in steps.items()},
         left={way: tuple(found) for way, found in left.items()},
     )
+
+
+def titles_for(account: RunAccount) -> dict[str, str]:
+    """Return the titles of a run's steps, as they hold of all hosts that came to each."""
+    rendered: dict[str, dict[str, None]] = {}
+    for told in account.hosts.values():
+        for step in dict.fromkeys(passed.step for passed in told.path):
+            if told.titles.get(step):
+                rendered.setdefault(step, {})[told.titles[step]] = None
+    return dict(account.titles) | {
+        step: common_title(account.titles.get(step, ""), found) for step, found in rendered.items()
+    }
 
 
 def walked_tree(account: RunAccount) -> tuple[SketchedStep, ...]:

@@ -62,10 +62,14 @@ def tree_part(
     titles: Mapping[str, str],
     *,
     taken: Taken = NOBODY,
-    classes: Classes | None = None,
+    classes: Classes,
+    prefix: str = "step",
 ) -> str:
-    """Return an `svg` element for an HTML page that has `STYLE` among its own."""
-    return "\n".join(_drawn(title, steps, titles, taken, classes or _plain, style=""))
+    """Return an `svg` element for an HTML page that has `STYLE` among its own.
+
+    The ids of its cards begin with `prefix`.
+    """
+    return "\n".join(_drawn(title, steps, titles, taken, classes, prefix=prefix))
 
 
 def _plain(hosts: tuple[str, ...]) -> str:
@@ -79,10 +83,11 @@ def _drawn(
     taken: Taken,
     classes: Classes,
     *,
-    style: str,
+    prefix: str = "step",
+    style: str = "",
 ) -> Iterator[str]:
     layout = lay_out(steps, titles, taken=taken)
-    names = {card.step.id: f"step-{number}" for number, card in enumerate(layout.cards, 1)}
+    names = {card.step.id: f"{prefix}-{number}" for number, card in enumerate(layout.cards, 1)}
     width, height = layout.width + 2 * _MARGIN, layout.height + 2 * _MARGIN
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="tree" width="{width:g}"'

@@ -137,16 +137,19 @@ def test_a_run_is_found_by_its_beginning_or_as_the_last(past: Program) -> None:
     assert "aaa1, aaa2" in several.stderr
 
 
-def test_a_report_has_three_forms(past: Program) -> None:
-    """Text and Markdown tell the same; JSON is the document that `run --json` writes."""
+def test_a_report_has_four_forms(past: Program) -> None:
+    """Text, Markdown and page tell the same; JSON is the document that `run --json` writes."""
     text = past("report", "aaa2").stdout
     markdown = past("report", "aaa2", "--format", "markdown").stdout
+    page = past("report", "aaa2", "--format", "html").stdout
     document = past("report", "aaa2", "--format", "json").stdout
 
     assert "A title of then" in text
     assert "nobody knows" in text
     assert markdown.startswith("# Run ")
     assert "nobody knows" in markdown
+    assert page.startswith("<!DOCTYPE html>\n")
+    assert "nobody knows" in page
     assert json.loads(document)["hosts"]["web2"]["verdict"] == "escalated"
     assert past("report", "aaa2", "--json").stdout == document
 

@@ -140,6 +140,12 @@ git:
   unknown: {path: "{{ place }}/missing"}
   reason: no such folder
   passes: not it.dirty
+activity:
+  passed: {paths: ["{{ place }}/missing"]}
+  failed: {paths: ["{{ place }}/calm.log"]}
+  unknown: {within: "{{ 0 }}"}
+  reason: within must be at least 1
+  passes: it.deploys | selectattr("path", "search", "calm.log") | list == []
 python_imports:
   passed: {python: "{{ python }}", modules: [json]}
   failed: {python: "{{ python }}", modules: [no_such_module]}

@@ -8,7 +8,7 @@ from tests.unit.views.test_report import GOLDEN, SCENES, drawn
 def main() -> None:
     """Write every file."""
     for name, scene in SCENES.items():
-        for suffix in ("txt", "md", "json"):
+        for suffix in ("txt", "md", "html", "json"):
             (GOLDEN / f"{name}.{suffix}").write_text(drawn(scene(), suffix) + "\n", "utf-8")
     HISTORY.write_text(table() + "\n", "utf-8")
 

@@ -14,6 +14,10 @@ mount --bind "$root/proc/sys" "$root/proc/sys"
 mount -o remount,bind,ro,nosuid,noexec,nodev "$root/proc/sys"
 mount --bind "$root/proc/sys/net" "$root/proc/sys/net"
 mount -o remount,bind,rw,nosuid,noexec,nodev "$root/proc/sys/net"
+# The machine's load is not this host's.
+echo 0.00 0.00 0.00 1/100 1 > "$root/proc-loadavg"
+mount --bind "$root/proc-loadavg" "$root/proc/loadavg"
+rm "$root/proc-loadavg"
 mount -t sysfs -o nosuid,noexec,nodev,ro sysfs "$root/sys"
 
 groups=$root/sys/fs/cgroup

@@ -1,14 +1,13 @@
 """A backend that is not FastAPI, nor Python at all: fix-502 fits it by variables alone."""
 
 import json
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.lab.host import HostPlan, LabHost
 from tests.lab.lab import Lab
+from tests.lab.running import fix
 from tests.lab.site import Site
 
 pytestmark = pytest.mark.lab
@@ -72,32 +71,17 @@ def shop(lab: Lab, bare: Site) -> LabHost:
     return host
 
 
-def test_a_backend_in_another_language_is_repaired(
-    lab: Lab, shop: LabHost, tmp_path: Path, repository: Path
-) -> None:
+def test_a_backend_in_another_language_is_repaired(lab: Lab, shop: LabHost, tmp_path: Path) -> None:
     """Killed with nginx pointed elsewhere, both are found and mended, and nothing is said of Python."""
     shop.exec("systemctl", "kill", "--signal=KILL", "shop")
     shop.exec("sed", "-i", "s/:9000/:9001/", "/etc/nginx/conf.d/shop.conf")
     shop.exec("nginx", "-s", "reload")
 
-    told = _run(lab, repository, tmp_path)
+    variables = tmp_path / "shop.json"
+    variables.write_text(json.dumps({"all": {"hosts": {"shop": VARIABLES}}}), encoding="utf-8")
+    told = fix(lab, ["shop"], tmp_path / "home", lab.inventory, variables)["hosts"]["shop"]
     lab.down("shop")
 
     assert told["verdict"] == "resolved", told
     assert [cause["id"] for cause in told["causes"]] == ["backend_crashed", "upstream_wrong"]
     assert [fix["outcome"] for fix in told["fixes"]] == ["cause_removed", "resolved"]
-
-
-def _run(lab: Lab, repository: Path, home: Path) -> dict[str, Any]:
-    """Run fix-502 on the shop and return what it says of it."""
-    variables = home / "shop.yml"
-    variables.write_text(json.dumps({"all": {"hosts": {"shop": VARIABLES}}}), encoding="utf-8")
-    command = [sys.executable, "-m", "runbook", "run", "fix-502", "--yes", "--json"]
-    done = lab.run(
-        [*command, "-i", str(lab.inventory), "-i", str(variables), "--host", "shop"],
-        folder=repository,
-        environment={"RUNBOOK_HOME": str(home / "home")},
-        within_s=300,
-    )
-    told: dict[str, Any] = json.loads(done.stdout)["hosts"]["shop"]
-    return told

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from runbook.spec.library import load
+from tests.lab.cells import Wave, everywhere, once
 from tests.lab.faults import FAULTS, NOT_RUN
 from tests.lab.lab import Lab
-from tests.lab.matrix import Wave, once, play
+from tests.lab.playing import play
 
 
 @pytest.fixture(scope="module")
@@ -20,13 +21,25 @@ def broken(create_lab: Callable[[], Lab]) -> Lab:
 @pytest.mark.lab
 @pytest.mark.matrix
 @pytest.mark.parametrize(
-    "wave", once(), ids=lambda wave: ", ".join(cell.fault.name for cell in wave)
+    "wave", once(FAULTS), ids=lambda wave: ", ".join(cell.fault.name for cell in wave)
 )
 def test_faults_are_named_shown_and_repaired(broken: Lab, wave: Wave) -> None:
-    """One run over three hosts: the exact causes, true evidence, a site that answers, no traces."""
+    """One run over all hosts: the exact causes, true evidence, a site that answers, no traces."""
     assert {one.cell.fault.name: one.wrong for one in play(broken, wave)} == {
         cell.fault.name: [] for cell in wave
     }
+
+
+def test_once_has_every_cause_and_everywhere_every_cell() -> None:
+    """No cell is silently left out, and no host of a wave is broken twice."""
+    short, whole = once(FAULTS), everywhere(FAULTS)
+    causes = [cause for wave in short for cell in wave for cause in cell.fault.causes]
+    cells = [(cell.fault.name, cell.manager) for wave in whole for cell in wave]
+
+    assert set(causes) == {cause for fault in FAULTS for cause in fault.causes}
+    assert sorted(cells) == sorted((fault.name, one) for fault in FAULTS for one in fault.managers)
+    for wave in (*short, *whole):
+        assert len({cell.host for cell in wave}) == len(wave)
 
 
 def test_no_cause_is_left_out(repository: Path) -> None:

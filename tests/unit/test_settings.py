@@ -137,6 +137,7 @@ def test_own_library_comes_before_the_shipped_one(here: Path) -> None:
         ('roles = "nowhere"\n', ["/nowhere is not a folder"]),
         ('# one\ninventory = ["nowhere"]\n', ["there is no inventory", ":2:1", '"nowhere,"']),
         ('ansible_config = "nowhere.cfg"\n', ["there is no file", "nowhere.cfg"]),
+        ('collisions_block = ["rain"]\n', ["'rain' is no kind of collision", ":1:1", "reboot"]),
         ("forks = \n", ["not valid TOML", ":1:9"]),
         ("a = 1\na = 2\n", ["not valid TOML", ":2:6"]),
         ("forks = [", ["not valid TOML"]),
@@ -158,6 +159,26 @@ def test_a_file_that_is_not_text_is_said_to_be_so(here: Path) -> None:
     (here / "runbook.toml").write_bytes(b"\xff")
 
     assert "cannot read" in failure(here)
+
+
+@pytest.mark.parametrize(
+    ("text", "variable", "kinds"),
+    [
+        ("", None, ("maintenance",)),
+        ("collisions_block = []", None, ()),
+        ('collisions_block = ["packages", "deploy"]', None, ("packages", "deploy")),
+        ('collisions_block = ["packages"]', "run,reboot", ("run", "reboot")),
+        ("", "none", ()),
+    ],
+)
+def test_what_blocks_an_unattended_fix(
+    text: str, variable: str | None, kinds: tuple[str, ...], here: Path
+) -> None:
+    """Maintenance unless something else is said; a variable is a list with commas, or none."""
+    (here / "runbook.toml").write_text(text)
+    environ = {} if variable is None else {"RUNBOOK_COLLISIONS_BLOCK": variable}
+
+    assert loaded(here, environ).collisions_block == kinds
 
 
 def test_all_unknown_keys_are_named_at_once(here: Path) -> None:

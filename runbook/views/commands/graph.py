@@ -1,7 +1,5 @@
 """`runbook graph`: a runbook's decision tree, drawn."""
 
-import shutil
-import sys
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,11 +14,11 @@ from runbook.views import options
 from runbook.views.archive import find_run, journal_to_read
 from runbook.views.configured import settings_for
 from runbook.views.drawing import NOBODY, graphviz, mermaid, tree
-from runbook.views.output import write
+from runbook.views.output import columns, write
 from runbook.views.paths import sketched, titles_of
 from runbook.views.report_story import account_of
 from runbook.views.safe_text import printable
-from runbook.views.taken import Taken, taken_by, walked_tree
+from runbook.views.taken import Taken, taken_by, titles_for, walked_tree
 from runbook.views.tree_svg import tree_page
 from runbook.views.words import say_hosts
 
@@ -84,8 +82,7 @@ def graph_command(name: str | None, language: str, run: str | None, host: str | 
         case "svg":
             write(tree_page(subject.title, steps, titles, taken=taken).rstrip("\n"))
         case _:
-            width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-            write("\n".join(tree(steps, titles, taken=taken, width=width)))
+            write("\n".join(tree(steps, titles, taken=taken, width=columns())))
 
 
 def _of_file(name: str | None, host: str | None) -> _Subject:
@@ -123,6 +120,6 @@ def _of_run(run: str, name: str | None, host: str | None) -> _Subject:
         name=summary.runbook,
         title=f"{summary.runbook}, run {summary.id}",
         steps=walked_tree(account),
-        titles=account.titles if host is None else told[0].titles,
+        titles=titles_for(account) if host is None else told[0].titles,
         taken=taken_by(told),
     )

@@ -1,7 +1,5 @@
 """`runbook history`: past runs, and those under way."""
 
-import shutil
-import sys
 import time
 from contextlib import closing
 
@@ -14,7 +12,7 @@ from runbook.views import options
 from runbook.views.archive import journal_to_read
 from runbook.views.configured import settings_for
 from runbook.views.history import history_document, history_text, moment
-from runbook.views.output import write, write_json
+from runbook.views.output import columns, write, write_json
 
 
 @click.command("history")
@@ -95,5 +93,4 @@ def history_command(
     if output.json:
         write_json({"runs": history_document(runs, living=living)})
     else:
-        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        write(history_text(runs, living=living, width=columns))
+        write(history_text(runs, living=living, width=columns()))

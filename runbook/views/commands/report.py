@@ -7,9 +7,10 @@ import click
 from runbook.views import options
 from runbook.views.archive import find_run, journal_to_read
 from runbook.views.configured import settings_for
-from runbook.views.output import write, write_json
+from runbook.views.output import columns, write, write_json
 from runbook.views.report import report_markdown, report_text
 from runbook.views.report_document import run_document
+from runbook.views.report_html import report_html
 
 
 @click.command("report")
@@ -17,10 +18,11 @@ from runbook.views.report_document import run_document
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "markdown", "json"]),
+    type=click.Choice(["text", "markdown", "html", "json"]),
     default="text",
     show_default=True,
-    help="For the terminal, for a ticket or postmortem, for a program (the same as --json).",
+    help="For the terminal; for a ticket or postmortem; a page of its own, with the decision tree"
+    " drawn; for a program (the same as --json).",
 )
 @options.output
 def report_command(run: str, form: str, output: options.Output) -> None:
@@ -34,6 +36,7 @@ def report_command(run: str, form: str, output: options.Output) -> None:
     Examples:
       runbook report last
       runbook report 20260131 --format markdown > incident.md
+      runbook report last --format html > incident.html
     """
     with closing(journal_to_read(settings_for())) as journal:
         summary = find_run(journal, run)
@@ -41,7 +44,9 @@ def report_command(run: str, form: str, output: options.Output) -> None:
         entries = list(journal.entries(summary.id))
     if output.json or form == "json":
         write_json(run_document(summary, entries))
+    elif form == "html":
+        write(report_html(summary, entries))
     elif form == "markdown":
         write(report_markdown(summary, entries).rstrip("\n"))
     else:
-        write(report_text(summary, entries).rstrip("\n"))
+        write(report_text(summary, entries, width=columns()).rstrip("\n"))

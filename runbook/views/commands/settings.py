@@ -46,4 +46,5 @@ def _values(settings: Settings) -> dict[str, str | int | list[str] | None]:
         "forks": settings.forks,
         "ansible_config": None if config is None else str(config),
         "policy": None if settings.policy is None else str(settings.policy),
+        "collisions_block": list(settings.collisions_block),
     }

@@ -169,6 +169,7 @@ class Stage:
     stepping: bool = False
     now: float = 0.0
     closure: str = CLOSURE
+    blocking: tuple[str, ...] = ()
     on_event: Callable[[Event], None] = lambda _: None
     executor: Executor | None = None
     driver: Driver | None = None
@@ -189,6 +190,7 @@ class Stage:
             clock=lambda: self.now,
             gather_s=self.gather_s,
             stepping=self.stepping,
+            blocking=self.blocking,
         )
 
     def begin(self) -> Driver:

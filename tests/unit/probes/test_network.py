@@ -1,5 +1,6 @@
 """Connections, requests, names and certificates: every situation has its own answer."""
 
+import signal
 import socket
 import ssl
 import struct
@@ -16,6 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook.executor.content.module_utils.runbook_probes import name_servers, network
+from runbook.executor.content.module_utils.runbook_probes.call import Look, OverTimeError
+from runbook.executor.content.module_utils.runbook_probes.network import connect
 from runbook.executor.content.module_utils.runbook_probes.x509 import is_for, read_certificate
 from tests.unit.probes.authority import Authority
 from tests.unit.probes.prober import ask, facts, reason
@@ -64,6 +67,22 @@ def test_tcp_truth_table(server: Server, hole: int, closed_port: int) -> None:
     assert (silent["connected"], silent["error"]) == (False, "timeout")
     assert 0.4 < silent["elapsed_s"] < 1.0
     assert (nameless["connected"], nameless["error"]) == (False, "dns")
+
+
+def test_time_that_went_by_before_is_no_answer(hole: int) -> None:
+    """An alarm that comes before there was much of a wait says nothing of the other side."""
+
+    def ring(*_: object) -> None:
+        raise OverTimeError
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        with pytest.raises(OverTimeError):
+            connect(Look(5.0, 65536), "127.0.0.1", hole)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_tcp_takes_any_of_the_addresses(server: Server) -> None:

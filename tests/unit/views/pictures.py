@@ -18,6 +18,7 @@ from runbook.model.event import (
     RunInterrupted,
     RunResumed,
 )
+from runbook.model.observation import Activity
 from runbook.model.verdict import Verdict
 from runbook.views.board import Board
 from runbook.views.board_layout import lay_out
@@ -254,6 +255,29 @@ def again() -> tuple[ApprovalRequest, Runbook]:
     return replace(request, evidence={"web2": request.evidence["web2"]}), book
 
 
+def also_here() -> ApprovalRequest:
+    """Return a request for a host on which other things go on, and one that could not be seen."""
+    request = hosts_differ()
+    names = iter(request.states)
+    busy, unseen = next(names), next(names)
+    activity = Activity(
+        facts={
+            "maintenance": "Moving\x1b[2J to the new rack",
+            "package_managers": [{"pid": 812, "name": "apt"}],
+            "operators": [
+                {"user": user, "origin": "192.0.2.7", "since_s": None}
+                for user in ("ann", "bob", "eve")
+            ],
+        }
+    )
+    states = {
+        **request.states,
+        busy: replace(request.states[busy], activity=activity),
+        unseen: replace(request.states[unseen], activity=Activity(reason="not permitted: /proc")),
+    }
+    return replace(request, states=states)
+
+
 PICTURES: Mapping[str, Callable[[], str]] = {
     "lines": lines,
     "lines-ascii": lambda: lines("ascii"),
@@ -268,6 +292,7 @@ PICTURES: Mapping[str, Callable[[], str]] = {
         confirmation(experienced(), site_book(), height=21), width=120
     ),
     "confirmation-again": lambda: drawn(confirmation(*again())),
+    "confirmation-also-here": lambda: drawn(confirmation(also_here(), site_book())),
     "whole-diff": lambda: drawn(whole_diff(hosts_differ())),
     "whole-evidence": lambda: whole_evidence(hosts_differ()) + "\n",
     "summary": lambda: drawn(summary(finish())),

@@ -31,6 +31,7 @@ from runbook.model.observation import Observation, TaskChange, Texts, Verificati
 from runbook.model.verdict import Verdict
 from runbook.views.report import report_markdown, report_text
 from runbook.views.report_document import run_document
+from runbook.views.report_html import report_html
 from tests.event_strategies import events, unhurried
 from tests.unit.views.report_scenes import (
     ANSWERED,
@@ -49,7 +50,8 @@ from tests.unit.views.report_scenes import (
     written,
 )
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "report"
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "golden" / "report"
 SCENES = {"incident": incident, "stopped": stopped, "resumed": resumed, "checklist": checklist}
 Run = tuple[RunSummary, list[Entry]]
 
@@ -61,6 +63,8 @@ def drawn(run: Run, suffix: str) -> str:
             return report_text(*run, zone=UTC)
         case "md":
             return report_markdown(*run, zone=UTC)
+        case "html":
+            return report_html(*run, zone=UTC)
         case _:
             return json.dumps(run_document(*run), indent=2)
 
@@ -70,10 +74,10 @@ def finished(host: str, verdict: Verdict) -> Event:
     return HostFinished(host=host, verdict=verdict)
 
 
-@pytest.mark.parametrize("suffix", ["txt", "md", "json"])
+@pytest.mark.parametrize("suffix", ["txt", "md", "html", "json"])
 @pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES.keys())
 def test_reports_read_as_written_down(scene: Callable[[], Run], suffix: str) -> None:
-    """Each scene's report is the golden file, as text, Markdown and JSON."""
+    """Each scene's report is the golden file, as text, Markdown, page and JSON."""
     golden = (GOLDEN / f"{scene.__name__}.{suffix}").read_text(encoding="utf-8")
 
     assert drawn(scene(), suffix) + "\n" == golden
@@ -92,7 +96,15 @@ def test_document_has_the_promised_shape() -> None:
         "hosts",
     }
     for host in document["hosts"].values():
-        assert set(host) == {"verdict", "reason", "causes", "path", "steps", "fixes"}
+        assert set(host) == {
+            "verdict",
+            "reason",
+            "causes",
+            "also_here",
+            "path",
+            "steps",
+            "fixes",
+        }
         assert [step["step"] for step in host["steps"]] == host["path"]
         for step in host["steps"]:
             assert set(step) == {
@@ -449,3 +461,14 @@ def test_a_branch_says_which_case_was_taken() -> None:
     )
 
     assert "- which: case 2" in report_text(*written([(0, "anna", [step])]), zone=UTC)
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_text_is_folded_for_a_terminal(width: int) -> None:
+    """No line of a report is wider than the terminal, and every letter of it is there."""
+    for scene in SCENES.values():
+        whole = report_text(*scene(), zone=UTC)
+        folded = report_text(*scene(), zone=UTC, width=width)
+
+        assert max(map(len, folded.splitlines())) <= width
+        assert "".join(folded.split()) == "".join(whole.split())

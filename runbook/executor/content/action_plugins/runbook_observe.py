@@ -21,6 +21,7 @@ from runbook.executor.ansible_core import (
     secrets_given,
     secrets_of,
 )
+from runbook.executor.around import ACTIVITY, activity_request, activity_told
 from runbook.executor.compile import LOOKED
 from runbook.executor.guard import (
     MAX_GROWTH_BYTES,
@@ -59,6 +60,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         self._plan = plan_in(str(arguments["plan"]))
         self._unreachable: str | None = None
         self._longest = 0
+        self._activity: dict[str, Any] | None = None
+        self._riding: list[Mapping[str, Any]] = []
         self._templating = AnsibleTemplating(self._templar)
         self._names = Names(plan=self._plan, templating=self._templating, host=self._vars)
         for step, facts in self._plan.known.get(self._host, {}).items():
@@ -76,7 +79,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _looked(self) -> dict[str, Answer]:
         """Return what earlier tasks of the play registered as looked at."""
-        earlier = (self._vars.get(LOOKED) or {}).get("looked") or {}
+        registered = self._vars.get(LOOKED) or {}
+        self._activity = registered.get("activity")
+        earlier = registered.get("looked") or {}
         answers = {
             str(key): Answer(facts=raw["facts"], reason=raw["reason"], took_s=raw["took_s"])
             for key, raw in earlier.items()
@@ -95,6 +100,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if step.register in self._vars:
                 judge_task(self._names, step, self._vars[step.register])
         here = [step for step in wanted if step.id in steps]
+        if self._plan.activity and self._activity is None and origin == HERE:
+            self._riding = [activity_request(self._plan, self._vars, self._templating)]
         answers.update(look(self._names, here, self._run_probes))
         if origin != HERE:
             self._unreachable = None  # That was the other host's.
@@ -103,6 +110,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return {
             "changed": False,
             "wants": [step.id for step in wanted],
+            "activity": self._activity,
             "looked": {
                 key: {"facts": answer.facts, "reason": answer.reason, "took_s": answer.took_s}
                 for key, answer in answers.items()
@@ -118,7 +126,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             for probe in step.probes
         }
         return self._result(
-            observations={step.id: self._judge(step, complete) for step in self._wanted()}
+            observations={step.id: self._judge(step, complete) for step in self._wanted()},
+            activity=activity_told(self._activity, self._vars, self._templating)
+            if self._plan.activity
+            else None,
         )
 
     def _judge(self, step: PlannedStep, answers: Mapping[str, Answer]) -> dict[str, Any]:
@@ -187,15 +198,25 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             else None
         )
         if at_host:
-            asked, answered_by = probing.without_twins(at_host)
+            asked, answered_by = probing.without_twins([*at_host, *self._riding])
             told = self._ask_host(
                 probing.module_request(asked, repeat), probing.most_rounds(repeat)
             )
             rounds = probing.rounds_of(told, answered_by, repeat)
+            if self._riding:
+                self._take_off(rounds[0][1])
         if answer_here is not None:
             nearby = probing.rounds_of(answer_here(), answered_here, repeat)
             rounds = probing.merged(rounds, nearby) if at_host else nearby
         return rounds
+
+    def _take_off(self, answers: dict[str, Answer]) -> None:
+        """Keep what came of the question that rode along with the first probes."""
+        self._riding = []
+        answer = answers.pop(ACTIVITY, None)
+        if answer is not None:
+            facts = None if answer.facts is None else dict(answer.facts)
+            self._activity = {"facts": facts, "reason": answer.reason}
 
     def _ask_host(self, request: Mapping[str, Any], rounds: int) -> Mapping[str, Any]:
         self._longest = longest_answer_bytes(len(request["probes"]), rounds)

@@ -108,6 +108,7 @@ def connect(look: Look, host: str, port: int) -> socket.socket:
     Raises:
         NoConnectionError: the answer was something else than a connection.
         CannotLookError: something on our own side stood in the way.
+        OverTimeError: the time was up before there was much of a wait for the other side.
     """
     if not 1 <= port <= 65535:
         raise CannotLookError("port must be from 1 to 65535")
@@ -125,10 +126,14 @@ def connect(look: Look, host: str, port: int) -> socket.socket:
         others = len(addresses) - number - 1
         # The last one waits for the alarm, which ends a slow answer as well as none.
         connection.settimeout(look.left_s() / (others + 1) if others else None)
+        begun = time.monotonic()
         try:
             connection.connect(address.sockaddr)
         except (OSError, OverTimeError) as error:
             connection.close()
+            if isinstance(error, OverTimeError) and time.monotonic() - begun < look.timeout_s / 2:
+                # The time went by before we came to wait: that says nothing about the other side.
+                raise
             failure = _no_connection(error, f"{address.sockaddr[0]} port {port}")
         else:
             connection.settimeout(None)
