@@ -185,13 +185,13 @@ class Operator(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ApprovingOperator:
-    """`--yes`: approves every fix that nothing blocks and where no name has to be typed, answers no question."""
+    """`--yes`: approves every fix that nothing blocks and no name has to be typed for."""
 
     name: str
     wants_previews: bool = False
 
     def approve(self, request: ApprovalRequest, reply: Callable[[ApprovalReply], None]) -> None:
-        """Say yes, but for hosts where a name has to be typed, or a person has to see something first."""
+        """Say yes, but for hosts that a person has to look at, or to type the name of."""
         typed = [host for host in request.hosts if request.states[host].typed]
         reasons = dict.fromkeys(
             typed, "the inventory wants a name typed for this host, which --yes cannot do"

@@ -95,17 +95,16 @@ class HostState:
     """One host's walk.
 
     `position` is the step it stands at (None once a target has closed the path), `origin` the one
-    where its epoch began. `typed` says that its name, or a
-    group's, has to be typed before a fix. `known` are the observations of this epoch that still count, `path` all
-    steps passed in the whole run. `visits` counts arrivals at each step in this epoch; `attempts`
-    counts concluded tries of each fix in the run, interrupted ones left out. `answers` are those of
-    people to `ask` and `manual` steps. `activity` is what else was seen to go on before the first
-    fix. `expiries` counts how often evidence grew old since somebody
-    last answered or a fix acted. While `stepping`, a person is asked before each step: `allowed` says
-    that they said yes to the one at the position, `retraced` are those they said yes to before what
-    was seen there grew old. `fault_seen` says that a check or watch failed, or a cause
-    was found, on the path. `closing` is the verdict the path reached, `verdict` the one declared
-    finished.
+    where its epoch began. `typed` says that its name, or a group's, has to be typed before a fix.
+    `known` are the observations of this epoch that still count, `path` all steps passed in the
+    whole run. `visits` counts arrivals at each step in this epoch; `attempts` counts concluded
+    tries of each fix in the run, interrupted ones left out. `answers` are those of people to `ask`
+    and `manual` steps, `activity` is what else was seen to go on before the first fix. `expiries`
+    counts how often evidence grew old since somebody last answered or a fix acted. While
+    `stepping`, a person is asked before each step: `allowed` says that they said yes to the one at
+    the position, `retraced` are those they said yes to before what was seen there grew old.
+    `fault_seen` says that a check or watch failed, or a cause was found, on the path. `closing` is
+    the verdict the path reached, `verdict` the one declared finished.
     """
 
     host: str
