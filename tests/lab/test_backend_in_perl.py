@@ -77,11 +77,13 @@ def test_a_backend_in_another_language_is_repaired(lab: Lab, shop: LabHost, tmp_
     shop.exec("sed", "-i", "s/:9000/:9001/", "/etc/nginx/conf.d/shop.conf")
     shop.exec("nginx", "-s", "reload")
 
-    variables = tmp_path / "shop.json"
+    variables = tmp_path / "shop.yml"
     variables.write_text(json.dumps({"all": {"hosts": {"shop": VARIABLES}}}), encoding="utf-8")
-    told = fix(lab, ["shop"], tmp_path / "home", lab.inventory, variables)["hosts"]["shop"]
+    document = fix(lab, ["shop"], tmp_path / "home", lab.inventory, variables)
     lab.down("shop")
 
+    assert "hosts" in document, document
+    told = document["hosts"]["shop"]
     assert told["verdict"] == "resolved", told
     assert [cause["id"] for cause in told["causes"]] == ["backend_crashed", "upstream_wrong"]
     assert [fix["outcome"] for fix in told["fixes"]] == ["cause_removed", "resolved"]
