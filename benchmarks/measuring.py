@@ -10,8 +10,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Protocol
 
 SAMPLE_S = 0.2
+
+
+class Timed(Protocol):
+    """Something that does the work, again and again."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in results."""
+
+    def once(self) -> float:
+        """Do the work once; return its seconds, or exit where it was not done."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,37 +40,57 @@ class Contender:
     stdin: str | None = None
     prepare: Callable[[], None] | None = None
 
+    def once(self) -> float:
+        """Start the program, and wait for its end."""
+        if self.prepare is not None:
+            self.prepare()
+        began = time.perf_counter()
+        done = subprocess.run(
+            self.command,
+            env=_environment(self),
+            input=self.stdin or "",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        took = time.perf_counter() - began
+        _judge(self, done.returncode, done.stdout + done.stderr)
+        return took
 
-def in_turn(
-    contenders: Sequence[Contender], rounds: int, *, warm_up: bool = True
-) -> dict[str, float]:
+
+@dataclass(kw_only=True)
+class Standing:
+    """A program that stays, and does the work for each line it is given; `answer` is what it says."""
+
+    name: str
+    process: "subprocess.Popen[str]"
+    line: str
+    answer: str
+
+    def once(self) -> float:
+        """Ask it, and wait for its answer."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        began = time.perf_counter()
+        self.process.stdin.write(f"{self.line}\n")
+        self.process.stdin.flush()
+        told = self.process.stdout.readline().strip()
+        took = time.perf_counter() - began
+        if told != self.answer:
+            raise SystemExit(f"{self.name}: it said {told!r}")
+        return took
+
+
+def in_turn(contenders: Sequence[Timed], rounds: int, *, warm_up: bool = True) -> dict[str, float]:
     """Return each contender's median of seconds, over rounds of A B C A B C …."""
     took: dict[str, list[float]] = {one.name: [] for one in contenders}
     for number in range(-1 if warm_up else 0, rounds):
         for one in contenders:
-            seconds = once(one)
+            seconds = one.once()
             print(f"  {one.name}: {seconds:.2f} s", file=sys.stderr, flush=True)
             if number >= 0:
                 took[one.name].append(seconds)
     return {name: median(each) for name, each in took.items()}
-
-
-def once(one: Contender) -> float:
-    """Do the work once; return its seconds, or exit where it was not done."""
-    if one.prepare is not None:
-        one.prepare()
-    began = time.perf_counter()
-    done = subprocess.run(
-        one.command,
-        env=_environment(one),
-        input=one.stdin or "",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    took = time.perf_counter() - began
-    _judge(one, done.returncode, done.stdout + done.stderr)
-    return took
 
 
 def cpu_ms(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, float]:

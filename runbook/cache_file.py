@@ -5,7 +5,6 @@ and what cannot be written is not kept. Names hold all that the content depends 
 """
 
 import os
-import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -29,7 +28,7 @@ def read(name: str) -> bytes | None:
 def write(name: str, content: bytes) -> None:
     """Keep something under a name, readable by nobody else."""
     folder = _folder()
-    unfinished = folder / f"{name}.{secrets.token_hex(4)}"
+    unfinished = folder / f"{name}.{os.getpid()}"
     with suppress(OSError):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _is_ours(folder.lstat()):

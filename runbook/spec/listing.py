@@ -1,23 +1,19 @@
 """What runbooks there are, read as cheaply as can be: `runbook list` has to answer at once.
 
-Nothing is checked here, and a file is read only as far as its steps. YAML's parser is the only
-thing imported that costs anything.
+Nothing is checked here, and a file is read only as far as its steps. What that came to is kept
+(`cache_file`) for as long as the files are the same, since importing YAML takes longer than all else.
 """
 
+import json
 import re
+import time
+import zlib
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from runbook import cache_file
 from runbook.spec.places import runbook_files
-
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_MAX_BYTES = 1024 * 1024
-_MAX_DEPTH = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,55 +50,38 @@ def summaries(search_path: Sequence[Path]) -> list[Summary]:
     for folder in search_path:
         for path in runbook_files(folder):
             found.setdefault(path.stem, path)
-    return [_summary(found[name]) for name in sorted(found)]
+    files = [found[name] for name in sorted(found)]
+    place = f"listing-{zlib.crc32(repr(files).encode()):08x}"
+    state = [_state(path) for path in (*files, *_CODE)]
+    kept = _kept(place, state)
+    if kept is None:
+        from runbook.spec.heads import title_and_symptoms  # noqa: PLC0415 -- it imports YAML
+
+        kept = [title_and_symptoms(path) for path in files]
+        cache_file.write(place, json.dumps([state, kept]).encode())
+    return [
+        Summary(name=path.stem, title=title, symptoms=tuple(symptoms), path=path)
+        for path, (title, symptoms) in zip(files, kept, strict=True)
+    ]
 
 
-def _summary(path: Path) -> Summary:
+_CODE = (Path(__file__), Path(__file__).with_name("heads.py"))
+
+
+def _state(path: Path) -> list[str | int]:
+    """Return by what a change of a file shows; never the same twice if it cannot be told."""
     try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_BYTES)
+        found = path.stat()
     except OSError:
-        content = b""
-    head = _head(content)
-    return Summary(
-        name=path.stem,
-        title=" ".join(" ".join(head.get("title", ())).split()),
-        symptoms=tuple(head.get("symptoms", ())),
-        path=path,
-    )
+        return [str(path), time.time_ns()]
+    return [str(path), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
 
-def _head(content: bytes) -> dict[str, list[str]]:
-    """Return the text, or texts of a list, under each key above the steps.
-
-    Events are read rather than nodes composed: PyYAML's composer recurses in C, where a file of a
-    hundred thousand brackets ends the process, and its scanner is quadratic in them. What stands
-    below the steps is read only for want of a title.
-    """
-    head: dict[str, list[str]] = {}
-    key: str | None = None
-    depth = 0
-    with suppress(yaml.YAMLError, ValueError):
-        for event in yaml.parse(content, Loader=_Loader):
-            if isinstance(event, yaml.CollectionStartEvent):
-                if depth == _MAX_DEPTH or (
-                    depth == 0 and not isinstance(event, yaml.MappingStartEvent)
-                ):
-                    break
-                depth += 1
-            elif isinstance(event, yaml.CollectionEndEvent):
-                depth -= 1
-            elif isinstance(event, yaml.ScalarEvent) and key is not None and depth <= 2:
-                head.setdefault(key, []).append(event.value)
-            if depth != 1 or not isinstance(event, yaml.NodeEvent | yaml.CollectionEndEvent):
-                continue
-            # At the top level a key and a value take turns; the mapping's own start is neither.
-            if isinstance(event, yaml.MappingStartEvent):
-                continue
-            if key is None:
-                key = event.value if isinstance(event, yaml.ScalarEvent) else ""
-                if key == "steps" and "title" in head:
-                    break
-            else:
-                key = None
-    return head
+def _kept(place: str, state: list[list[str | int]]) -> list[tuple[str, Sequence[str]]] | None:
+    """Return titles and symptoms as they were read when the files were in this state."""
+    try:
+        before, kept = json.loads(cache_file.read(place) or b"")
+        found = [(str(title), list(map(str, symptoms))) for title, symptoms in kept]
+    except (ValueError, TypeError):
+        return None
+    return list(found) if before == state else None

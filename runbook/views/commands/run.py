@@ -4,16 +4,17 @@ What they need is imported when they are carried out, so that help and completio
 """
 
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import click
 
 from runbook.errors import RunbookError
-from runbook.journal import Journal, RunFilter, RunSummary
-from runbook.model.event import Mode
 from runbook.views import options
-from runbook.views.archive import find_run
 from runbook.views.configured import settings_for
 from runbook.views.wish import Wish
+
+if TYPE_CHECKING:
+    from runbook.journal import Journal, RunSummary
 
 
 @click.command("run")
@@ -46,6 +47,8 @@ def run_command(
       runbook run fix-502 --host 'prod:!web3' -i inventory/ --set backend_port=8000
       runbook run fix-502 --host web1 --step
     """
+    from runbook.model.event import Mode  # noqa: PLC0415 -- see above
+
     wish = Wish(mode=Mode.RUN, aim=target, output=output, **given)
     return _start(name, host, wish)
 
@@ -68,6 +71,8 @@ def diagnose_command(
     Example:
       runbook diagnose fix-502 --host web1
     """
+    from runbook.model.event import Mode  # noqa: PLC0415 -- see above
+
     wish = Wish(mode=Mode.DIAGNOSE, aim=target, output=output, step=step)
     return _start(name, host, wish)
 
@@ -107,6 +112,7 @@ def resume_command(
       runbook resume last --abandon 'web3 is gone for good'
     """
     from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- see above
+    from runbook.model.event import Mode  # noqa: PLC0415
     from runbook.views import abandoning, driving  # noqa: PLC0415
 
     settings = settings_for(target.flags)
@@ -119,7 +125,9 @@ def resume_command(
         return driving.resume(stopped, wish, settings, journal)
 
 
-def _last_stopped(journal: Journal) -> RunSummary:
+def _last_stopped(journal: "Journal") -> "RunSummary":
+    from runbook.journal import RunFilter  # noqa: PLC0415 -- see above
+
     for summary in journal.runs(RunFilter(limit=None)):
         if summary.verdict is None:
             return summary
@@ -147,7 +155,9 @@ def undo_command(which: str, yes: bool, target: options.Aim, output: options.Out
       runbook undo last
     """
     from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- see above
+    from runbook.model.event import Mode  # noqa: PLC0415
     from runbook.views import driving  # noqa: PLC0415
+    from runbook.views.archive import find_run  # noqa: PLC0415
 
     settings = settings_for(target.flags)
     with closing(open_journal(settings.journal)) as journal:
