@@ -38,6 +38,7 @@ COMMANDS = {
             "List past runs, newest first, and those under way.",
         ),
         "report": ("commands.report:report_command", "Report on one run."),
+        "stats": ("commands.stats:stats_command", "Say what a runbook's runs add up to."),
     },
     "Write runbooks": {
         "lint": ("commands.lint:lint_command", "Check whether runbooks are sound."),

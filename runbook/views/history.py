@@ -91,8 +91,8 @@ def moment(text: str, *, now: float, zone: tzinfo | None = None) -> float:
     That is an age (`30m`, `12h`, `7d`) or a date with or without a time (ISO 8601), in `zone`
     unless it says another. Raise RunbookError `unknown-time`.
     """
-    if age := _AGO.fullmatch(text.strip()):
-        return now - float(age[1]) * _UNITS[age[2]]
+    if (age := _length(text)) is not None:
+        return now - age
     try:
         given = datetime.fromisoformat(text.strip())
         return (given if given.tzinfo or zone is None else given.replace(tzinfo=zone)).timestamp()
@@ -102,6 +102,22 @@ def moment(text: str, *, now: float, zone: tzinfo | None = None) -> float:
             f'"{printable(text)}" is no time',
             hint="Write an age (30m, 12h, 7d) or a date (2026-01-31, 2026-01-31T03:00).",
         ) from error
+
+
+def period(text: str) -> float:
+    """Return the seconds that a person means by `30m`, `12h`, `7d`; raise `unknown-time`."""
+    if (length := _length(text)) is None:
+        raise RunbookError.of(
+            "unknown-time",
+            f'"{printable(text)}" is no length of time',
+            hint="Write a number and its unit: 90s, 30m, 12h, 7d, 4w.",
+        )
+    return length
+
+
+def _length(text: str) -> float | None:
+    found = _AGO.fullmatch(text.strip())
+    return float(found[1]) * _UNITS[found[2]] if found else None
 
 
 def _fitted(widths: Mapping[str, int], most: int) -> dict[str, int]:

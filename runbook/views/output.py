@@ -1,7 +1,6 @@
 """Standard output and standard error: results on the one, everything else on the other."""
 
 import os
-import shutil
 import sys
 from typing import Any
 
@@ -24,7 +23,11 @@ def wants_colour(stream: object) -> bool:
 
 def columns() -> int | None:
     """Return how many characters a line of standard output has, None where that is no terminal."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    if not sys.stdout.isatty():
+        return None
+    import shutil  # noqa: PLC0415  # most calls want none
+
+    return shutil.get_terminal_size().columns
 
 
 def write(text: str) -> None:

@@ -21,6 +21,7 @@ READ_ONLY = {
     "lint": "lint --json",
     "history": "history --json",
     "report": "report last --json",
+    "stats": "stats loop --json",
     "settings": "settings --json",
 }
 

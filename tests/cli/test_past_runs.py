@@ -171,6 +171,21 @@ def test_a_run_is_drawn_with_the_ways_it_took(past: Program) -> None:
         assert words in refused.stderr
 
 
+def test_stats_tell_of_what_ran_whatever_became_of_its_file(past: Program) -> None:
+    """A runbook whose file is gone has figures of its runs; one that never was is told."""
+    told = past("stats", "other", "--json").document
+    assert (told["runs"], told["hosts_walked"], told["verdicts"]) == (1, 1, {"escalated": 1})
+    assert told["causes"][0]["id"] == "stopped"
+    assert past("stats", "other", "--since", "2030-01-01", "--json").document["runs"] == 0
+    assert "STOPPED" not in past("stats", "other").stdout
+    assert "escalated" in past("stats", "other").stdout
+    assert "1 healthy" in past("stats", "loop").stdout
+    for call, words in (("lop", 'Did you mean "loop"?'), ("loop --within soon", "length of time")):
+        refused = past("stats", *call.split())
+        assert refused.code == 2
+        assert words in refused.stderr
+
+
 def test_a_journal_that_cannot_be_read_is_told(program: Program) -> None:
     """What is not a journal is an error with a hint, exit code 2."""
     program.home.mkdir()

@@ -3,6 +3,8 @@
 from tests.unit.views.test_history import GOLDEN as HISTORY
 from tests.unit.views.test_history import table
 from tests.unit.views.test_report import GOLDEN, SCENES, drawn
+from tests.unit.views.test_stats import GOLDEN as STATS
+from tests.unit.views.test_stats import said
 
 
 def main() -> None:
@@ -10,6 +12,7 @@ def main() -> None:
     for name, scene in SCENES.items():
         for suffix in ("txt", "md", "html", "json"):
             (GOLDEN / f"{name}.{suffix}").write_text(drawn(scene(), suffix) + "\n", "utf-8")
+    STATS.write_text(said() + "\n", "utf-8")
     HISTORY.write_text(table() + "\n", "utf-8")
 
 
