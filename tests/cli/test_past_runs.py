@@ -171,6 +171,17 @@ def test_a_run_is_drawn_with_the_ways_it_took(past: Program) -> None:
         assert words in refused.stderr
 
 
+def test_history_is_plotted(past: Program) -> None:
+    """A bar for each day or week, of the runs that the filters leave, in each form."""
+    weeks = past("history", "--plot", "week", "--json", "--host", "web1").document["periods"]
+    assert [week["runs"] for week in weeks] == [1, 1]
+    assert len(past("history", "--plot", "day").stdout.splitlines()) == 6
+    assert past("history", "--plot", "day", "--svg").stdout.startswith("<svg ")
+    refused = past("history", "--svg")
+    assert refused.code == 2
+    assert "--plot" in refused.stderr
+
+
 def test_stats_tell_of_what_ran_whatever_became_of_its_file(past: Program) -> None:
     """A runbook whose file is gone has figures of its runs; one that never was is told."""
     told = past("stats", "other", "--json").document

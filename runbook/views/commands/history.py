@@ -1,18 +1,22 @@
 """`runbook history`: past runs, and those under way."""
 
 import time
+from collections.abc import Sequence
 from contextlib import closing
 
 import click
 
-from runbook.journal import RunFilter
+from runbook.journal import RunFilter, RunSummary
 from runbook.journal.holder import alive
 from runbook.model.verdict import Verdict
 from runbook.views import options
 from runbook.views.archive import journal_to_read
 from runbook.views.configured import settings_for
 from runbook.views.history import history_document, history_text, moment
+from runbook.views.history_plot import Per, periods, plot_document, plot_svg, plot_text
 from runbook.views.output import columns, write, write_json
+
+_LISTED = 20
 
 
 @click.command("history")
@@ -46,10 +50,14 @@ from runbook.views.output import columns, write, write_json
     "--limit",
     type=click.IntRange(min=0),
     metavar="N",
-    default=20,
-    show_default=True,
-    help="How many at most, newest first; 0 for all.",
+    help="How many at most, newest first; 0 for all. 20 unless they are plotted.",
 )
+@click.option(
+    "--plot",
+    type=click.Choice([per.value for per in Per]),
+    help="Not each run: a bar for each day or week, with causes and time to repair.",
+)
+@click.option("--svg", is_flag=True, help="With --plot: as a picture, for a file.")
 @options.output
 def history_command(
     *,
@@ -60,7 +68,9 @@ def history_command(
     who: str | None,
     since: str | None,
     until: str | None,
-    limit: int,
+    limit: int | None,
+    plot: str | None,
+    svg: bool,
     output: options.Output,
 ) -> None:
     r"""List past runs, newest first, and those under way.
@@ -73,7 +83,13 @@ def history_command(
       runbook history --host web1 --since 7d
       runbook history --cause backend_stopped --who anna --until 2026-01-31
       runbook history --verdict escalated --json
+      runbook history --plot week --since 90d
+      runbook history --plot day --svg > runs.svg
     """
+    if svg and plot is None:
+        raise click.UsageError("--svg is for a picture of --plot day or --plot week.")
+    if limit is None:
+        limit = 0 if plot else _LISTED
     now = time.time()
     which = RunFilter(
         runbook=runbook,
@@ -87,6 +103,9 @@ def history_command(
     )
     with closing(journal_to_read(settings_for())) as journal:
         runs = journal.runs(which)
+    if plot:
+        _plot(runs, Per(plot), svg=svg, as_json=output.json)
+        return
     living = {
         run.id: alive(run.holder) if run.holder else None for run in runs if run.verdict is None
     }
@@ -94,3 +113,13 @@ def history_command(
         write_json({"runs": history_document(runs, living=living)})
     else:
         write(history_text(runs, living=living, width=columns()))
+
+
+def _plot(runs: Sequence[RunSummary], per: Per, *, svg: bool, as_json: bool) -> None:
+    found = periods(runs, per)
+    if as_json:
+        write_json({"periods": plot_document(found)})
+    elif svg:
+        write(plot_svg(found, per))
+    else:
+        write(plot_text(found, per, width=columns()))
