@@ -164,6 +164,7 @@ def test_a_run_is_drawn_with_the_ways_it_took(past: Program) -> None:
     for call, words in (
         ("loop --run aaa2", 'run aaa2 is one of other, not of "loop"'),
         ("--run aaa2 --host web3", 'Did you mean "web2"?'),
+        ("--run aaa1", "run aaa1 came to no step"),
         ("--run aaa9", 'Did you mean "aaa'),
     ):
         refused = past("graph", *call.split())

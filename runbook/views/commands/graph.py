@@ -115,11 +115,18 @@ def _of_run(run: str, name: str | None, host: str | None) -> _Subject:
             f'run {summary.id} reached no host "{printable(host)}"',
             hint=did_you_mean(host, account.hosts) or f"It reached {say_hosts(summary.hosts)}.",
         )
+    steps = walked_tree(account)
+    if not steps:
+        raise RunbookError.of(
+            "nothing-to-draw",
+            f"run {summary.id} came to no step, and did not write down its tree",
+            hint=f"`runbook graph {printable(summary.runbook)}` draws the runbook as it is now.",
+        )
     told = list(account.hosts.values()) if host is None else [account.hosts[host]]
     return _Subject(
         name=summary.runbook,
         title=f"{summary.runbook}, run {summary.id}",
-        steps=walked_tree(account),
+        steps=steps,
         titles=titles_for(account) if host is None else told[0].titles,
         taken=taken_by(told),
     )

@@ -25,3 +25,11 @@ def test_the_page_of_settings_names_every_setting() -> None:
     forks = next(row for row in rows if "forks" in row[1])
     assert forks[2].strip().endswith(f"1 to {MAX_FORKS}")
     assert forks[4].strip() == str(DEFAULT_FORKS)
+
+
+def test_the_example_report_is_what_a_report_looks_like() -> None:
+    """The page and the drawing that docs/how-to/afterwards.md shows are as written today."""
+    files = runpy.run_path(str(DOCS / "generate_afterwards.py"))["files"]()
+
+    for path, text in files.items():
+        assert path.read_text(encoding="utf-8") == text, "run: python docs/generate_afterwards.py"
