@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runbook.errors import Location, Problem, RunbookError, Severity
-from runbook.model.observation import COLLISIONS
+from runbook.model.collisions import COLLISIONS
 from runbook.settings_file import SettingsFile, find_settings_file
 
 DEFAULT_FORKS = 50

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from runbook.model.collisions import COLLISIONS
 from runbook.model.definition import Json
-from runbook.model.observation import COLLISIONS, Activity
+from runbook.model.observation import Activity
 
 _MOST_CHARACTERS = 200
 

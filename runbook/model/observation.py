@@ -5,9 +5,6 @@ from dataclasses import dataclass, field
 
 from runbook.model.definition import CheckResult, FixResult, Json
 
-COLLISIONS = ("maintenance", "run", "packages", "deploy", "reboot", "operator")
-"""The kinds of what may go on on a host beside a run, what weighs most first."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Observation:

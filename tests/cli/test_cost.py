@@ -102,7 +102,8 @@ def test_lint_costs_little(environment: dict[str, str], tmp_path: Path) -> None:
     ("call", "kept_out"),
     [
         (["--help"], {"yaml", "runbook.settings", "runbook.model"}),
-        (["list"], {"jsonschema", "jinja2", "runbook.model", "sqlite3"}),
+        (["list"], {"jsonschema", "jinja2", "runbook.model.definition", "sqlite3"}),
+        (["run", "--help"], {"yaml", "runbook.journal", "runbook.model"}),
         (["lint", "LONG"], {"sqlite3"}),
         (["history"], {"yaml", "jsonschema", "jinja2"}),
     ],

@@ -11,9 +11,10 @@ from hypothesis import given
 from runbook.driver.collisions import blocking_of, collisions
 from runbook.driver.operator import ApprovingOperator
 from runbook.executor.scripted import ScriptedFix
+from runbook.model.collisions import COLLISIONS
 from runbook.model.definition import FixResult
 from runbook.model.event import ActivitySeen, FixApproved, FixDeclined, Mode
-from runbook.model.observation import COLLISIONS, Activity, Verification
+from runbook.model.observation import Activity, Verification
 from runbook.model.verdict import Verdict
 from tests.engine_harness import book, check, fix
 from tests.event_strategies import of, unhurried
