@@ -5,6 +5,8 @@ from tests.lab.breaking import Fault
 
 RULE = "INPUT -i lo -p tcp --dport 8000"
 _UFW_RULE = "-A ufw-before-input -i lo -p tcp --dport 8000 -j"
+# It keeps what it forgets, under the time.
+_FORGET_UFW = "ufw --force reset; rm /etc/ufw/*.rules.20*"
 _NFT = (
     "nft add table inet lab; nft add chain inet lab input '{ type filter hook input priority 0; }'"
 )
@@ -30,16 +32,19 @@ FIREWALLS = (
         )
         for verdict in ("reject", "drop")
     ),
-    # What users tell ufw comes after its own rule for loopback, so only such a file blocks this.
+    # What users tell ufw comes after its own rule for loopback, so only such a file blocks this; it is
+    # somebody's own, and left to them.
     *(
         Fault(
             name=f"firewall: ufw {target}",
             causes=("firewall_blocking",),
+            verdict=Verdict.ESCALATED,
+            in_vain=1,
             breaks=f"""cp -p /etc/ufw/before.rules /etc/ufw/ufw.conf /run/
               sed -i '/ufw-before-input -i lo/i {_UFW_RULE} {target}' /etc/ufw/before.rules
               ufw allow 22/tcp; ufw allow 80/tcp; ufw --force enable""",
             shows=f"echo {target}; echo 8000",
-            mends="ufw --force reset; iptables -F INPUT; cp -p /run/before.rules /run/ufw.conf /etc/ufw/",
+            mends=f"{_FORGET_UFW}; iptables -F INPUT; cp -p /run/before.rules /run/ufw.conf /etc/ufw/",
         )
         for target in ("REJECT", "DROP")
     ),
@@ -111,7 +116,7 @@ NETWORK = (
         settings={"edge_url": "http://{{ ansible_host }}"},
         breaks="ufw allow 22/tcp; ufw deny 80/tcp; ufw --force enable",
         shows="echo timeout",
-        mends="ufw --force reset",
+        mends=_FORGET_UFW,
     ),
     Fault(
         name="the edge serves something else",

@@ -170,6 +170,14 @@ def test_ufw(play: Player, machine: Machine) -> None:
     assert (undone.failed, undone.changed) == (False, 1), undone.output
     assert machine("ufw show added") == before
 
+    machine(
+        "sed -i '/^COMMIT/i -A ufw-before-input -p tcp --dport 8000 -j DROP' /etc/ufw/before.rules"
+    )
+    refused = play("firewall_opened", wanted)
+    assert refused.failed
+    assert "/etc/ufw/before.rules keeps them out before any rule" in refused.words
+    assert machine("ufw show added") == before
+
 
 def test_is_not_opened_to_everybody_nor_in_vain(play: Player, machine: Machine) -> None:
     """The world is refused, in halves as well; with no way to persist that is told."""

@@ -1,14 +1,21 @@
 """Open a port in ufw. A rule is what `ufw allow` takes; ufw keeps its rules itself."""
+# ruff: noqa: PTH113 - for Python 3.8, without pathlib
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from typing import Any
 
 from ansible.module_utils.runbook_firewall.opening import MARK, Opening, asked
 from ansible.module_utils.runbook_support.accounts import run
+from ansible.module_utils.runbook_support.errors import RefusedError
+from ansible.module_utils.runbook_support.files import read_text
 
 NAME = "ufw"
+# What stands here comes before every rule that ufw is told; ufw itself never writes it.
+_BEFORE = ("/etc/ufw/before.rules", "/etc/ufw/before6.rules")
 
 
 def is_active() -> bool:
@@ -17,7 +24,14 @@ def is_active() -> bool:
 
 
 def missing(opening: Opening) -> list[list[str]]:
-    """Return the rules that ufw does not have yet; raise RefusedError."""
+    """Return the rules that ufw does not have yet; raise RefusedError, also if they were in vain."""
+    for path in _BEFORE:
+        blocks = re.compile(rf"^-A ufw.*--dport {opening.port} .*-j (DROP|REJECT)\b", re.MULTILINE)
+        found = blocks.search(read_text(path)) if os.path.isfile(path) else None
+        if found:
+            raise RefusedError(
+                f"{path} keeps them out before any rule that ufw can add: {found[0]}"
+            )
     end = ["port", str(opening.port), "proto", opening.protocol]
     wanted = [["from", source, "to", "any", *end] for source in opening.sources]
     if opening.local:
