@@ -27,10 +27,12 @@ _REPAIRED_S = 60.0
 
 # All that people keep on a host. What runs and what it logs differs from one moment to the next.
 _STATE = r"""
-find /etc /opt /srv /usr/local /var/www ! -path '*/__pycache__*' ! -path '*/.git/*' \
-  \( -type f -o -type l \) -printf '%p %m %u %l ' \( -type l -printf '\n' -o -exec sha256sum {} \; \) |
-  sed 's, /[^ ]*$,,'
-systemctl list-unit-files --no-legend --no-pager | grep -v transient
+kept() {
+  find /etc /opt /srv /usr/local /usr/lib/systemd /var/www \
+    ! -path '*/__pycache__*' ! -path '*/.git/*' "$@"
+}
+kept \( -type f -o -type l \) -printf '%p %m %u %l\n'
+kept -type f -print0 | xargs -0 sha256sum | sed -E 's/^([^ ]+) +(.*)/\2 \1/'
 iptables-save | grep ^-A | grep -v ufw || true
 nft list ruleset | grep -E ' (drop|reject)( |$)' | grep -v ufw | sed 's/counter packets.*bytes [0-9]*//' || true
 dpkg-query --show
