@@ -8,6 +8,9 @@ import fcntl
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from runbook.executor.workspace import OWNER_FILE, base_folder
@@ -41,6 +44,23 @@ def _is_ansible_on(process: Path, name: str) -> bool:
     return state not in "ZXx"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Leftover:
+    """A workspace whose process is dead; `at_work` says that its Ansible is not."""
+
+    folder: Path
+    at_work: bool
+
+
+def left_behind() -> tuple[Leftover, ...]:
+    """Return the workspaces of dead processes, and touch none. Raises as `sweep`."""
+    return tuple(
+        Leftover(folder=folder, at_work=is_at_work(folder.name))
+        for folder in sorted(base_folder().iterdir())
+        if _is_abandoned(folder)
+    )
+
+
 def sweep() -> tuple[str, ...]:
     """Remove the workspaces of dead processes in which nothing is at work; return their names.
 
@@ -51,18 +71,32 @@ def sweep() -> tuple[str, ...]:
 
 
 def _removed(folder: Path) -> bool:
+    with _held(folder) as held:
+        return held and _cleared(folder)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    with _held(folder) as held:
+        return held and folder.is_dir() and not folder.is_symlink()
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[bool]:
+    """Hold the lock of a workspace; say whether nobody else does, so that its process is dead."""
     try:
         lock = os.open(folder / OWNER_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
-        return _is_old(folder) and _cleared(folder)
+        yield _is_old(folder)
+        return
     except OSError:
-        return False
+        yield False
+        return
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        return False
+        yield False
     else:
-        return _cleared(folder)
+        yield True
     finally:
         os.close(lock)
 

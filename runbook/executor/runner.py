@@ -160,7 +160,7 @@ class Starter:
         runner = ansible_runner.interface.init_runner(
             private_data_dir=str(folder),
             playbook=PLAYBOOK_FILE,
-            envvars=_environment(self.config),
+            envvars=environment_of(self.config),
             suppress_env_files=True,
             quiet=True,
             event_handler=lambda _event: False,
@@ -201,8 +201,8 @@ def _restore(environment: dict[str, Any]) -> None:
             environment[name] = os.environ[name]
 
 
-def _environment(config: Path | None) -> dict[str, str]:
-    """Return what Ansible's environment gets beside our own."""
+def environment_of(config: Path | None) -> dict[str, str]:
+    """Return what the environment of Ansible and its tools gets beside our own."""
     binaries = str(Path(sys.executable).parent)
     environment = {
         "PATH": os.pathsep.join([binaries, os.environ.get("PATH", os.defpath)]),

@@ -52,6 +52,10 @@ COMMANDS = {
         ),
     },
     "Set up": {
+        "doctor": (
+            "commands.doctor:doctor_command",
+            "Say whether machine and hosts are ready.",
+        ),
         "settings": (
             "commands.settings:settings_command",
             "Show all settings and where each is from.",
