@@ -114,6 +114,8 @@ def describe(request: Request) -> str:
             return f"doing {fix}"
         case UndoRequest(fix=fix):
             return f"undoing {fix}"
+        case PreviewRequest(fix=fix, undo=True):
+            return f"asking Ansible what undoing {fix} would change"
         case PreviewRequest(fix=fix):
             return f"asking Ansible what {fix} would change"
         case LookRequest():

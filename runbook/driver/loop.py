@@ -342,7 +342,7 @@ class Driver:
             wants=wants,
             known=self.ledger.known(wants),
             # Later, what was changed there may be our own doing.
-            activity=self.mode is Mode.RUN and any(not self.states[host].fixes for host in wants),
+            activity=any(map(self._wants_activity, wants)),
         )
         self._launch(request, wants)
 
@@ -443,6 +443,13 @@ class Driver:
             )
             self._awake(host)
 
+    def _wants_activity(self, host: str) -> bool:
+        """Say whether it is to be seen what else goes on: before the first fix, and not lately."""
+        state = self.states[host]
+        seen_at = state.activity.seen_at if state.activity is not None else 0.0
+        is_old = self.clock() - seen_at > self.runbook.evidence_max_age_s
+        return self.mode is Mode.RUN and not state.fixes and (state.activity is None or is_old)
+
     def _awake(self, host: str) -> None:
         """Have a host decided anew, without news from outside."""
         self._idle.add(host)
@@ -486,7 +493,7 @@ class Driver:
             events: list[Observed | ActivitySeen] = [
                 Observed(host=report.host, observations=seen, texts=report.texts)
             ]
-            if report.activity is not None and not self.states[report.host].fixes:
+            if report.activity is not None and self._wants_activity(report.host):
                 events.append(ActivitySeen(host=report.host, activity=report.activity))
             self._tell(*events)
         self._settle(report.request, report.host)

@@ -19,9 +19,11 @@ from runbook.errors import RunbookError
 from runbook.executor import (
     HostActed,
     HostObserved,
+    HostPreviewed,
     Invocation,
     InvocationEnded,
     ObserveRequest,
+    PreviewRequest,
     Report,
     Request,
     UndoRequest,
@@ -227,6 +229,9 @@ class Undoing:
         assert isinstance(fix, Fix)  # noqa: S101 -- as `undoable` found it
         texts = states[step.hosts[0]].texts.get(step.fix)
         title = f"Undo: {texts.title if texts else fix.title}"
+        previews = self._predict(step) if self.setting.operator.wants_previews else {}
+        if self.interrupted is not None:
+            raise InterruptedRunError(self.interrupted)
         self.setting.operator.approve(
             ApprovalRequest(
                 fix=replace(fix, title=title, action=fix.undo or fix.action, undo=None),
@@ -236,6 +241,7 @@ class Undoing:
                 cause=None,
                 states={host: states[host] for host in step.hosts},
                 evidence={},
+                previews=previews,
             ),
             self._inbox.put,
         )
@@ -247,6 +253,17 @@ class Undoing:
                     raise InterruptedRunError(reason)
                 case _:
                     pass  # Of what was cut off before.
+
+    def _predict(self, step: Undoable) -> dict[str, HostPreviewed]:
+        """Ask Ansible what the undo would change."""
+        request = PreviewRequest(
+            id=self._name(), fix=step.fix, hosts=step.hosts, known=step.known, undo=True
+        )
+        return {
+            report.host: report
+            for report in self._run(request)
+            if isinstance(report, HostPreviewed)
+        }
 
     def _look(self, fix_id: str, hosts: tuple[str, ...]) -> dict[str, Mapping[str, Observation]]:
         """Look once at the fix's cause and symptom, so that nobody has to guess how it is now."""

@@ -59,12 +59,13 @@ class VerifyRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PreviewRequest:
-    """Ask Ansible's check mode what a fix would change."""
+    """Ask Ansible's check mode what a fix would change, or its undo."""
 
     id: str
     fix: str
     hosts: tuple[str, ...]
     known: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    undo: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -130,13 +130,15 @@ def fix_play(
     }
 
 
-def preview_play(runbook: Runbook, fix: Fix, plan_path: str, hosts: Iterable[str]) -> Play:
+def preview_play(
+    runbook: Runbook, fix: Fix, action: Action, plan_path: str, hosts: Iterable[str]
+) -> Play:
     """Return the play of a fix for Ansible's check mode: no lease, nothing verified."""
     return {
         **_acting_play(runbook, fix, hosts),
         "tasks": [
             {**_ours("runbook_begin", plan_path, lease="none"), "register": BEGUN},
-            *action_tasks(fix.action),
+            *action_tasks(action),
             _ours("runbook_acted", plan_path),
         ],
     }

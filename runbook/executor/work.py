@@ -78,8 +78,10 @@ class Work:
                 return fix_play(
                     self.runbook, fix, _undo(fix), plan_path, hosts=hosts, sampling=None
                 )
-            case PreviewRequest(fix=step, hosts=hosts):
-                return preview_play(self.runbook, _fix(self.runbook, step), plan_path, hosts)
+            case PreviewRequest(fix=step, hosts=hosts, undo=undo):
+                fix = _fix(self.runbook, step)
+                action = _undo(fix) if undo else fix.action
+                return preview_play(self.runbook, fix, action, plan_path, hosts)
             case VerifyRequest(hosts=hosts) | WatchRequest(hosts=hosts):
                 return sampling_play(self.runbook, _sampled(self.plan), plan_path, hosts)
 

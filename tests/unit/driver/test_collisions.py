@@ -169,3 +169,25 @@ def test_what_a_run_changed_itself_is_not_taken_for_somebody_else() -> None:
     assert [request.activity for request in two.looks] == [True, False]
     assert len(two.of(ActivitySeen)) == 1
     assert [request.activity for request in diagnosis.looks] == [False]
+
+
+def test_it_is_not_asked_again_while_it_is_fresh() -> None:
+    """Looking on, before the first fix, asks nothing twice; the journal has it once."""
+    further = Stage(
+        runbook=book(
+            check("up", failed="still"),
+            check("still", failed="restart", lazy=True),
+            fix("restart", symptom="up"),
+        ),
+        hosts={
+            "web1": replace(
+                host({"up": [FAULTY], "still": [FAULTY]}),
+                activity=replace(IN_MAINTENANCE, seen_at=0.0),
+            )
+        },
+    )
+
+    further.play()
+
+    assert [request.activity for request in further.looks] == [True, False]
+    assert len(further.of(ActivitySeen)) == 1

@@ -8,7 +8,7 @@ import pytest
 from runbook.driver.loop import Stop
 from runbook.driver.undo import Undoing
 from runbook.errors import RunbookError
-from runbook.executor import Deliver, Request, UndoRequest
+from runbook.executor import Deliver, PreviewRequest, Request, UndoRequest
 from runbook.executor.scripted import ScriptedExecutor, ScriptedFix, ScriptedInvocation
 from runbook.model.definition import AnsibleTasks, FixResult
 from runbook.model.event import Acted, UndoEnded, UndoIntended
@@ -118,6 +118,28 @@ def test_a_signal_while_it_is_asked_about_undoes_nothing() -> None:
     assert taking.interrupted == "interrupted by SIGTERM"
     assert stage.of(UndoIntended) == []
     assert stage.journal.claims() == []
+
+
+def test_whoever_is_asked_sees_what_the_undo_would_change() -> None:
+    """Ansible predicts the undo, not the fix; a stop meanwhile asks nobody."""
+    stage = two_fixes()
+    person = Person(wants_previews=True)
+    stage.operator = person
+    taking, executor = undoing(stage)
+
+    taking.perform()
+
+    assert [request.fix.id for request in person.asked] == ["second", "first"]
+    assert all(set(request.previews) == {"web1"} for request in person.asked)
+    previews = [item for item in executor.requests if isinstance(item, PreviewRequest)]
+    assert [item.undo for item in previews] == [True, True]
+
+    again = two_fixes()
+    again.operator = late = Person(wants_previews=True)
+    stopped, _ = undoing(again, "second")
+    stopped.stop(Stop(reason="interrupted by SIGINT"))
+    stopped.perform()
+    assert (stopped.interrupted, late.asked) == ("interrupted by SIGINT", [])
 
 
 def test_what_a_killed_undo_left_running_is_not_run_beside() -> None:
