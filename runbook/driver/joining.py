@@ -1,5 +1,7 @@
 """Whether a target set is fit to be worked on, said before anything is touched."""
 
+import errno
+import os
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -8,6 +10,8 @@ from runbook.executor import HostsResolved, ParamProblem
 from runbook.journal import Claim
 
 SHOWN = 20
+
+_NO_SPACE = f"[Errno {errno.ENOSPC}]"
 
 
 def unfit(resolved: HostsResolved, pattern: str) -> RunbookError | None:
@@ -26,6 +30,13 @@ def unfit(resolved: HostsResolved, pattern: str) -> RunbookError | None:
 
 def unusable(reason: str | None) -> RunbookError:
     """Return the error of an Ansible that came to an end without naming any host."""
+    if reason is not None and (_NO_SPACE in reason or os.strerror(errno.ENOSPC) in reason):
+        return RunbookError.of(
+            "ansible-unusable",
+            "Ansible has no space left to work in",
+            context=reason,
+            hint="free some space where it says, or set XDG_RUNTIME_DIR to a folder with more",
+        )
     return RunbookError.of(
         "ansible-unusable",
         "Ansible could not read the inventory, or could not start",

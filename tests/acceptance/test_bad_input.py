@@ -282,7 +282,10 @@ def test_a_full_disk_under_the_working_folder_stops_everything(
         environment={"XDG_RUNTIME_DIR": str(runtime)},
     )
 
-    refused(small(*RUN), reference, "No space left on device")
+    done = small(*RUN)
+
+    refused(done, reference, "No space left on device", "free some space", "XDG_RUNTIME_DIR")
+    assert "ansible-inventory" not in done.stderr
     assert untouched(tmp_path)
 
 
