@@ -58,15 +58,21 @@ class Document:
 
     def word(self, path: Path, word: str) -> Location:
         """Return the place of a word within a value; of the value if it is not found there."""
+        return self._search(path, rf"(?<![\w.])({re.escape(word)})(?!\w)")
+
+    def escape(self, path: Path, escape: str) -> Location:
+        """Return the place of a backslash and what it escapes; of the value if it is not found."""
+        return self._search(path, rf"(?<!\\)(?:\\\\)*({re.escape(escape)})")
+
+    def _search(self, path: Path, pattern: str) -> Location:
         span = self.values.get(path)
         if span is None:
             return self.value(path)
-        pattern = re.compile(rf"(?<![\w.]){re.escape(word)}(?!\w)")
         for number in range(span.line, min(span.end_line, len(self.lines)) + 1):
             start = span.column - 1 if number == span.line else 0
-            found = pattern.search(self.lines[number - 1], start)
+            found = re.compile(pattern).search(self.lines[number - 1], start)
             if found:
-                return self.at(number, found.start() + 1)
+                return self.at(number, found.start(1) + 1)
         return self.value(path)
 
     def inside(self, path: Path, line: int) -> Location:

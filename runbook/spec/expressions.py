@@ -4,16 +4,20 @@ Ansible evaluates these expressions in its own Jinja environment. Only the gramm
 known here; which filters and tests exist is for Ansible to say.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+from warnings import catch_warnings, simplefilter
 
 from runbook.model.definition import Json
 from runbook.spec.document import Path
 
 if TYPE_CHECKING:
     from jinja2 import Environment, nodes
+
+_T = TypeVar("_T")
 
 _OPERATORS = {"and", "else", "if", "in", "is", "not", "or"}
 _LOOKUPS = {"lookup", "query", "q"}
@@ -46,6 +50,9 @@ _CONTROLLER_TESTS = {
     "mount",
     "same_file",
 }
+_ESCAPES = frozenset("\n\\'\"abfnrtvxuUN01234567")
+"""What may follow a backslash in a string: Jinja's escapes are Python's."""
+
 _QUOTING_FILTERS = {"quote", "int", "float", "bool", "b64encode", "hash", "checksum"}
 
 
@@ -56,13 +63,17 @@ class Uses:
     `names` are the variables it reads. `lookups` are the plugins it looks things up with, None for
     one whose name is itself computed. `unsteady` maps functions, filters and tests that depend on
     more than the variables to what that is. `unquoted` are the variables whose value a template
-    puts into the text as it is. `error` says where it is not Jinja: a message and a line from 1.
+    puts into the text as it is. `facts` are the pairs of a variable and a name looked up in it.
+    `bad_escapes` are the backslashes in strings that begin no escape, each with what follows it.
+    `error` says where it is not Jinja: a message and a line from 1.
     """
 
     names: tuple[str, ...] = ()
     lookups: tuple[str | None, ...] = ()
     unsteady: Mapping[str, str] | None = None
     unquoted: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    bad_escapes: tuple[str, ...] = ()
     error: tuple[str, int] | None = None
 
 
@@ -81,12 +92,12 @@ def template_uses(text: str) -> Uses:
     from jinja2 import TemplateSyntaxError  # noqa: PLC0415
 
     try:
-        tree: nodes.Node = _environment().parse(text)
+        tree: nodes.Node = _parsed(lambda: _environment().parse(text))
     except TemplateSyntaxError as error:
         return Uses(error=(error.message or "not a template", error.lineno))
     except RecursionError:
         return Uses(error=("nested too deeply", 1))
-    return _uses(tree)
+    return replace(_uses(tree), bad_escapes=_bad_escapes(text, None))
 
 
 @lru_cache(maxsize=4096)
@@ -98,8 +109,8 @@ def condition_uses(text: str) -> Uses:
     from jinja2.parser import Parser  # noqa: PLC0415
 
     try:
-        parser = Parser(_environment(), text, state="variable")
-        tree: nodes.Node = parser.parse_expression()
+        parser = _parsed(lambda: Parser(_environment(), text, state="variable"))
+        tree: nodes.Node = _parsed(parser.parse_expression)
         if not parser.stream.eos:
             token = parser.stream.current
             return Uses(error=(f'"{token.value}" is not expected there', token.lineno))
@@ -107,7 +118,7 @@ def condition_uses(text: str) -> Uses:
         return Uses(error=(error.message or "not an expression", error.lineno))
     except RecursionError:
         return Uses(error=("nested too deeply", 1))
-    return _uses(tree)
+    return replace(_uses(tree), bad_escapes=_bad_escapes(text, "variable"))
 
 
 def texts(value: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
@@ -125,12 +136,30 @@ def texts(value: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
             yield from texts(item, (*path, index))
 
 
+def _parsed(parse: Callable[[], _T]) -> _T:
+    """Parse without the warning of Python's about escapes, which would name a place in Jinja."""
+    with catch_warnings():
+        simplefilter("ignore", DeprecationWarning)
+        simplefilter("ignore", SyntaxWarning)
+        return parse()
+
+
+def _bad_escapes(text: str, state: str | None) -> tuple[str, ...]:
+    if "\\" not in text:
+        return ()
+    tokens = _environment().lexer.tokeniter(text, None, state=state)
+    strings = (value for _, kind, value in tokens if kind == "string")
+    escapes = (each for value in strings for each in re.findall(r"\\.", value, re.DOTALL))
+    return tuple(dict.fromkeys(each for each in escapes if each[1] not in _ESCAPES))
+
+
 def _uses(tree: "nodes.Node") -> Uses:
     from jinja2 import nodes  # noqa: PLC0415
 
     read: dict[str, None] = {}
     bound: set[str] = set()
     unquoted: dict[str, None] = {}
+    facts: dict[tuple[str, str], None] = {}
     pending = [tree]
     found: list[nodes.Node] = []
     while pending:
@@ -146,6 +175,11 @@ def _uses(tree: "nodes.Node") -> Uses:
                 read.setdefault(name)
             case nodes.Name(name=name):
                 bound.add(name)
+            case (
+                nodes.Getattr(node=nodes.Name(name=name), attr=str(fact))
+                | nodes.Getitem(node=nodes.Name(name=name), arg=nodes.Const(value=str(fact)))
+            ):
+                facts.setdefault((name, fact))
             case nodes.Output(nodes=parts):
                 for part in parts:
                     if not isinstance(part, nodes.TemplateData) and not _is_quoted(part):
@@ -155,6 +189,7 @@ def _uses(tree: "nodes.Node") -> Uses:
         lookups=tuple(_lookups(found)),
         unsteady=dict(_unsteady(found)),
         unquoted=tuple(name for name in unquoted if name not in bound),
+        facts=tuple(each for each in facts if each[0] not in bound),
     )
 
 

@@ -7,6 +7,7 @@ from runbook.errors import Problem
 from runbook.spec.draft import Draft
 from runbook.spec.linker import Find
 from runbook.spec.rules.advice import advice
+from runbook.spec.rules.facts import fact_problems
 from runbook.spec.rules.graph import graph_problems
 from runbook.spec.rules.joins import call_problems, role_problems
 from runbook.spec.rules.looks import look_problems
@@ -27,6 +28,7 @@ def lint(
         *metadata_problems(draft),
         *graph_problems(draft, find),
         *name_problems(draft),
+        *fact_problems(draft),
         *look_problems(draft),
         *task_problems(draft),
         *call_problems(draft, find, searched),

@@ -92,6 +92,7 @@ def _expression(draft: Draft, written: DraftStep | None, found: Expression) -> I
         )
     elif found.purpose is not Purpose.TASK:
         yield from _unsteady(draft, found)
+        yield from _bad_escapes(draft, found)
     elif written is not None and "task" in written.raw:
         yield from _acting_lookups(draft, found)
 
@@ -157,6 +158,16 @@ def _unsteady(draft: Draft, found: Expression) -> Iterator[Problem]:
             message=f'"{word}" depends on {what}',
             where=draft.document.word(found.path, word),
             hint="Use what a check has seen on the host.",
+        )
+
+
+def _bad_escapes(draft: Draft, found: Expression) -> Iterator[Problem]:
+    for escape in found.uses.bad_escapes:
+        yield Problem(
+            reference="bad-escape",
+            message=f"{escape} is no escape in a string; Python lets it pass for now",
+            where=draft.document.escape(found.path, escape),
+            hint=f"For a backslash write two: \\{escape}",
         )
 
 

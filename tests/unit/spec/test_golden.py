@@ -16,8 +16,9 @@ FILES = sorted(path.name for path in FOLDER.glob("*.yml"))
 POLICIES = GOLDEN / "policy"
 
 # Their input is bytes that no text file of this repository should hold, or a wrong command line;
-# test_reader.py, test_library.py and test_policy.py prove what is said of them.
+# test_reader.py, test_library.py, test_own_probe.py and test_policy.py prove what is said of them.
 ELSEWHERE = {
+    "bad-probe",
     "file-too-large",
     "not-utf-8",
     "policy-unreadable",
