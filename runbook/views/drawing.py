@@ -212,8 +212,11 @@ def _counted(way: SketchedWay, hosts: Sequence[str], taken: Taken) -> str:
     return f"{words} ({count(len(hosts), 'host')})" if hosts and len(taken.hosts) > 1 else words
 
 
-def _edges(steps: Sequence[SketchedStep]) -> Iterable[tuple[SketchedStep, SketchedWay]]:
-    return ((step, way) for step in steps for way in step.ways)
+def _edges(steps: Sequence[SketchedStep]) -> Iterator[tuple[SketchedStep, SketchedWay]]:
+    """Yield the ways between steps that are drawn, and to ends."""
+    drawn = {step.id for step in steps}
+    for step in steps:
+        yield from ((step, way) for way in step.ways if is_end(way) or way.target in drawn)
 
 
 def _names(steps: Sequence[SketchedStep]) -> dict[str, str]:

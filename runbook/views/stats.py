@@ -115,9 +115,15 @@ def _lines(
         f" {figures.faults} had a fault"
     )
     yield _GAP + ", ".join(f"{number} {verdict}" for verdict, number in figures.verdicts.items())
-    if rows := [_cause_row(figures, known, cause) for cause in _causes(figures, known)]:
+    causes = _causes(figures, known)
+    found = [cause for cause in causes if _found(figures, cause)]
+    if found:
+        rows = [_cause_row(figures, known, cause) for cause in found]
         yield ""
         yield from _table(("CAUSE", "FOUND", "SHARE", "DECLARED", "CLEARED BY ITSELF"), rows, width)
+        if len(found) < len(causes):
+            left = len(causes) - len(found)
+            yield f"{_GAP}{count(left, 'more cause')} declared, never found (see --json)"
     if figures.past.fixes:
         yield ""
         fixes = [_fix_row(figures, step, zone) for step in figures.past.fixes]
@@ -130,12 +136,12 @@ def _lines(
         yield f"{_GAP}median {_say(figures.repair.median_s)}, 90% within {_say(figures.repair.p90_s)}"
     if figures.flapping:
         yield ""
-        rows = [
+        back = [
             (f"{item.host} {item.cause}", f"{item.again}x", moment_of(item.last_at, zone))
             for item in figures.flapping[:_MOST_FLAPPING]
         ]
         head = (f"BACK WITHIN {say_duration(within_s).upper()}", "AGAIN", "LAST FOUND")
-        yield from _table(head, rows, width)
+        yield from _table(head, back, width)
         if len(figures.flapping) > _MOST_FLAPPING:
             yield f"and {len(figures.flapping) - _MOST_FLAPPING} more, see --json"
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from runbook.model.definition import End
-from runbook.model.event import HostFinished, RunFinished, StepConcluded
+from runbook.model.event import Event, HostFinished, RunFinished, StepConcluded
 from runbook.model.verdict import Verdict
 from runbook.views.cli import main
 from tests.acceptance.program import Program
@@ -31,7 +31,11 @@ def test_every_example_works(name: str, program: Program, monkeypatch: pytest.Mo
     """Each ends with exit code 0 and has something to say, in a journal with one run."""
     verdict = Verdict.HEALTHY
     passed = StepConcluded(host="web1", step="site", result="passed", next=End(verdict=verdict))
-    ended = [passed, HostFinished(host="web1", verdict=verdict), RunFinished(verdict=verdict)]
+    ended: list[Event] = [
+        passed,
+        HostFinished(host="web1", verdict=verdict),
+        RunFinished(verdict=verdict),
+    ]
     record(program, "20260131-225320-9f3a", "web1", 1769900000.0, ended)
     monkeypatch.setenv("RUNBOOK_HOME", str(program.home))
     monkeypatch.setenv("RUNBOOK_LIBRARY", str(ROOT / "runbooks"))

@@ -56,9 +56,16 @@ class _Subject:
     shell_complete=options.complete_hosts,
     help="With --run: only the ways of this host, its titles as they read there.",
 )
+@click.option(
+    "--only-taken",
+    is_flag=True,
+    help="With --run: leave out the steps that no host came to.",
+)
 @options.no_colour
 @options.verbose
-def graph_command(name: str | None, language: str, run: str | None, host: str | None) -> None:
+def graph_command(
+    *, name: str | None, language: str, run: str | None, host: str | None, only_taken: bool
+) -> None:
     r"""Draw a runbook's decision tree.
 
     What goes straight on stays in its column, what branches off stands beside it. A step that
@@ -70,10 +77,14 @@ def graph_command(name: str | None, language: str, run: str | None, host: str | 
       runbook graph fix-502
       runbook graph fix-502 --format svg > fix-502.svg
       runbook graph fix-502 --format dot | dot -Tsvg -o fix-502.svg
-      runbook graph --run last --host web1
+      runbook graph --run last --host web1 --only-taken
     """
-    subject = _of_run(run, name, host) if run else _of_file(name, host)
+    if run is None and (host is not None or only_taken):
+        raise click.UsageError("--host and --only-taken are about the ways of a run: give --run.")
+    subject = _of_file(name) if run is None else _of_run(run, name, host)
     steps, titles, taken = subject.steps, subject.titles, subject.taken
+    if only_taken:
+        steps = tuple(step for step in steps if step.id in taken.steps) or steps
     match language:
         case "mermaid":
             write(mermaid(steps, titles, taken=taken))
@@ -85,11 +96,9 @@ def graph_command(name: str | None, language: str, run: str | None, host: str | 
             write("\n".join(tree(steps, titles, taken=taken, width=columns())))
 
 
-def _of_file(name: str | None, host: str | None) -> _Subject:
+def _of_file(name: str | None) -> _Subject:
     if name is None:
         raise click.UsageError("Missing argument 'NAME': a runbook, or a run with --run.")
-    if host is not None:
-        raise click.UsageError("--host says whose ways of a run are marked: it needs --run.")
     runbook = load(name, settings_for().library)
     return _Subject(
         name=runbook.name,

@@ -251,6 +251,19 @@ def test_a_run_is_drawn_as_its_runbook_was() -> None:
     assert walked_tree(account_of(*written([(0, "anna", [started])]))) == sketched(loop)
 
 
+def test_a_part_of_a_tree_is_drawn_by_itself() -> None:
+    """Steps that are left out are named where a way leads to them, and nowhere else."""
+    loop = RUNBOOKS[1]
+    taken = followed(loop)
+    steps, titles = [step for step in sketched(loop) if step.id in taken.steps], titles_of(loop)
+
+    assert [step.id for step in steps] == ["site", "end", "restart"]
+    assert '├─ mode == "safe" → inner/site' in drawing.tree(steps, titles, taken=taken)
+    assert "inner" not in drawing.mermaid(steps, titles, taken=taken)
+    assert "inner" not in drawing.graphviz("loop", steps, titles, taken=taken)
+    assert "→ inner/site" in tree_page("loop", steps, titles, taken=taken)
+
+
 def test_a_picture_is_one_piece_and_inert() -> None:
     """It is well-formed, loads nothing, has no script, and its links lead to its own cards."""
     for runbook in RUNBOOKS:
