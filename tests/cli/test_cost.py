@@ -103,7 +103,7 @@ def test_lint_costs_little(environment: dict[str, str], tmp_path: Path) -> None:
     [
         (["--help"], {"yaml", "runbook.settings", "runbook.model"}),
         (["list"], {"jsonschema", "jinja2", "runbook.model.definition", "sqlite3"}),
-        (["run", "--help"], {"yaml", "runbook.journal", "runbook.model"}),
+        (["run", "--help"], {"yaml", "runbook.journal", "runbook.model.event"}),
         (["lint", "LONG"], {"sqlite3"}),
         (["history"], {"yaml", "jsonschema", "jinja2"}),
     ],
