@@ -35,6 +35,9 @@ _Way = tuple[tuple[Mark, str, str], ...]
 """What hosts are folded by: steps and results, but not titles as rendered, nor the values seen."""
 
 
+_Key = tuple[_Way, Verdict | None, str]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Activity:
     """What is being done, and since when by the clock of whoever asks."""
@@ -82,16 +85,18 @@ class Group:
 class Board:
     """The hosts of a run, each with its lines, kept in groups as events come in.
 
-    An event costs as much as its host has lines, whatever the number of hosts.
+    An event costs as much as its host has lines, whatever the number of hosts. Where hosts are not
+    `folded`, each is a group of its own.
     """
 
     runbook: Runbook
+    folded: bool = True
     note: Activity | None = None
     _lines: dict[str, tuple[Told, ...]] = field(default_factory=dict)
     _verdicts: dict[str, Verdict] = field(default_factory=dict)
     _activities: dict[str, Activity] = field(default_factory=dict)
     _order: dict[str, int] = field(default_factory=dict)
-    _groups: dict[tuple[_Way, Verdict | None], Group] = field(default_factory=dict)
+    _groups: dict[_Key, Group] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._causes = Causes(runbook=self.runbook)
@@ -175,7 +180,7 @@ class Board:
         else:
             self._verdicts[host] = verdict
         group = self._groups.setdefault(
-            (_way(lines), verdict),
+            self._key(host),
             Group(
                 lines=lines,
                 verdict=verdict,
@@ -188,11 +193,15 @@ class Board:
             group.seen[index][line.seen] += 1
             group.titles[index][line.title] += 1
 
+    def _key(self, host: str) -> _Key:
+        way, verdict = _way(self._lines[host]), self._verdicts.get(host)
+        return way, verdict, "" if self.folded else host
+
     def _leave(self, host: str) -> None:
         old = self._lines.get(host)
         if old is None:
             return
-        key = _way(old), self._verdicts.get(host)
+        key = self._key(host)
         group = self._groups[key]
         del group.hosts[host]
         if not group.hosts:

@@ -15,6 +15,9 @@ from runbook.views.safe_text import printable
 from runbook.views.telling import GOOD, STYLES, Mark, Told
 from runbook.views.words import VERDICTS, count, say_duration, say_hosts
 
+_WIDE = 100
+"""From how many cells on a line has room for what was expected."""
+
 _LEAST_ROWS = 2
 """Of a group that goes on: its hosts, and what is being done."""
 
@@ -140,6 +143,8 @@ def _line_rows(line: Told, title: str, seen: str, width: int) -> list[Text]:
         lead = Text(f"{line.mark.value} {title}", style=STYLES[line.mark])
         return [lead, _chain(line.result, width)]
     said = "" if line.mark is Mark.CAUSE else seen
+    if said and line.expected and width >= _WIDE:
+        said += f"; expected {line.expected}"
     return [Line(mark=line.mark, title=title, result=line.result, seen=said).fit(width)]
 
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import TypeVar
 
 from rich.console import Group, RenderableType
-from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +15,7 @@ from runbook.model.definition import AnsibleRole, Fix, Json, Runbook
 from runbook.model.observation import Observation, TaskChange
 from runbook.model.state import HostState
 from runbook.views.description import describe_fix
+from runbook.views.heading import Heading
 from runbook.views.line import Line
 from runbook.views.past import say_fix_experience, say_times
 from runbook.views.safe_text import printable, printable_lines
@@ -82,7 +82,7 @@ def confirmation(
     title = Text.assemble(
         (printable(request.title), "bold"), f" on {say_hosts(request.hosts, most=8)}"
     )
-    return Group(Rule("May this be done?"), title, table)
+    return Group(Heading("May this be done?"), title, table)
 
 
 def whole_diff(request: ApprovalRequest) -> RenderableType:
@@ -128,7 +128,7 @@ def own_look(answers: Mapping[str, Observation]) -> str:
 
     lines: list[str] = []
     for hosts, (facts, reason) in _fold(
-        (host, (dict(seen.facts), seen.reason)) for host, seen in answers.items()
+        (host, (_said(seen.facts), seen.reason)) for host, seen in answers.items()
     ):
         lines.append(f"{say_hosts(hosts, most=len(hosts))}:")
         if reason is not None:
@@ -137,6 +137,10 @@ def own_look(answers: Mapping[str, Observation]) -> str:
             text = yaml.safe_dump(facts, allow_unicode=True, sort_keys=False, width=76)
             lines += [f"  {line}" for line in printable_lines(text)]
     return "\n".join(lines) or "No host answered."
+
+
+def _said(facts: Mapping[str, Json]) -> dict[str, Json]:
+    return {name: value for name, value in facts.items() if value not in (None, [], {})}
 
 
 def whole_evidence(request: ApprovalRequest) -> str:

@@ -44,16 +44,18 @@ def observer_for(
     *,
     plain: bool = False,
     colour: bool = True,
-    timestamps: bool = False,
+    verbose: bool = False,
 ) -> View:
     """Return what shows a run on a stream: a tree on a terminal, else a line for each event.
 
-    `plain` asks for lines even on a terminal, as screen readers need them. `timestamps` are for
-    lines only.
+    `plain` asks for lines even on a terminal, as screen readers need them. With `verbose` lines
+    begin with the time, and each host has a branch of the tree to itself.
     """
     if plain or not is_live(stream):
-        return PlainObserver(runbook=runbook, stream=stream, timestamps=timestamps)
+        return PlainObserver(runbook=runbook, stream=stream, timestamps=verbose)
     from runbook.views.live import LiveObserver  # noqa: PLC0415 -- rich, only for a terminal
     from runbook.views.terminal import console_on  # noqa: PLC0415
 
-    return LiveObserver(runbook=runbook, console=console_on(stream, colour=colour))
+    return LiveObserver(
+        runbook=runbook, console=console_on(stream, colour=colour), folded=not verbose
+    )

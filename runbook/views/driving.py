@@ -122,7 +122,11 @@ def _recorded_order(summary: RunSummary, wish: Wish, settings: Settings, journal
 
 def _view(runbook: Runbook, wish: Wish) -> View:
     return observer_for(
-        runbook, sys.stderr, colour=wish.output.colour, timestamps=wish.output.verbosity > 0
+        runbook,
+        sys.stderr,
+        plain=wish.output.plain,
+        colour=wish.output.colour,
+        verbose=wish.output.verbosity > 0,
     )
 
 
@@ -140,7 +144,7 @@ def _operator(runbook: Runbook, wish: Wish, view: View) -> Operator:
     return TerminalOperator(
         name=name,
         runbook=runbook,
-        console=console_on(sys.stderr, colour=wish.output.colour),
+        console=console_on(sys.stderr, colour=wish.output.colour, plain=wish.output.plain),
         view=view,
         keyboard=keyboard,
     )
@@ -192,7 +196,7 @@ def _say(result: Result, order: Order, journal: Journal, wish: Wish) -> int:
 
 
 def _write_summary(finish: Finish, wish: Wish) -> None:
-    if not is_live(sys.stdout):
+    if wish.output.plain or not is_live(sys.stdout):
         output.write(summary_text(finish))
         return
     from runbook.views.terminal import console_on  # noqa: PLC0415 -- only for a terminal

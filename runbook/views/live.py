@@ -26,19 +26,20 @@ class LiveObserver:
     """Draws the hosts' ways while they go; between `with` and its end.
 
     It stays within the window. While it is paused nothing of it is to be seen, and events are only
-    taken in. At its end it leaves the whole tree, unless there would be no end to it. `clock` gives
+    taken in. Hosts that went the same way share a branch where they are `folded`. At its end it leaves the whole tree, unless there would be no end to it. `clock` gives
     seconds.
     """
 
     runbook: Runbook
     console: Console
+    folded: bool = True
     clock: Callable[[], float] = time.monotonic
     _lock: RLock = field(default_factory=RLock)
     _over: Signal = field(default_factory=Signal)
     _paused: bool = False
 
     def __post_init__(self) -> None:
-        self._board = Board(runbook=self.runbook)
+        self._board = Board(runbook=self.runbook, folded=self.folded)
         self._region = Region(console=self.console)
         self._drawer = Thread(target=self._draw_on, name="runbook-live", daemon=True)
 

@@ -24,6 +24,7 @@ __all__ = [
     "manner",
     "no_colour",
     "output",
+    "plain",
     "step",
     "target",
     "verbose",
@@ -40,6 +41,7 @@ class Manner:
     json: bool = False
     colour: bool = True
     verbosity: int = 0
+    plain: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,12 +49,14 @@ class Output:
     """How a command is to say what it has to say.
 
     `json`: standard output is exactly one JSON document. `colour` is False where it was forbidden;
-    whether a stream can show any is another matter (`wants_colour`). `verbosity` counts `-v`.
+    whether a stream can show any is another matter (`wants_colour`). `verbosity` counts `-v`. With
+    `plain` nothing is drawn.
     """
 
     json: bool
     colour: bool
     verbosity: int
+    plain: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,6 +133,23 @@ def verbose(command: _Command) -> _Command:
     )(command)
 
 
+def plain(command: _Command) -> _Command:
+    """Add `--plain`; it goes above `output`."""
+
+    def note(context: click.Context, _: click.Parameter, value: object) -> None:
+        if value:
+            manner(context).plain = True
+
+    return click.option(
+        "--plain",
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=note,
+        help="A line for each thing that happens, and nothing drawn: for screen readers.",
+    )(command)
+
+
 def output(command: _Command) -> _Command:
     """Add `--json`, `--no-color` and `-v`."""
 
@@ -139,7 +160,12 @@ def output(command: _Command) -> _Command:
     @wraps(command)
     def with_output(*args: Any, **kwargs: Any) -> Any:
         spoken = manner(click.get_current_context())
-        given = Output(json=spoken.json, colour=spoken.colour, verbosity=spoken.verbosity)
+        given = Output(
+            json=spoken.json,
+            colour=spoken.colour,
+            verbosity=spoken.verbosity,
+            plain=spoken.plain,
+        )
         return command(*args, output=given, **kwargs)
 
     return click.option(

@@ -7,7 +7,6 @@ from queue import SimpleQueue
 from threading import Thread
 
 from rich.console import Console
-from rich.rule import Rule
 from rich.text import Text
 
 from runbook.driver.operator import (
@@ -23,6 +22,7 @@ from runbook.model.definition import Ask, Goto, Manual, Runbook
 from runbook.views.console import View
 from runbook.views.deciding import Deciding
 from runbook.views.dialogue import Dialogue
+from runbook.views.heading import Heading
 from runbook.views.keyboard import Keyboard
 from runbook.views.safe_text import printable, printable_lines
 from runbook.views.stepping import Stepping
@@ -121,7 +121,7 @@ class TerminalOperator:
     def _put_question(self, question: Question, until: float) -> Answer | str | None:
         """Return the answer, `later` to be asked again after others, None for no answer at all."""
         step = question.step
-        self._dialogue.show(Rule("Your answer is needed"))
+        self._dialogue.show(Heading("Your answer is needed"))
         self._dialogue.show(
             Text.assemble((printable(question.title), "bold"), f" ({say_hosts(question.hosts)})")
         )

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from rich.rule import Rule
 from rich.text import Text
 
 from runbook.driver.operator import EndRun, GoOn, Jump, Skip, StepReply, StepRequest
 from runbook.model.definition import Branch, Fix, FixResult, Goto, Runbook, Step, Target
 from runbook.model.targets import outcomes
 from runbook.views.dialogue import Dialogue
+from runbook.views.heading import Heading
 from runbook.views.paths import KINDS
 from runbook.views.safe_text import printable
 from runbook.views.words import (
@@ -47,7 +47,7 @@ class Stepping:
 
     def ask(self, request: StepRequest) -> StepReply:
         """Return what is to be done; raise OSError where the terminal is gone."""
-        self.dialogue.show(Rule("Next step"))
+        self.dialogue.show(Heading("Next step"))
         for told in self._lines(request):
             self.dialogue.show(told)
         acts = isinstance(request.step, Fix)

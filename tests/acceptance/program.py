@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from fcntl import ioctl
 from pathlib import Path
@@ -17,6 +17,10 @@ from termios import TIOCSWINSZ
 from typing import Any, TypeVar
 
 from pexpect.fdpexpect import fdspawn
+
+from runbook.journal import RunFilter
+from runbook.journal.sqlite import open_journal
+from runbook.model.event import Event
 
 _T = TypeVar("_T")
 
@@ -81,6 +85,12 @@ class Program:
         )
         return Finished(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
+    def events(self) -> list[Event]:
+        """Return what the journal tells of the last run."""
+        with closing(open_journal(self.home / "journal.sqlite")) as journal:
+            (run,) = journal.runs(RunFilter(limit=1))
+            return [entry.event for entry in journal.entries(run.id)]
+
     @contextmanager
     def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """Start without a terminal; whatever happens, it is over in the end."""
@@ -104,14 +114,16 @@ class Program:
                 kill(process)
 
     @contextmanager
-    def at_terminal(self, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], fdspawn]]:
+    def at_terminal(
+        self, *arguments: str, term: str = "dumb", rows: int = 50, columns: int = 120
+    ) -> Iterator[tuple[subprocess.Popen[bytes], fdspawn]]:
         """Start at a terminal of its own, for a test that reads and types there."""
         ours, theirs = pty.openpty()
-        ioctl(theirs, TIOCSWINSZ, pack("HHHH", 50, 120, 0, 0))
+        resize(theirs, rows, columns)
         process = subprocess.Popen(
             [*PROGRAM, *arguments],
             cwd=self.folder,
-            env={**self._environment(), "TERM": "dumb"},
+            env={**self._environment(), "TERM": term},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -125,6 +137,11 @@ class Program:
             process.kill()
             process.wait()
             terminal.close()
+
+
+def resize(terminal: int, rows: int, columns: int) -> None:
+    """Give a pseudo-terminal another size."""
+    ioctl(terminal, TIOCSWINSZ, pack("HHHH", rows, columns, 0, 0))
 
 
 def wait_until(true: Callable[[], object], *, within_s: float = 90.0) -> None:

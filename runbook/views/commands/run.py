@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @options.yes
 @options.step
 @options.target
+@options.plain
 @options.output
 def run_command(
     name: str,
@@ -58,6 +59,7 @@ def run_command(
 @options.host
 @options.step
 @options.target
+@options.plain
 @options.output
 def diagnose_command(
     name: str, host: str | None, step: bool, target: options.Aim, output: options.Output
@@ -89,6 +91,7 @@ def diagnose_command(
 )
 @options.yes
 @options.target
+@options.plain
 @options.output
 def resume_command(
     which: str,
@@ -142,6 +145,7 @@ def _last_stopped(journal: "Journal") -> "RunSummary":
 @click.argument("which", metavar="RUN", shell_complete=options.complete_runs)
 @options.yes
 @options.target
+@options.plain
 @options.output
 def undo_command(which: str, yes: bool, target: options.Aim, output: options.Output) -> int:
     r"""Take back what a run did.

@@ -47,16 +47,18 @@ RUN = "20260102-030405-9f3a"
 EVIL = "web1\x1b[2J\u202e"
 
 
-def drawn(what: RenderableType, *, width: int = 80, colour: bool = False) -> str:
+def drawn(
+    what: RenderableType, *, width: int = 80, colour: bool = False, term: str = "xterm"
+) -> str:
     """Draw something as on a terminal; without colour there are no codes at all."""
     console = Console(
         file=io.StringIO(),
         width=width,
         height=24,
-        force_terminal=colour,
+        force_terminal=colour or term == "dumb",
         color_system="standard" if colour else None,
         highlight=False,
-        _environ={},
+        _environ={"TERM": term},
     )
     console.print(what)
     assert isinstance(console.file, io.StringIO)
@@ -283,9 +285,14 @@ PICTURES: Mapping[str, Callable[[], str]] = {
     "lines-ascii": lambda: lines("ascii"),
     "tree": lambda: under_way().picture(),
     "tree-whole": lambda: under_way().picture(height=None),
+    "tree-wide": lambda: under_way().picture(width=119),
     "tree-small": lambda: under_way().picture(width=50, height=9),
     "confirmation": lambda: drawn(confirmation(one_host(), site_book())),
     "confirmation-colour": lambda: drawn(confirmation(one_host(), site_book()), colour=True),
+    "confirmation-plain": lambda: drawn(confirmation(one_host(), site_book()), term="dumb"),
+    "confirmation-wide-colour": lambda: drawn(
+        confirmation(hosts_differ(), site_book()), width=120, colour=True
+    ),
     "confirmation-hosts-differ": lambda: drawn(confirmation(hosts_differ(), site_book())),
     "confirmation-cannot-predict": lambda: drawn(confirmation(cannot_predict(), site_book())),
     "confirmation-experienced": lambda: drawn(

@@ -195,6 +195,31 @@ def test_what_is_wrong_is_kept_before_what_passed() -> None:
     assert rows[3].startswith("✗ site")
 
 
+def test_hosts_can_have_a_branch_each() -> None:
+    """Unfolded, hosts that went the same way stand one below the other, each with all of it."""
+    play = Play()
+    run = Watched(play=play, board=Board(runbook=play.runbook, folded=False))
+    for event in play.joined("web1", "web2"):
+        run.board.happened(event, play.states, 0.0)
+    run.on(looked("web1", broken()), looked("web2", broken()))
+
+    rows = run.rows()
+
+    assert [row for row in rows if "web" in row] == ["├─ web1", "└─ web2"]
+    assert sum("! cause: The backend service is not running" in row for row in rows) == 2
+
+
+def test_a_wide_screen_shows_what_was_expected() -> None:
+    """Beside the value seen stands the condition that did not hold, where there is room."""
+    run = watched("web1")
+    run.on(looked("web1", broken()))
+
+    told = "✗ The backend service is running: failed, not running, state FATAL"
+
+    assert f"   {told}; expected backend.running" in run.rows(width=119)
+    assert f"   {told}" in run.rows(width=79)
+
+
 def test_on_a_tiny_screen_the_latest_is_kept() -> None:
     """Where a group's way is too long, its beginning is left out, not what is being done now."""
     run = watched("web1")
