@@ -21,11 +21,14 @@ from runbook.views.words import (
     VERDICTS,
     count,
     say_duration,
+    say_hosts,
     say_observation,
 )
 
 _MOST_DIFF_LINES = 200
 _MOST_HOSTS_NAMED = 8
+_MOST_SHARED = 8
+"""How many causes, and how many fixes, the head of a report names."""
 
 
 def report_text(
@@ -94,11 +97,39 @@ def _header(account: RunAccount, zone: tzinfo | None) -> Iterator[tuple[str, lis
     else:
         yield "verdict", ["none: ", Quote(line(account.unfinished))]
     yield "hosts", _hosts(account)
+    hosts = account.hosts.values()
+    causes = ((told.host, cause.title or cause.id) for told in hosts for cause in told.causes)
+    yield from _shared("causes", causes, account)
+    fixes = (
+        (told.host, f"{repair.title or repair.step}: {FIX_RESULTS[repair.outcome.value]}")
+        for told in hosts
+        for repair in told.repairs
+    )
+    yield from _shared("fixes", fixes, account)
     yield "target", [Quote(summary.pattern)]
     yield "operator", [Quote(summary.operator)]
     yield "started", [moment_of(summary.started_at, zone)]
     yield "took", [say_duration(account.took_s)]
     yield "record", [f"{account.entries} entries, the last with hash ", Quote(account.head)]
+
+
+def _shared(
+    name: str, said: Iterable[tuple[str, str]], account: RunAccount
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield what was said of hosts, each thing once with its hosts; nothing where nothing was."""
+    by_text: dict[str, dict[str, None]] = {}
+    for host, text in said:
+        by_text.setdefault(text, {})[host] = None
+    words: list[str] = []
+    for text, hosts in list(by_text.items())[:_MOST_SHARED]:
+        words += ["; "] if words else []
+        words.append(line(text))
+        if len(account.hosts) > 1:
+            words += [" (", Quote(say_hosts(list(hosts))), ")"]
+    if len(by_text) > _MOST_SHARED:
+        words.append(f"; and {len(by_text) - _MOST_SHARED} more")
+    if words:
+        yield name, words
 
 
 def _hosts(account: RunAccount) -> list[str]:

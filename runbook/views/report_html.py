@@ -18,7 +18,7 @@ from runbook.views.report_path import line
 from runbook.views.report_story import account_of
 from runbook.views.report_times import clock
 from runbook.views.taken import Taken, taken_by, titles_for, walked_tree
-from runbook.views.tree_svg import STYLE, tree_part
+from runbook.views.tree_svg import STYLE, Classes, tree_part
 from runbook.views.words import count, say_duration, say_hosts
 
 _MOST_GROUPS = 24
@@ -108,20 +108,21 @@ def _body(account: RunAccount, groups: Sequence[_Group], zone: tzinfo | None) ->
             f'<label for="{group.name}">{escaped(group.label)}</label>' for group in groups
         )
         yield f"<nav><p>Show: {labels}</p></nav>"
-    yield from _trees(account, groups)
+    marks = _marker(groups)
+    yield from _trees(account, marks)
     quiet = quiet_hosts(account)
     for host, told in account.hosts.items():
         if host not in quiet:
-            yield f'<section class="{_classes((host,), groups).strip()}">'
+            yield f'<section class="{marks((host,)).strip()}">'
             yield as_html(host_parts(told, account))
             yield "</section>"
     if quiet:
         yield as_html(quiet_parts(account, quiet))
-    yield from _timeline(account, groups, zone)
+    yield from _timeline(account, marks, zone)
     yield "</main>"
 
 
-def _trees(account: RunAccount, groups: Sequence[_Group]) -> Iterator[str]:
+def _trees(account: RunAccount, marks: Classes) -> Iterator[str]:
     steps = walked_tree(account)
     taken = taken_by(account.hosts.values())
     came_to = [step for step in steps if step.id in taken.steps]
@@ -129,19 +130,16 @@ def _trees(account: RunAccount, groups: Sequence[_Group]) -> Iterator[str]:
         return
     titles = titles_for(account)
 
-    def classes(hosts: tuple[str, ...]) -> str:
-        return _classes(hosts, groups)
-
     yield "<h2>The way taken</h2>"
     yield f"<p>{_legend(taken)}</p>"
     yield '<div class="drawn">'
-    yield tree_part("The way taken", came_to, titles, taken=taken, classes=classes, prefix="way")
+    yield tree_part("The way taken", came_to, titles, taken=taken, classes=marks, prefix="way")
     yield "</div>"
     if len(came_to) < len(steps):
         yield "<details>"
         yield f"<summary>The whole tree: {count(len(steps), 'step')}</summary>"
         yield '<div class="drawn">'
-        yield tree_part("The whole tree", steps, titles, taken=taken, classes=classes)
+        yield tree_part("The whole tree", steps, titles, taken=taken, classes=marks)
         yield "</div></details>"
 
 
@@ -152,12 +150,12 @@ def _legend(taken: Taken) -> str:
     return f"{marked}. A thick border marks a fix that is destructive."
 
 
-def _timeline(account: RunAccount, groups: Sequence[_Group], zone: tzinfo | None) -> Iterator[str]:
+def _timeline(account: RunAccount, marks: Classes, zone: tzinfo | None) -> Iterator[str]:
     yield "<h2>Timeline</h2>"
     yield "<table><thead><tr><th>time</th><th>after</th><th>host</th><th>what</th><th>by</th></tr>"
     yield "</thead><tbody>"
     for moment in account.moments:
-        marks = _classes((moment.host,), groups) if moment.host else ""
+        kind = marks((moment.host,)).strip()
         after = max(0.0, moment.at - account.summary.started_at)
         cells = (
             f'<td class="time">{escaped(clock(moment.at, zone))}</td>',
@@ -166,7 +164,7 @@ def _timeline(account: RunAccount, groups: Sequence[_Group], zone: tzinfo | None
             f"<td>{escaped(line(moment.text))}</td>",
             f"<td>{escaped(moment.who)}</td>",
         )
-        yield f'<tr class="{marks.strip()}">{"".join(cells)}</tr>'
+        yield f'<tr class="{kind}">{"".join(cells)}</tr>'
     yield "</tbody></table>"
 
 
@@ -191,11 +189,18 @@ def _groups(account: RunAccount) -> list[_Group]:
     return groups
 
 
-def _classes(hosts: tuple[str, ...], groups: Sequence[_Group]) -> str:
-    """Return the classes of what is about some hosts: the groups they are of, each after a space."""
-    wanted = frozenset(hosts)
-    found = (group.name for group in groups if not wanted.isdisjoint(group.hosts))
-    return "".join(f" of-{name}" for name in found)
+def _marker(groups: Sequence[_Group]) -> Classes:
+    """Return what gives the classes of what is about some hosts: the groups they are of."""
+    groups_of: dict[str, list[str]] = {}
+    for group in groups:
+        for host in group.hosts:
+            groups_of.setdefault(host, []).append(group.name)
+
+    def marks(hosts: tuple[str, ...]) -> str:
+        found = {name for host in hosts for name in groups_of.get(host, ())}
+        return "".join(f" of-{group.name}" for group in groups if group.name in found)
+
+    return marks
 
 
 def _rules(groups: Sequence[_Group]) -> Iterator[str]:

@@ -472,3 +472,19 @@ def test_text_is_folded_for_a_terminal(width: int) -> None:
 
         assert max(map(len, folded.splitlines())) <= width
         assert "".join(folded.split()) == "".join(whole.split())
+
+
+def test_the_head_says_what_was_found_and_done() -> None:
+    """Each cause and each fix's outcome is named once, with its hosts; of very many the first."""
+    found = [(f"web{number}", "full") for number in range(4)]
+    found += [("web9", f"c{number}") for number in range(9)]
+    walk: list[Event] = [
+        concluded(host, "a", BAD_GATEWAY, Goto(step="b"), cause=cause) for host, cause in found
+    ]
+    run = written([(0, "anna", [STARTED, *walk])])
+    lines = report_text(*run, zone=UTC).splitlines()
+
+    (causes,) = (line for line in lines if line.startswith("  causes "))
+    assert "full (4 hosts: web0, web1, web2 and 1 more); c0 (web9)" in causes
+    assert causes.endswith("c6 (web9); and 2 more")
+    assert not [line for line in lines if line.startswith("  fixes ")]
