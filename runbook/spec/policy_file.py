@@ -1,6 +1,6 @@
 """A policy's file to a policy: closed schema, all problems at once, each at its place."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path as FilePath
@@ -50,7 +50,7 @@ def load_policy(path: FilePath) -> Policy:
     reading = _Reading(document)
     policy = reading.policy()
     if reading.problems:
-        raise RunbookError(*sorted(reading.problems, key=_place))
+        raise RunbookError(*in_order(reading.problems))
     return policy
 
 
@@ -123,16 +123,8 @@ class _Reading:
         return (self._window(raw, path),)
 
     def _window(self, raw: Mapping[str, Any], path: Path) -> Window:
-        try:
-            zone = ZoneInfo(raw["zone"])
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            zone = ZoneInfo("UTC")
-            self._problem(
-                "unknown-zone",
-                f'there is no time zone "{raw["zone"]}" on this machine',
-                (*path, "zone"),
-                hint="Zones are named as in Europe/Berlin, America/New_York or UTC.",
-            )
+        zone, problem = find_zone(self.document, raw["zone"], (*path, "zone"))
+        self.problems += [problem] if problem else []
         return Window(
             start=_minutes(raw["from"]),
             end=_minutes(raw["to"]),
@@ -147,11 +139,11 @@ class _Reading:
                 Budget(
                     fixes=int(one["fixes"]),
                     scope=Scope(one["per"]),
-                    within_s=_seconds(one["within"]),
+                    within_s=span_seconds(one["within"]),
                 )
                 for one in raw.get("budgets", ())
             ),
-            cooldown_s=_seconds(raw["cooldown"]) if "cooldown" in raw else None,
+            cooldown_s=span_seconds(raw["cooldown"]) if "cooldown" in raw else None,
             failures=raw.get("failures"),
             healthy_share=raw.get("healthy_share"),
             shared_cause=raw.get("shared_cause"),
@@ -159,8 +151,8 @@ class _Reading:
             if flapping is None
             else Flapping(
                 times=int(flapping["times"]),
-                within_s=_seconds(flapping["within"]),
-                quiet_s=_seconds(flapping["quiet"]),
+                within_s=span_seconds(flapping["within"]),
+                quiet_s=span_seconds(flapping["quiet"]),
             ),
             blackouts=tuple(
                 Blackout(
@@ -221,9 +213,30 @@ class _Reading:
         )
 
 
-def _place(problem: Problem) -> tuple[int, int]:
-    where = problem.where
-    return (where.line, where.column) if where else (0, 0)
+def find_zone(document: Document, name: str, path: Path) -> tuple[ZoneInfo, Problem | None]:
+    """Return the time zone of that name; UTC and a problem at its place where there is none."""
+    try:
+        return ZoneInfo(name), None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        problem = Problem(
+            reference="unknown-zone",
+            message=f'there is no time zone "{name}" on this machine',
+            where=document.value(path),
+            hint="Zones are named as in Europe/Berlin, America/New_York or UTC.",
+        )
+        return ZoneInfo("UTC"), problem
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Return problems of one file in the order of their places."""
+    return sorted(
+        problems, key=lambda one: (one.where.line, one.where.column) if one.where else (0, 0)
+    )
+
+
+def span_seconds(span: str) -> float:
+    """Return a span such as 30s, 5m, 2h or 7d in seconds; its shape has been found right."""
+    return float(int(span[:-1]) * _SECONDS[span[-1]])
 
 
 def _texts(value: Json) -> tuple[str, ...]:
@@ -235,7 +248,3 @@ def _texts(value: Json) -> tuple[str, ...]:
 def _minutes(clock: str) -> int:
     hours, _, minutes = clock.partition(":")
     return int(hours) * 60 + int(minutes)
-
-
-def _seconds(span: str) -> float:
-    return float(int(span[:-1]) * _SECONDS[span[-1]])

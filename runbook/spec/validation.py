@@ -44,8 +44,9 @@ def _validator(schema: str) -> "Draft202012Validator":
     from jsonschema import Draft202012Validator  # noqa: PLC0415  # 100 ms the command line saves
     from referencing import Registry, Resource  # noqa: PLC0415
 
-    registry: Registry[Any] = Registry().with_resource(
-        "probes.schema.json", Resource.from_contents(load_schema("probes.schema.json"))
+    registry: Registry[Any] = Registry().with_resources(
+        (name, Resource.from_contents(load_schema(name)))
+        for name in ("probes.schema.json", "policy.schema.json")
     )
     return Draft202012Validator(load_schema(schema), registry=registry)
 

@@ -29,6 +29,13 @@ COMMANDS = {
         ),
         "undo": ("commands.run:undo_command", "Take back what a run did."),
     },
+    "Heal by itself": {
+        "serve": ("commands.serve:serve_command", "Start runs by the clock, until stopped."),
+        "policy": (
+            "commands.policy:policy_group",
+            "Say what may be done without asking, and test it.",
+        ),
+    },
     "Look around": {
         "list": ("commands.list:list_command", "List the runbooks there are."),
         "show": ("commands.show:show_command", "Show what a runbook does."),
@@ -59,10 +66,6 @@ COMMANDS = {
         "settings": (
             "commands.settings:settings_command",
             "Show all settings and where each is from.",
-        ),
-        "policy": (
-            "commands.policy:policy_group",
-            "Say what may be done without asking, and test it.",
         ),
         "completion": (
             "commands.completion:completion_command",

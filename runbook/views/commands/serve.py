@@ -1,0 +1,116 @@
+"""`runbook serve`: runs that start by the clock."""
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from runbook.views import options
+from runbook.views.configured import settings_for
+from runbook.views.output import tell
+from runbook.views.safe_text import printable
+
+if TYPE_CHECKING:
+    from runbook.schedule.service import Service
+    from runbook.schedule.timetable import Schedule
+
+_LONGEST_SLEEP_S = 1.0
+
+
+@click.command("serve")
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@options.output
+def serve_command(path: Path, output: options.Output) -> None:
+    r"""Start runs by the clock, until stopped.
+
+    FILE lists schedules. Each firing is a `runbook run` of its own, which nobody watches: what
+    the policy (setting `policy`) does not call auto is declined, and without a policy everything
+    destructive is. Ctrl-C lets runs under way end; a second one stops them, and they can be
+    resumed. The log goes to standard error, with --json as one JSON document a line.
+
+    \b
+    Example:
+      runbook serve schedules.yml
+    """
+    from runbook.schedule.reading import load_timetable  # noqa: PLC0415 -- which --help needs not
+    from runbook.schedule.service import Service  # noqa: PLC0415
+    from runbook.schedule.store import Store  # noqa: PLC0415
+
+    settings = settings_for()
+    timetable = load_timetable(path)
+    store = Store(settings.home / "service.sqlite")
+    service = Service(
+        schedules=timetable.schedules,
+        store=store,
+        command=command_of,
+        log=_Log(json=output.json),
+        runs_at_once=timetable.runs_at_once,
+    )
+    try:
+        _keep_to(service, timetable.service)
+    finally:
+        store.close()
+
+
+def command_of(schedule: "Schedule") -> Sequence[str]:
+    """Return the command line of a schedule's run."""
+    given = [word for one in schedule.given for word in ("--set", one)]
+    how = ["diagnose"] if schedule.diagnose else ["run", "--source", "schedule"]
+    target = [schedule.runbook, "--host", schedule.pattern]
+    return [sys.executable, "-m", "runbook", *how, *target, *given]
+
+
+class _Log:
+    """Writes what happens as lines: for people, or as JSON."""
+
+    def __init__(self, *, json: bool) -> None:
+        self._json = json
+
+    def __call__(self, what: str, details: Mapping[str, str]) -> None:
+        now = datetime.now(tz=UTC).astimezone()
+        if self._json:
+            tell(json.dumps({"at": now.isoformat(), "event": what, **details}))
+            return
+        said = ", ".join(f"{name} {value}" for name, value in details.items())
+        tell(printable(f"{now:%Y-%m-%d %H:%M:%S%z} {what}: {said}"))
+
+
+def _keep_to(service: "Service", name: str) -> None:
+    """Turn until told to stop, then let the runs end."""
+    signals = 0
+    woken = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- as signal calls
+        nonlocal signals
+        signals += 1
+        if signals > 1:
+            service.stop_runs()
+        woken.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    service.recover(_now())
+    service.log("serving", {"service": name, "pid": str(os.getpid())})
+    while not signals:
+        now = _now()
+        service.turn(now)
+        coming = service.next_due(now)
+        away = _LONGEST_SLEEP_S if coming is None else (coming - _now()).total_seconds()
+        woken.wait(max(0.0, min(away, _LONGEST_SLEEP_S)))
+    service.log("stopping", {"service": name})
+    while service.busy:
+        service.see_out(_now())
+        woken.wait(0.1)
+    service.log("stopped", {"service": name})
+
+
+def _now() -> datetime:
+    return datetime.now(tz=UTC)
