@@ -185,10 +185,14 @@ class Operator(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ApprovingOperator:
-    """`--yes`: approves every fix that nothing blocks and no name has to be typed for."""
+    """`--yes`: approves every fix that nothing blocks and no name has to be typed for.
+
+    `because` is the reason it gives.
+    """
 
     name: str
     wants_previews: bool = False
+    because: str = "--yes was given"
 
     def approve(self, request: ApprovalRequest, reply: Callable[[ApprovalReply], None]) -> None:
         """Say yes, but for hosts that a person has to look at, or to type the name of."""
@@ -203,7 +207,7 @@ class ApprovingOperator:
             ApprovalReply(
                 approved=frozenset(host for host in request.hosts if host not in reasons),
                 by=self.name,
-                reason="--yes was given",
+                reason=self.because,
                 reasons=reasons,
             )
         )
@@ -222,10 +226,14 @@ class ApprovingOperator:
 
 @dataclass(frozen=True, kw_only=True)
 class AbsentOperator:
-    """Nobody can be asked, and nobody said yes beforehand: destructive fixes are declined."""
+    """Nobody can be asked, and nobody said yes beforehand: destructive fixes are declined.
+
+    `because` is the reason it gives.
+    """
 
     name: str
     wants_previews: bool = False
+    because: str = "there is no terminal to ask at, and --yes was not given"
 
     def approve(
         self,
@@ -237,7 +245,7 @@ class AbsentOperator:
             ApprovalReply(
                 approved=frozenset(),
                 by=self.name,
-                reason="there is no terminal to ask at, and --yes was not given",
+                reason=self.because,
             )
         )
 

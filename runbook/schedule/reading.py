@@ -105,9 +105,7 @@ class _Reading:
             return Every(seconds=1.0)
         if "every" in raw:
             if "zone" in raw:
-                self._problem(
-                    "pointless-key", '"zone" has no meaning for "every"', (*path, "zone")
-                )
+                self._problem("pointless-key", '"zone" has no meaning for "every"', (*path, "zone"))
             return Every(seconds=span_seconds(raw["every"]))
         wrong = mistake(raw["cron"])
         if wrong is not None:

@@ -27,6 +27,12 @@ _TYPES = {
     "object": "a mapping",
     "null": "nothing",
 }
+_SCHEMAS = (
+    "runbook.schema.json",
+    "probes.schema.json",
+    "policy.schema.json",
+    "schedules.schema.json",
+)
 VERDICTS = ("healthy", "resolved", "unresolved", "escalated", "declined", "unknown")
 """The verdicts that a runbook may write; the others are for the engine to give."""
 
@@ -265,7 +271,7 @@ def _words(schema: Json) -> str:
 
 def _definition(reference: str) -> Json:
     name = reference.rsplit("/", 1)[-1]
-    for file in ("runbook.schema.json", "probes.schema.json", "policy.schema.json"):
+    for file in _SCHEMAS:
         if name in (definitions := load_schema(file).get("$defs", {})):
             return definitions[name]
     return None

@@ -55,7 +55,7 @@ def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal
             blocking=settings.collisions_block,
         )
         with _view(runbook, wish) as view:
-            operator = _policed(_operator(runbook, wish, view), runbook, wish, settings, journal)
+            operator = _operator(runbook, wish, view, settings, journal)
             result = carry_out(order, starter, journal, operator, view)
     return _say(result, order, journal, wish)
 
@@ -68,8 +68,7 @@ def resume(stopped: RunSummary, wish: Wish, settings: Settings, journal: Journal
         # Its runbook may be gone or unsound by now: closing the run is left.
         raise RunbookError(*error.problems, stopped_here(stopped.id)) from error
     with _view(order.runbook, wish) as view:
-        operator = _operator(order.runbook, wish, view)
-        operator = _policed(operator, order.runbook, wish, settings, journal)
+        operator = _operator(order.runbook, wish, view, settings, journal)
         result = go_on(order, stopped, journal, operator, view)
     return _say(result, order, journal, wish)
 
@@ -82,7 +81,7 @@ def undo(past: RunSummary, wish: Wish, settings: Settings, journal: Journal) -> 
     """
     order = _recorded_order(past, wish, settings, journal)
     with _view(order.runbook, wish) as view:
-        undoing = take_back(order, past, journal, _operator(order.runbook, wish, view), view)
+        undoing = take_back(order, past, journal, _answering(order.runbook, wish, view), view)
     if wish.output.json:
         output.write_json(undo_document(undoing))
     else:
@@ -130,9 +129,38 @@ def _view(runbook: Runbook, wish: Wish) -> View:
     )
 
 
-def _operator(runbook: Runbook, wish: Wish, view: View) -> Operator:
+def _operator(
+    runbook: Runbook, wish: Wish, view: View, settings: Settings, journal: Journal
+) -> Operator:
+    """Return who answers, after the policy where there is one; raise RunbookError if it is unsound."""
+    if settings.policy is None or wish.mode is Mode.DIAGNOSE:
+        return _answering(runbook, wish, view)
+    from runbook.driver.policing import PolicedOperator  # noqa: PLC0415 -- where there is one
+    from runbook.spec.policy_file import load_policy  # noqa: PLC0415
+
+    policy = load_policy(settings.policy)
+    source = Source(wish.source)
+    unwatched = source is not Source.PERSON
+    return PolicedOperator(
+        operator=ApprovingOperator(name=wish.source, because=f"policy {policy.name} allows it")
+        if unwatched
+        else _answering(runbook, wish, view),
+        policy=policy,
+        runbook=runbook,
+        journal=journal,
+        source=source,
+        attended=not (unwatched or wish.yes),
+        clock=time.time,
+    )
+
+
+def _answering(runbook: Runbook, wish: Wish, view: View) -> Operator:
     """Return who answers: `--yes`, the person at the terminal, or nobody."""
     name = operator_name()
+    if wish.source != Source.PERSON:
+        return AbsentOperator(
+            name=wish.source, because="nobody watches, and there is no policy that allows it"
+        )
     if wish.yes:
         return ApprovingOperator(name=name)
     keyboard = find_keyboard()
@@ -147,26 +175,6 @@ def _operator(runbook: Runbook, wish: Wish, view: View) -> Operator:
         console=console_on(sys.stderr, colour=wish.output.colour, plain=wish.output.plain),
         view=view,
         keyboard=keyboard,
-    )
-
-
-def _policed(
-    operator: Operator, runbook: Runbook, wish: Wish, settings: Settings, journal: Journal
-) -> Operator:
-    """Have the policy asked first, where there is one; raise RunbookError for an unsound one."""
-    if settings.policy is None or wish.mode is Mode.DIAGNOSE:
-        return operator
-    from runbook.driver.policing import PolicedOperator  # noqa: PLC0415 -- where there is one
-    from runbook.spec.policy_file import load_policy  # noqa: PLC0415
-
-    return PolicedOperator(
-        operator=operator,
-        policy=load_policy(settings.policy),
-        runbook=runbook,
-        journal=journal,
-        source=Source.PERSON,
-        attended=not wish.yes,
-        clock=time.time,
     )
 
 

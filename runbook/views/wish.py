@@ -11,10 +11,11 @@ if TYPE_CHECKING:  # The model takes longer to import than all the rest of a com
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wish:
-    """What was asked for on the command line."""
+    """What was asked for on the command line; `source` is a `model.policy.Source`."""
 
     mode: "Mode"
     aim: Aim
     output: Output
     yes: bool = False
     step: bool = False
+    source: str = "person"

@@ -4,7 +4,7 @@ What they need is imported when they are carried out, so that help and completio
 """
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 @options.host
 @options.yes
 @options.step
+@click.option(
+    "--source",
+    type=click.Choice(["person", "schedule", "alert"]),
+    default="person",
+    help="What starts the run, as the policy is told. Other than for a person, nobody is asked: "
+    "what the policy does not call auto is declined.",
+)
 @options.target
 @options.plain
 @options.output
@@ -30,7 +37,7 @@ def run_command(
     host: str | None,
     target: options.Aim,
     output: options.Output,
-    **given: bool,
+    **given: Any,
 ) -> int:
     r"""Diagnose, confirm, fix, verify.
 
@@ -51,6 +58,10 @@ def run_command(
     from runbook.model.event import Mode  # noqa: PLC0415 -- see above
 
     wish = Wish(mode=Mode.RUN, aim=target, output=output, **given)
+    if wish.source != "person" and (wish.yes or wish.step):
+        raise click.UsageError(
+            f"--yes and --step are for a person; with --source {wish.source} the policy decides."
+        )
     return _start(name, host, wish)
 
 

@@ -1,0 +1,68 @@
+"""Runs that start by the clock, through the real program."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from tests.acceptance.program import PROGRAM, Program, wait_until
+
+SCHEDULES = """\
+service: here
+schedules:
+  - {schedule: heal, runbook: counted-fix, host: alive, every: 2s}
+"""
+POLICY = """\
+policy: here
+rules:
+  - {rule: make the file, answer: auto, when: {source: schedule, fix: make, host: alive}}
+guards:
+  budgets: [{fixes: 1, per: host, within: 1d}]
+"""
+
+
+def test_a_schedule_heals_within_its_policy(program: Program, tmp_path: Path) -> None:
+    """Without a policy nothing is done; with one the file is made, once a day; SIGTERM ends it."""
+    (tmp_path / "schedules.yml").write_text(SCHEDULES)
+    (tmp_path / "policy.yml").write_text(POLICY)
+    alone = program("run", "counted-fix", "-i", "inventory.yml", "--host", "alive", "--json",
+                    "--source", "schedule")  # fmt: skip
+    assert (alone.code, alone.document["verdict"]) == (3, "declined")
+
+    log = tmp_path / "log"
+    with log.open("wb") as told:
+        service = subprocess.Popen(
+            [*PROGRAM, "serve", "schedules.yml", "--json"],
+            cwd=program.folder,
+            env={
+                **os.environ,
+                "RUNBOOK_HOME": str(program.home),
+                "RUNBOOK_INVENTORY": "inventory.yml",
+                "RUNBOOK_POLICY": "policy.yml",
+                **program.environment,
+            },
+            stdin=subprocess.DEVNULL,
+            stderr=told,
+        )
+    try:
+        wait_until(lambda: over(log))
+        (tmp_path / "alive.flag").unlink()
+        ended = len(over(log))
+        wait_until(lambda: len(over(log)) >= ended + 2)
+    finally:
+        service.send_signal(signal.SIGTERM)
+        code = service.wait(timeout=60)
+
+    assert code == 0
+    assert (tmp_path / "alive.counter").read_text() == "x"
+    runs = program("history", "--json").document["runs"]
+    assert {"schedule"} == {run["operator"] for run in runs}
+    assert "declined" in {run["verdict"] for run in runs}
+    assert "resolved" in {run["verdict"] for run in runs}
+
+
+def over(log: Path) -> list[dict[str, str]]:
+    """Return what the log says of runs that ended."""
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    return [line for line in lines if line["event"] == "over"]

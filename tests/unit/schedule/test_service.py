@@ -1,0 +1,209 @@
+"""The service: what it starts and when, with real processes and a clock that the tests hold."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from runbook.schedule.service import Service
+from runbook.schedule.store import Stage, Store
+from runbook.schedule.timetable import Every, Missed, Overlap, Schedule
+from tests.acceptance.program import wait_until
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+HOURLY = Schedule(name="hourly", runbook="disk-full", pattern="web", rhythm=Every(seconds=3600))
+
+
+@dataclass
+class World:
+    """A service whose runs are processes that end when the test says so."""
+
+    folder: Path
+    log: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
+
+    def store(self) -> Store:
+        """Open the file that all services of this world share."""
+        return Store(self.folder / "service.sqlite")
+
+    def service(self, *schedules: Schedule, store: Store, runs_at_once: int = 4) -> Service:
+        """Return a service that has kept its schedules since noon."""
+        service = Service(
+            schedules=schedules,
+            store=store,
+            command=self.command,
+            log=lambda what, details: self.log.append((what, details)),
+            runs_at_once=runs_at_once,
+        )
+        service.turn(NOON)  # From now on it is kept.
+        return service
+
+    def command(self, schedule: Schedule) -> Sequence[str]:
+        """Say that it began, and go on until the file `end` is there."""
+        code = (
+            "import pathlib, time\n"
+            f"here = pathlib.Path({str(self.folder)!r})\n"
+            f"with open(here / {schedule.name + '.begun'!r}, 'a') as begun: begun.write('x')\n"
+            "while not (here / 'end').exists(): time.sleep(0.01)"
+        )
+        return [sys.executable, "-S", "-c", code]
+
+    def begun(self, name: str) -> int:
+        """Return how many runs of a schedule have begun."""
+        path = self.folder / f"{name}.begun"
+        return len(path.read_text()) if path.exists() else 0
+
+    def told(self) -> list[str]:
+        """Return what the log was told, without the details."""
+        return [what for what, _ in self.log]
+
+    def let_end(self, service: Service, now: datetime) -> None:
+        """Let all runs end, and the service see it."""
+        (self.folder / "end").touch()
+
+        def over() -> bool:
+            service.see_out(now)
+            return not service.busy
+
+        wait_until(over)
+        (self.folder / "end").unlink()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Give a world, and end what it leaves."""
+    yield World(tmp_path)
+    (tmp_path / "end").touch()
+
+
+def _has_begun(world: World, name: str) -> bool:
+    return world.begun(name) == 1
+
+
+def hours(count: float) -> datetime:
+    """Return so many hours after noon."""
+    return NOON + timedelta(hours=count)
+
+
+def test_a_firing_starts_one_run(world: World) -> None:
+    """Nothing before its time, once at its time, and nothing more however often one looks."""
+    store = world.store()
+    service = world.service(HOURLY, store=store)
+    service.turn(hours(0.9))
+    assert world.told() == []
+
+    for _ in range(3):
+        service.turn(hours(1))
+
+    wait_until(lambda: world.begun("hourly") == 1)
+    world.let_end(service, hours(1.1))
+    assert world.told() == ["started", "over"]
+    assert world.log[0][1]["for"] == "2026-06-01T13:00:00+00:00"
+    [kept] = store.firings(*Stage)
+    assert (kept.stage, kept.told) == (Stage.OVER, "exit code 0")
+
+
+def test_two_services_with_one_store_fire_once(world: World) -> None:
+    """Whoever writes the firing down first has it; the other one leaves it alone."""
+    one, two = world.store(), world.store()
+    first, second = world.service(HOURLY, store=one), world.service(HOURLY, store=two)
+
+    for hour in range(1, 6):
+        (first if hour % 2 else second).turn(hours(hour))
+        (second if hour % 2 else first).turn(hours(hour))
+        world.let_end(first, hours(hour))
+        world.let_end(second, hours(hour))
+
+    assert world.begun("hourly") == 5
+    assert len(one.firings(Stage.OVER)) == 5
+
+
+@pytest.mark.parametrize(
+    ("overlap", "stages", "begun"),
+    [
+        (Overlap.SKIP, [Stage.OVER, Stage.LEFT_OUT], 1),
+        (Overlap.QUEUE, [Stage.OVER, Stage.OVER], 2),
+        (Overlap.CANCEL, [Stage.OVER, Stage.OVER], 2),
+    ],
+)
+def test_a_firing_while_an_earlier_run_goes_on(
+    world: World, overlap: Overlap, stages: list[Stage], begun: int
+) -> None:
+    """It is left out, or waits for the end, or ends that run; never do two go on at once."""
+    store = world.store()
+    service = world.service(replace(HOURLY, overlap=overlap), store=store)
+    service.turn(hours(1))
+    wait_until(lambda: world.begun("hourly") == 1)
+
+    service.turn(hours(2))
+
+    assert world.begun("hourly") == 1
+    if overlap is Overlap.CANCEL:
+        wait_until(lambda: (service.see_out(hours(2)), not service.busy)[1])
+        assert store.firings(Stage.OVER)[0].told == "exit code -15, cancelled"
+    else:
+        world.let_end(service, hours(2))
+    service.turn(hours(2.1))
+    if service.busy:
+        wait_until(lambda: world.begun("hourly") == 2)
+        world.let_end(service, hours(2.2))
+    assert [kept.stage for kept in store.firings(*Stage)] == stages
+    assert world.begun("hourly") == begun
+
+
+def test_what_there_is_no_room_for_waits(world: World) -> None:
+    """Three are due and one may run: the others begin one after the other."""
+    names = ("a", "b", "c")
+    store = world.store()
+    service = world.service(
+        *(replace(HOURLY, name=name) for name in names), store=store, runs_at_once=1
+    )
+
+    service.turn(hours(1))
+    assert [len(store.firings(stage)) for stage in (Stage.RUNNING, Stage.QUEUED)] == [1, 2]
+    for name in names:
+        wait_until(partial(_has_begun, world, name))
+        world.let_end(service, hours(1.1))
+        service.turn(hours(1.1))
+
+    assert len(store.firings(Stage.OVER)) == 3
+
+
+def test_a_service_that_died_is_told_of_and_followed(world: World) -> None:
+    """The next one says which runs were lost, and makes up for the newest missed firing."""
+    first = world.store()
+    service = world.service(HOURLY, store=first)
+    service.turn(hours(1))
+    wait_until(lambda: world.begun("hourly") == 1)
+    (world.folder / "end").touch()
+    service._running[0].process.wait()
+    (world.folder / "end").unlink()
+    first.close()  # The service is gone: it did not see the run end.
+
+    store = world.store()
+    later = Service(
+        schedules=(replace(HOURLY, missed=Missed.NEWEST),),
+        store=store,
+        command=world.command,
+        log=lambda what, details: world.log.append((what, details)),
+    )
+    later.recover(hours(5.5))
+    later.turn(hours(5.5))
+
+    assert world.told() == ["started", "lost", "left out", "left out", "left out", "started"]
+    wait_until(lambda: world.begun("hourly") == 2)
+    world.let_end(later, hours(5.6))
+    assert [kept.stage for kept in store.firings(Stage.LOST, Stage.OVER)] == [
+        Stage.LOST,
+        Stage.OVER,
+    ]
+
+
+def test_the_file_is_for_its_owner_only(world: World) -> None:
+    """0600: what runs where, and what came of it, is nobody else's."""
+    world.store().close()
+
+    assert (world.folder / "service.sqlite").stat().st_mode & 0o777 == 0o600
