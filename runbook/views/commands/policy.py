@@ -17,7 +17,14 @@ EXIT_DIFFERENT = 1
 
 @click.group("policy", context_settings={"help_option_names": ["-h", "--help"]})
 def policy_group() -> None:
-    """Say what may be done without asking, and test it."""
+    r"""Say what may be done without asking, and test it.
+
+    A policy is a file of rules and guards; the setting `policy` has runs obey it.
+
+    \b
+    Example:
+      runbook policy test policy.yml
+    """
 
 
 @policy_group.command("test")

@@ -60,15 +60,15 @@ class World:
         """Return what the log was told, without the details."""
         return [what for what, _ in self.log]
 
+    def is_over(self, service: Service, now: datetime) -> bool:
+        """Have the service look whether its runs have ended."""
+        service.see_out(now)
+        return not service.busy
+
     def let_end(self, service: Service, now: datetime) -> None:
         """Let all runs end, and the service see it."""
         (self.folder / "end").touch()
-
-        def over() -> bool:
-            service.see_out(now)
-            return not service.busy
-
-        wait_until(over)
+        wait_until(lambda: self.is_over(service, now))
         (self.folder / "end").unlink()
 
 
@@ -142,7 +142,7 @@ def test_a_firing_while_an_earlier_run_goes_on(
 
     assert world.begun("hourly") == 1
     if overlap is Overlap.CANCEL:
-        wait_until(lambda: (service.see_out(hours(2)), not service.busy)[1])
+        wait_until(lambda: world.is_over(service, hours(2)))
         assert store.firings(Stage.OVER)[0].told == "exit code -15, cancelled"
     else:
         world.let_end(service, hours(2))
