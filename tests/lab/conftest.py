@@ -47,7 +47,7 @@ def lab(create_lab: Callable[[], Lab]) -> Lab:
     return shared
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def bare() -> Site:
     """Give the site that is up soonest: the backend under systemd, and no other server."""
     return Site(manager=Manager.SYSTEMD, postgresql=False)
