@@ -1,5 +1,6 @@
 """The command `runbook`: which commands there are. Each is imported when it is called."""
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -151,11 +152,29 @@ def _keep_lines(command: click.Command) -> None:
 @no_colour
 @verbose
 @click.pass_context
-def main(context: click.Context) -> None:
+def main(context: click.Context) -> int | None:
     """Find out what is wrong with a host, fix it, and see that it is fixed.
 
     A runbook is a decision tree of checks, branches and fixes. Ansible does what it says, on the
-    hosts of an Ansible inventory.
+    hosts of an Ansible inventory. Alone, at a terminal, it asks which runbook and which hosts.
     """
-    if context.invoked_subcommand is None:
+    if context.invoked_subcommand is not None:
+        return None
+    if not (sys.stdin and sys.stdin.isatty()):  # The likeliest case of a script, told cheaply.
         click.echo(context.get_help())
+        return None
+    from runbook.views.configured import settings_for  # noqa: PLC0415 -- for a person only
+    from runbook.views.picking import pick, somebody_is_there  # noqa: PLC0415
+
+    if not somebody_is_there():
+        click.echo(context.get_help())
+        return None
+    arguments = pick(settings_for())
+    if arguments is None:
+        return None
+    name, *rest = arguments
+    command = main.get_command(context, name)
+    assert command is not None  # noqa: S101 -- one of ours
+    with command.make_context(name, rest, parent=context) as inner:
+        code: int | None = command.invoke(inner)
+    return code

@@ -44,16 +44,27 @@ def complete_hosts(
     Of a list with commas the last name is completed.
     """
     from runbook.settings import load_settings  # noqa: PLC0415
-    from runbook.views.inventories import names_in  # noqa: PLC0415
 
     try:
         settings = load_settings({"inventory": context.params.get("inventories")})
     except (RunbookError, OSError):
         return []
-    names = dict.fromkeys(names_in(settings.inventories))
-    names |= dict.fromkeys(host for run in _recent(settings) for host in run.hosts)
+    names = known_hosts(settings)
     lead = incomplete[: incomplete.rfind(",") + 1]
-    return _items(incomplete, ((lead + name, "") for name in sorted(names)))
+    return _items(incomplete, ((lead + name, "") for name in names))
+
+
+def known_hosts(settings: "Settings", inventories: Iterable[str] | None = None) -> list[str]:
+    """Return hosts and groups of static inventories, and hosts of past runs, by name.
+
+    `inventories` are others than those of the settings.
+    """
+    from runbook.views.inventories import names_in  # noqa: PLC0415
+
+    names = dict.fromkeys(names_in(settings.inventories if inventories is None else inventories))
+    if inventories is None:
+        names |= dict.fromkeys(host for run in _recent(settings) for host in run.hosts)
+    return sorted(names)
 
 
 def complete_runs(
