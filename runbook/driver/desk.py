@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from runbook.driver.approvals import approval_digest, approval_request
 from runbook.driver.experience import Experience
@@ -118,7 +118,10 @@ class Desk:
         self._tickets[ticket] = _Ticket(
             cohort=cohort, expires_at=self.clock() + step.expires.after_s
         )
-        title = self._title(step.id, states[cohort.hosts[0]])
+        texts = states[cohort.hosts[0]].texts.get(step.id)
+        if isinstance(step, Manual) and texts is not None and texts.instruction:
+            step = replace(step, instruction=texts.instruction, commands=texts.commands)
+        title = texts.title if texts is not None else step.title
         self.operator.answer(
             Question(step=step, hosts=cohort.hosts, title=title),
             lambda reply: self.deliver(Replied(ticket=ticket, reply=reply)),

@@ -97,7 +97,7 @@ class ApprovalReply:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Question:
-    """An `ask` or `manual` step that some hosts stand at, its title as rendered for them."""
+    """An `ask` or `manual` step that some hosts stand at, its texts as rendered for them."""
 
     step: Ask | Manual
     hosts: tuple[str, ...]

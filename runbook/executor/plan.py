@@ -21,6 +21,7 @@ from runbook.model.definition import (
     Collect,
     Fix,
     Json,
+    Manual,
     Probe,
     Runbook,
     Step,
@@ -94,11 +95,13 @@ class PlannedScope:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedText:
-    """A title and an impact, to be rendered for each host."""
+    """A step's texts, to be rendered for each host."""
 
     scope: str
     title: str
-    impact: str
+    impact: str = ""
+    instruction: str = ""
+    commands: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -196,7 +199,10 @@ class Plan:
                 )
                 for id_, value in data["steps"].items()
             },
-            texts={id_: PlannedText(**value) for id_, value in data["texts"].items()},
+            texts={
+                id_: PlannedText(**{**value, "commands": tuple(value["commands"])})
+                for id_, value in data["texts"].items()
+            },
             everyone=tuple(data["everyone"]),
             wants={host: tuple(steps) for host, steps in data["wants"].items()},
             known=data["known"],
@@ -390,12 +396,27 @@ def variable_of(param: str) -> str:
 
 
 def planned_texts(runbook: Runbook) -> dict[str, PlannedText]:
-    """Return the texts that hold templates; others need no rendering."""
+    """Return the texts that hold templates, and what people are told to do by hand.
+
+    Others need no rendering. An instruction is part of the record, whatever is in it: a report is
+    read when the runbook has long changed.
+    """
     texts: dict[str, PlannedText] = {}
     for step in runbook.steps.values():
-        impact = step.impact if isinstance(step, Fix) else ""
-        if "{{" in step.title or "{{" in impact:
-            texts[step.id] = PlannedText(scope=step.scope, title=step.title, impact=impact)
+        match step:
+            case Manual():
+                text = PlannedText(
+                    scope=step.scope,
+                    title=step.title,
+                    instruction=step.instruction,
+                    commands=step.commands,
+                )
+            case Fix():
+                text = PlannedText(scope=step.scope, title=step.title, impact=step.impact)
+            case _:
+                text = PlannedText(scope=step.scope, title=step.title)
+        if isinstance(step, Manual) or "{{" in text.title or "{{" in text.impact:
+            texts[step.id] = text
     return texts
 
 

@@ -94,14 +94,22 @@ def texts_from(value: Json) -> dict[str, Texts]:
         str(step): Texts(
             title=as_words(as_mapping(told).get("title")),
             impact=as_words(as_mapping(told).get("impact")),
+            instruction=as_words(as_mapping(told).get("instruction")),
+            commands=tuple(
+                as_words(command) for command in _as_list(as_mapping(told).get("commands"))
+            ),
         )
         for step, told in as_mapping(value).items()
     }
 
 
+def _as_list(value: Json) -> Sequence[Json]:
+    return value if isinstance(value, list) else ()
+
+
 def rounds_from(value: Json) -> list[Round]:
     """Return the samples of a period."""
-    return [as_mapping(each) for each in value] if isinstance(value, list) else []
+    return [as_mapping(each) for each in _as_list(value)]
 
 
 def watched_from(

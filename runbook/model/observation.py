@@ -67,7 +67,12 @@ class Verification:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Texts:
-    """A step's title and impact as rendered for one host."""
+    """A step's texts as rendered for one host; those that its kind of step has.
+
+    `instruction` and `commands` are what a person is told to do by hand.
+    """
 
     title: str
     impact: str = ""
+    instruction: str = ""
+    commands: tuple[str, ...] = ()

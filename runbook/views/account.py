@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from runbook.journal import RunSummary
 from runbook.model.definition import CheckResult, End, FixResult, Goto, Json
 from runbook.model.event import Answered, FixApproved, FixDeclined, FixEnded
-from runbook.model.observation import Observation, Verification
+from runbook.model.observation import Observation, Texts, Verification
 from runbook.model.sketch import SketchedStep
 from runbook.model.verdict import Verdict
 from runbook.views.evidence import bundle_of
@@ -14,7 +14,10 @@ from runbook.views.evidence import bundle_of
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Passed:
-    """One step of the path: its result, why, and where it led. `answer` is a person's."""
+    """One step of the path: its result, why, and where it led.
+
+    `answer` is a person's; `told` is what they were told to do by hand, as rendered for the host.
+    """
 
     step: str
     title: str
@@ -24,6 +27,7 @@ class Passed:
     evidence: Observation | None = None
     reason: str | None = None
     answer: Answered | None = None
+    told: Texts | None = None
 
     @property
     def bundle(self) -> Mapping[str, Json]:

@@ -9,7 +9,7 @@ from runbook.model.observation import Observation
 from runbook.views.account import Passed
 from runbook.views.evidence import is_choice
 from runbook.views.outline import Block, Item, Part, Quote, Tick
-from runbook.views.safe_text import printable
+from runbook.views.safe_text import printable, printable_lines
 from runbook.views.words import (
     FIX_RESULTS,
     RESULTS,
@@ -53,6 +53,11 @@ def passed(step: Passed) -> Iterator[Part]:
     if step.answer is not None:
         note = [": ", Quote(line(step.answer.note))] if step.answer.note else []
         yield Item(words=["answered by ", Quote(step.answer.by), *note], depth=1)
+    if step.told is not None:
+        told = printable_lines(step.told.instruction)
+        yield Item(words=["told to: ", Quote(line(" ".join(told)))], depth=1)
+        for command in step.told.commands:
+            yield Item(words=["with: ", Quote(line(command))], depth=1)
     if seen is None:
         if step.reason:
             yield Item(words=["why: ", Quote(line(step.reason))], depth=1)

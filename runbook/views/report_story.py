@@ -294,6 +294,7 @@ def _seen_by(story: _Story, event: CauseFound) -> str:
 def _hear_step(story: _Story, event: StepConcluded, at: float) -> str:
     story.find(event.cause, event.step, at, event.evidence)
     _find_at_end(story, event.next, event.step, at, event.evidence)
+    texts = story.texts.get(event.step)
     story.path.append(
         Passed(
             step=event.step,
@@ -304,6 +305,7 @@ def _hear_step(story: _Story, event: StepConcluded, at: float) -> str:
             evidence=event.evidence,
             reason=None if event.evidence is None else event.evidence.reason,
             answer=story.answers.pop(event.step, None),
+            told=texts if texts is not None and texts.instruction else None,
         )
     )
     return f"{event.step}: {event.result}, {led_to(event.next)}"

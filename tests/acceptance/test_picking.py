@@ -1,5 +1,6 @@
 """`runbook` alone: at a terminal it asks, and does what was picked."""
 
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,17 +12,18 @@ def test_a_runbook_is_picked_and_run(program: Program, tmp_path: Path) -> None:
     program = replace(program, environment={"RUNBOOK_INVENTORY": "inventory.yml", "CI": ""})
 
     with program.at_terminal() as (process, terminal):
+        terminal.timeout = 40
         terminal.expect("Runbook .*leave")
         terminal.send("no such thing\n")
         terminal.expect("No runbook has")
         terminal.send("counted\n")
-        terminal.expect("Hosts and groups: alive, hole, pair")
-        terminal.send("al\t\n")
+        terminal.expect("Hosts and groups: alive, all, hole, pair")
+        terminal.send("ali\t\n")
         terminal.expect("runbook run counted-fix --host alive")
         terminal.expect("Enter runs it")
         terminal.send("\n")
         terminal.expect(r"Enter is no")
-        terminal.send("n\n")
+        terminal.send("n later\n")
         terminal.expect("declined")
         assert process.wait(120) == 3
     assert not (tmp_path / "alive.counter").exists()
@@ -32,11 +34,13 @@ def test_leaving_is_no_error(program: Program) -> None:
     program = replace(program, environment={"RUNBOOK_INVENTORY": "inventory.yml", "CI": ""})
 
     with program.at_terminal() as (process, terminal):
+        terminal.timeout = 40
         terminal.expect("leave")
         terminal.send("q\n")
         assert process.wait(60) == 0
     with program.at_terminal() as (process, terminal):
+        terminal.timeout = 40
         terminal.expect("leave")
-        terminal.sendintr() if hasattr(terminal, "sendintr") else terminal.send("\x03")
+        process.send_signal(signal.SIGINT)
         terminal.expect("interrupted")
         assert process.wait(60) == 130

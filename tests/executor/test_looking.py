@@ -138,7 +138,18 @@ steps:
     probes:
       pointer: {file: {path: "{{ place }}/pointer"}}
       nothing: {file: {path: "{{ hostvars[inventory_hostname].never_defined }}"}}
+    next: by_hand
+  - manual: by_hand
+    title: Look with your own eyes
+    instruction: Log in to {{ inventory_hostname }}, which points to {{ pointer.content }}.
+    commands: ["cat {{ place }}/pointer", uptime]
+    next: {done: unseen, not_done: unseen}
+    expires: {after: 10m, next: end(escalated)}
+  - manual: unseen
+    title: Look at what nobody can know yet
+    instruction: See {{ hostvars[inventory_hostname].never_defined }}.
     next: end(escalated)
+    expires: {after: 10m, next: end(escalated)}
 """
 
 SSH = """#!/bin/sh
@@ -315,6 +326,17 @@ def test_a_called_runbook_has_names_of_its_own(looked: Told) -> None:
     assert "/pointer" not in looked.observed("here").texts["inner/seen"].title
     assert looked.observed("here").texts["inner/seen"].title.endswith("target is there")
     assert looked.observed("here").texts["pointer"].title == "The pointer of here"
+
+
+def test_what_is_to_be_done_by_hand_is_said_for_each_host(looked: Told) -> None:
+    """Instruction and commands are rendered with variables and what was seen, or left as written."""
+    texts = looked.observed("here").texts
+
+    place = looked.seen("here", "pointer").facts["content"].removesuffix("/target")
+    assert texts["by_hand"].instruction == f"Log in to here, which points to {place}/target."
+    assert texts["by_hand"].commands == (f"cat {place}/pointer", "uptime")
+    assert "unseen" not in texts
+    assert "by_hand" not in looked.observed("gone").texts
 
 
 def test_evidence_is_collected_without_judging(looked: Told) -> None:

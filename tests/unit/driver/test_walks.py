@@ -1,12 +1,14 @@
 """Questions, instructions, watches, bundles and called runbooks, driven to their ends."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from runbook.driver.operator import ApprovingOperator
-from runbook.executor import WatchRequest
+from runbook.executor import Deliver, HostObserved, Report, Request, WatchRequest
+from runbook.executor.scripted import ScriptedExecutor, ScriptedInvocation
 from runbook.model.definition import Ask, Expiry, Fix, Manual, Runbook
 from runbook.model.event import Answered, Event, HostFinished, StepConcluded
-from runbook.model.observation import Observation
+from runbook.model.observation import Observation, Texts
 from runbook.model.verdict import Verdict
 from tests.engine_harness import (
     ask,
@@ -51,6 +53,39 @@ def test_a_question_takes_the_way_of_its_answer() -> None:
         ("web1", "left", "ann"),
         ("web2", "left", "ann"),
     }
+
+
+def test_an_instruction_is_put_as_it_was_rendered_for_the_host() -> None:
+    """What Ansible made of its templates is what the operator reads, and copies."""
+    step = replace(manual("hand", "end:resolved"), instruction="Log in to {{ h }}", commands=("a",))
+    texts = {"hand": Texts(title="By hand", instruction="Log in to web1", commands=("ssh web1",))}
+    person = Person(chooses=lambda _: "done")
+    stage = Stage(runbook=book(step), hosts={"web1": host()}, operator=person)
+    stage.executor = Rendering(hosts=stage.hosts, texts=texts)
+
+    stage.play()
+
+    (question,) = person.questions
+    assert isinstance(question.step, Manual)
+    assert question.step.instruction == "Log in to web1"
+    assert question.step.commands == ("ssh web1",)
+
+
+@dataclass(kw_only=True)
+class Rendering(ScriptedExecutor):
+    """A script whose observations bring texts, as Ansible's do."""
+
+    texts: Mapping[str, Texts]
+
+    def start(self, request: Request, deliver: Deliver) -> ScriptedInvocation:
+        """Begin, and return at once."""
+
+        def with_texts(report: Report) -> None:
+            if isinstance(report, HostObserved):
+                report = replace(report, texts=self.texts)
+            deliver(report)
+
+        return super().start(request, with_texts)
 
 
 def test_a_question_nobody_answers_expires() -> None:

@@ -10,7 +10,7 @@ import pytest
 from runbook.journal import RunSummary
 from runbook.journal.holder import this_process
 from runbook.journal.sqlite import open_journal
-from runbook.model.event import Mode, RunInterrupted, RunStarted
+from runbook.model.event import Event, Mode, RunInterrupted, RunStarted
 from runbook.settings import Settings, load_settings
 from runbook.views.picking import pick, somebody_is_there
 
@@ -130,7 +130,7 @@ def test_unfinished_runs_come_first(settings: Settings, capsys: pytest.CaptureFi
     )
     journal = open_journal(settings.journal)
     journal.begin(run)
-    events = [
+    events: list[Event] = [
         RunStarted(runbook="fix-site", closure="c", pattern="prod", mode=Mode.RUN),
         RunInterrupted(reason="ended by ann: lunch"),
     ]

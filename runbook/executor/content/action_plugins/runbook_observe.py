@@ -7,6 +7,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
@@ -279,16 +280,20 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "runbook": mask.value({**told, "texts": self._texts()}),
         }
 
-    def _texts(self) -> dict[str, dict[str, str]]:
+    def _texts(self) -> dict[str, dict[str, Any]]:
         texts = {}
         for step, text in self._plan.texts.items():
             variables = self._names.of(text.scope)
-            rendered = {}
-            for name, value in (("title", text.title), ("impact", text.impact)):
-                try:
-                    rendered[name] = str(self._names.templating.render(value, variables))
-                except CouldNotRenderError:
-                    continue  # It speaks of something not seen yet; the text as written stands.
-            if "title" in rendered and "impact" in rendered:
-                texts[step] = rendered
+
+            def render(value: str, variables: Mapping[str, Any] = variables) -> str:
+                return str(self._names.templating.render(value, variables))
+
+            # What speaks of something not seen yet is left out; the text as written stands.
+            with suppress(CouldNotRenderError):
+                texts[step] = {
+                    "title": render(text.title),
+                    "impact": render(text.impact),
+                    "instruction": render(text.instruction),
+                    "commands": [render(command) for command in text.commands],
+                }
         return texts
