@@ -6,7 +6,7 @@ read-only, as far as that one look carries; what a second look would show is not
 
 import queue
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
@@ -26,7 +26,19 @@ from runbook.executor import (
     Report,
 )
 from runbook.model.decision import AskOperator, Decision, Done, Observe, WatchCheck
-from runbook.model.definition import AnsibleTask, Cause, Check, Fix, Runbook, Scope, Step
+from runbook.model.definition import (
+    AnsibleTask,
+    Branch,
+    Cause,
+    Check,
+    Collect,
+    Fix,
+    Goto,
+    Runbook,
+    Scope,
+    Step,
+    Target,
+)
 from runbook.model.event import Mode, Observed
 from runbook.model.state import HostState
 from runbook.model.verdict import Verdict, exit_code
@@ -141,7 +153,7 @@ def triage(
         Finding(
             candidate=one,
             openings={
-                host: _opening(one.runbook, host, resolved, observed[host])
+                host: _opening(_opened(one.runbook), host, resolved, observed[host])
                 for host in resolved.hosts
             },
         )
@@ -187,21 +199,56 @@ def together(runbooks: Iterable[Runbook]) -> Runbook:
 
 
 def opening_of(runbook: Runbook) -> tuple[str, ...]:
-    """Return the steps that can be looked at before anything else is done.
-
-    Ansible's own tasks are not among them: each would be a round trip for all hosts.
-    """
-    probed = {
-        id_: replace(step, lazy=True)
-        if isinstance(step, Check) and isinstance(step.look, AnsibleTask)
-        else step
-        for id_, step in runbook.steps.items()
-    }
-    first = probed[runbook.start]
-    if isinstance(first, Check) and first.lazy:
+    """Return the steps that can be looked at before anything else is done."""
+    opened = _opened(runbook)
+    first = opened.steps[opened.start]
+    if isinstance(first, Collect) or (isinstance(first, Check) and first.lazy):
         return ()
-    reachable = replace(runbook, steps=probed)
-    return lookahead(reachable, start(reachable, ""))
+    return lookahead(opened, start(opened, ""))
+
+
+def _opened(runbook: Runbook) -> Runbook:
+    """Return a runbook as it is opened here.
+
+    Its bundles of evidence are passed by, as they judge nothing. Ansible's own tasks are not looked
+    at: each would be a round trip for all hosts.
+    """
+
+    def to(target: Target) -> Target:
+        passed: set[str] = set()
+        while isinstance(target, Goto) and target.step not in passed:
+            step = runbook.steps[target.step]
+            if not isinstance(step, Collect):
+                break
+            passed.add(target.step)
+            target = step.next
+        return target
+
+    first = to(Goto(step=runbook.start))
+    return replace(
+        runbook,
+        start=first.step if isinstance(first, Goto) else runbook.start,
+        steps={id_: _leading(step, to) for id_, step in runbook.steps.items()},
+    )
+
+
+def _leading(step: Step, to: Callable[[Target], Target]) -> Step:
+    match step:
+        case Check():
+            return replace(
+                step,
+                next={result: to(target) for result, target in step.next.items()},
+                lazy=step.lazy or isinstance(step.look, AnsibleTask),
+            )
+        case Branch():
+            return replace(
+                step,
+                cases=tuple(replace(case, next=to(case.next)) for case in step.cases),
+                otherwise=to(step.otherwise),
+                unknown=to(step.unknown),
+            )
+        case _:
+            return step
 
 
 def _look(

@@ -148,7 +148,7 @@ steps:
   - manual: unseen
     title: Look at what nobody can know yet
     instruction: See {{ hostvars[inventory_hostname].never_defined }}.
-    next: end(escalated)
+    next: {done: end(escalated), not_done: end(escalated)}
     expires: {after: 10m, next: end(escalated)}
 """
 

@@ -133,7 +133,7 @@ def test_a_pattern_that_names_nobody_is_an_error() -> None:
 
 
 def test_the_opening_ends_where_something_is_done_or_asked() -> None:
-    """Checks behind a question or a fix, lazy ones, and Ansible's own tasks are not looked at."""
+    """Checks behind a question, lazy ones and Ansible's tasks are not looked at; bundles are passed."""
     task = AnsibleTask(body={"ansible.builtin.command": "true"})
     runbook = book(
         check("first", failed="file", passed="choose"),
@@ -147,7 +147,12 @@ def test_the_opening_ends_where_something_is_done_or_asked() -> None:
 
     assert opening_of(runbook) == ("first", "behind_file", "choose")
     assert opening_of(book(watch("calm", "up"), check("up"))) == ()
-    assert opening_of(book(collect("all", "up"), check("up"))) == ("all",)
+    assert opening_of(book(check("up", failed="all"), collect("all", "why"), check("why"))) == (
+        "up",
+        "why",
+    )
+    assert opening_of(book(collect("all", "up"), check("up"))) == ("up",)
+    assert opening_of(book(collect("all", "end:escalated"))) == ()
     assert opening_of(book(replace(check("file"), look=task))) == ()
 
 
