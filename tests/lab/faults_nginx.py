@@ -40,6 +40,15 @@ NGINX = (
         shows="echo 127.0.0.9",
     ),
     Fault(
+        name="upstream of the wrong port, corrected and not loaded",
+        causes=("upstream_wrong",),
+        breaks="""
+          sed -i 's/127.0.0.1:8000/127.0.0.1:8001/' $CONFIG; reload_nginx
+          sed -i 's/127.0.0.1:8001/127.0.0.1:8000/' $CONFIG
+          curl -s -o /dev/null -H "Host: $SERVER" 127.0.0.1/health""",
+        shows="echo 127.0.0.1:8001",
+    ),
+    Fault(
         name="upstream block missing",
         causes=("upstream_missing",),
         breaks="sed -i '/^upstream/,/^}/d' $CONFIG; systemctl stop nginx",
