@@ -1,6 +1,6 @@
 """Measure runbook beside its peers: a table, `benchmarks/results.json` and `benchmarks/results.svg`.
 
-    python -m benchmarks [--peers FOLDER] [--hosts 1,10,50] [--rounds 5] [--only diagnose,repair,…]
+    python -m benchmarks [--peers FOLDER] [--hosts 1,10,50] [--rounds 5] [--only commands,engine,journal,growth,diagnose,repair]
 
 Hosts are those of the lab, so diagnosing and repairing need root on Linux. Each round starts every
 program once, in turn. All have their connections open from the round before that does not count.
@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks import alone, on_hosts
+from benchmarks import alone, growth, on_hosts
 from benchmarks.rows import Row
 
 HERE = Path(__file__).parent
@@ -46,7 +46,9 @@ def main() -> None:
             rows += alone.engine()
         if wanted.wants("journal"):
             rows += alone.journal(Path(folder), wanted.rounds)
-        for count in wanted.hosts:
+        if wanted.wants("growth"):
+            rows += growth.growth(Path(folder), wanted.rounds)
+        for count in wanted.hosts if wanted.wants("diagnose") or wanted.wants("repair") else ():
             rows += on_hosts.diagnose(Path(folder), wanted.peers, count, wanted.rounds, wanted.only)
             _show(rows)
     rows += on_hosts.growth(rows)
