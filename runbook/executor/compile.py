@@ -1,9 +1,8 @@
 """From a request to a playbook: pure, and the only place that writes Ansible content."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-
-import yaml
 
 from runbook.executor.plan import Plan, Sampling, register_of
 from runbook.executor.staging import HERE, Phase, phases
@@ -16,7 +15,6 @@ from runbook.model.definition import (
     Json,
     Runbook,
 )
-from runbook.model.yaml_nodes import Tagged
 
 PLAN_FILE = "plan.json"
 PLAYBOOK_FILE = "runbook-play.yml"
@@ -38,28 +36,16 @@ RETRY_S = 2
 """How long an Ansible task waits before it looks again."""
 
 
-class _Dumper(yaml.SafeDumper):
-    """Writes Ansible content with its tags."""
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 -- PyYAML's signature
-        return True
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
-        """Indent lists within mappings, as ansible-lint wants it."""
-        super().increase_indent(flow, indentless=False)
-
-
-def _represent_tagged(dumper: yaml.SafeDumper, node: Tagged) -> yaml.Node:
-    style = "|" if "\n" in node.value else '"'
-    return dumper.represent_scalar(node.tag, node.value, style=style)
-
-
-_Dumper.add_representer(Tagged, _represent_tagged)
-
-
 def dump(plays: list[Play]) -> str:
-    """Return plays as YAML text, `!vault` and `!unsafe` kept."""
-    return yaml.dump(plays, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
+    """Return plays as text for Ansible: those that only look as JSON, which it reads fastest.
+
+    What authors wrote may hold `!vault` and `!unsafe`, which need YAML.
+    """
+    if all("runbook_observe" in task for play in plays for task in play.get("tasks", [{}])):
+        return json.dumps(plays)
+    from runbook.executor.yaml_text import as_yaml  # noqa: PLC0415 -- most commands need none
+
+    return as_yaml(plays)
 
 
 def observation_play(

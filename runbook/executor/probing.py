@@ -58,7 +58,8 @@ def ask_controller(request: Mapping[str, Json]) -> Callable[[], Mapping[str, Any
     """
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "runbook_probes"],
+            # Without what is installed beside it, of which the probes need nothing.
+            [sys.executable, "-S", "-m", "runbook_probes"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
