@@ -65,7 +65,7 @@ class ApprovalRequest:
     nobody would look at it), `experience` what earlier runs came to on these hosts (None where
     nobody asked). `aside` takes, from any thread, what the operator wants before they answer; None
     where nothing of that can be had. `blocked` says, by host, what else goes on there that only a
-    person may pass over.
+    person may pass over. `undoing`: it is the undo of a fix that was done.
     """
 
     fix: Fix
@@ -80,6 +80,7 @@ class ApprovalRequest:
     experience: Experience | None = None
     aside: Callable[[Aside], None] | None = None
     blocked: Mapping[str, str] = field(default_factory=dict)
+    undoing: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -117,12 +117,15 @@ def _last(traces: Sequence[_Trace], host: str, fix: str) -> _Trace:
 class Undoing:
     """Takes a run back. `done` tells afterwards what came of each fix on each host.
 
+    `reasons` are those of undos that did not come to their end, by fix and host, `seen` how causes
+    and symptoms looked afterwards, `declined` the fixes that somebody wants left as they are.
     `interrupted` is the reason why it stopped before its end, if it did.
     """
 
     summary: RunSummary
     setting: Setting
     done: dict[str, dict[str, Acted]] = field(default_factory=dict)
+    reasons: dict[str, dict[str, str]] = field(default_factory=dict)
     seen: dict[str, dict[str, Observation]] = field(default_factory=dict)
     declined: list[str] = field(default_factory=list)
     interrupted: str | None = None
@@ -218,6 +221,9 @@ class Undoing:
             )
         )
         self.done[step.fix] = {host: acted[host].acted for host in hosts}
+        self.reasons[step.fix] = {
+            host: reason for host in hosts if (reason := acted[host].reason) is not None
+        }
         for host in hosts:
             self.seen.setdefault(host, {}).update(seen.get(host, {}))
         return len(hosts) == len(step.hosts) and all(
@@ -242,6 +248,7 @@ class Undoing:
                 states={host: states[host] for host in step.hosts},
                 evidence={},
                 previews=previews,
+                undoing=True,
             ),
             self._inbox.put,
         )

@@ -62,12 +62,17 @@ def confirmation(
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    parts: list[tuple[str, Sequence[RenderableType]]] = [
+    impact = [Text(printable(request.impact) or "not described")]
+    reasons: list[tuple[str, Sequence[RenderableType]]] = [
         ("Cause", [_cause(request)]),
-        ("Impact", [Text(printable(request.impact) or "not described")]),
+        ("Impact", impact),
         ("Undo", [Text(_undo(request.fix))]),
         ("Evidence", _evidence(request)),
         ("Led here", _led_here(request, runbook)),
+    ]
+    parts = [
+        # What led to the fix does not speak for its undo, which has none itself.
+        *([("Impact", impact)] if request.undoing else reasons),
         ("This run", _this_run(request, runbook)),
         ("Before", _before(request)),
         ("Also here", _also_here(request)),

@@ -4,6 +4,7 @@ from runbook.driver.undo import Undoing
 from runbook.model.definition import Json
 from runbook.model.event import Acted
 from runbook.model.verdict import EXIT_INTERRUPTED
+from runbook.views.safe_text import printable
 from runbook.views.words import RESULTS, count, say_observation
 
 _WORDS = {
@@ -34,7 +35,7 @@ def undo_exit_code(undoing: Undoing) -> int:
 def undo_text(undoing: Undoing) -> str:
     """Return a line for each fix and host, and how cause and symptom look now."""
     lines = [
-        f"{host}: {fix}: {_WORDS[acted]}"
+        f"{host}: {fix}: {_WORDS[acted]}{_why(undoing, fix, host)}"
         for fix, hosts in undoing.done.items()
         for host, acted in hosts.items()
     ]
@@ -54,6 +55,11 @@ def undo_text(undoing: Undoing) -> str:
     return "\n".join(lines)
 
 
+def _why(undoing: Undoing, fix: str, host: str) -> str:
+    reason = undoing.reasons.get(fix, {}).get(host)
+    return f": {printable(reason)}" if reason else ""
+
+
 def undo_document(undoing: Undoing) -> dict[str, Json]:
     """Return the same as JSON data."""
     return {
@@ -62,6 +68,7 @@ def undo_document(undoing: Undoing) -> dict[str, Json]:
             fix: {host: acted.value for host, acted in hosts.items()}
             for fix, hosts in undoing.done.items()
         },
+        "reasons": undoing.reasons,
         "declined": list(undoing.declined),
         "seen": {
             host: {step: item.result.value for step, item in seen.items()}

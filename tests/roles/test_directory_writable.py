@@ -33,9 +33,10 @@ def test_makes_a_folder_and_removes_it(play: Player, shared_folder: Path, tmp_pa
     assert (again.failed, again.changed) == (False, 0), again.output
 
     (folder / "app.log").write_text("words\n")
-    refused = play.undo("directory_writable", wanted)
-    assert refused.failed
-    assert "was made and is not empty now: not removed" in refused.words
+    for options in (PREVIEW, ()):
+        refused = play.undo("directory_writable", wanted, *options)
+        assert refused.failed
+        assert "was made and is not empty now: not removed" in refused.words
     (folder / "app.log").unlink()
     undone = play.undo("directory_writable", wanted)
     assert (undone.failed, undone.changed) == (False, 1), undone.output

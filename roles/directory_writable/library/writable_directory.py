@@ -6,6 +6,7 @@ from __future__ import annotations
 import grp
 import os
 import stat
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -152,7 +153,12 @@ def restore(path: str, before: dict[str, int] | None) -> None:
     try:
         os.rmdir(path)
     except OSError:
-        raise RefusedError(f"{path} was made and is not empty now: not removed") from None
+        raise RefusedError(in_use(path)) from None
+
+
+def in_use(path: str) -> str:
+    """Say why a folder that was made stays."""
+    return f"{path} was made and is not empty now: not removed"
 
 
 def take_back(module: AnsibleModule, path: str, kept: Kept) -> dict[str, Any]:
@@ -165,7 +171,10 @@ def take_back(module: AnsibleModule, path: str, kept: Kept) -> dict[str, Any]:
     now = facts(path)
     if now != record["after"]:
         raise RefusedError(f"{shown(path, now).strip()}, changed since: not taken back")
-    if not module.check_mode:
+    if module.check_mode:
+        if record["before"] is None and any(Path(path).iterdir()):
+            raise RefusedError(in_use(path))
+    else:
         restore(path, record["before"])
         kept.drop()
     return result(path, now, record["before"])

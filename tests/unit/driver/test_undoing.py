@@ -13,6 +13,7 @@ from runbook.executor.scripted import ScriptedExecutor, ScriptedFix, ScriptedInv
 from runbook.model.definition import AnsibleTasks, FixResult
 from runbook.model.event import Acted, UndoEnded, UndoIntended
 from runbook.model.observation import Verification
+from runbook.views.undoing import undo_document, undo_exit_code, undo_text
 from tests.engine_harness import book, check, fix
 from tests.unit.driver.stage import FAULTY, RUN, Person, Stage, host
 
@@ -140,6 +141,24 @@ def test_whoever_is_asked_sees_what_the_undo_would_change() -> None:
     stopped.stop(Stop(reason="interrupted by SIGINT"))
     stopped.perform()
     assert (stopped.interrupted, late.asked) == ("interrupted by SIGINT", [])
+
+
+def test_an_undo_that_fails_says_why_and_leaves_the_fixes_before_it() -> None:
+    """The reason is told in words and as JSON; nothing before it is taken back."""
+    stage = two_fixes()
+    full = ScriptedFix(acted=Acted.FAILED, reason="the folder is not\x1b[2J empty")
+    script = replace(stage.hosts["web1"], undos={"first": [UNDONE], "second": [full]})
+    executor = Hooked(hosts={"web1": script})
+    taking = Undoing(
+        summary=stage.journal.find(RUN), setting=replace(stage.setting, executor=executor)
+    )
+
+    taking.perform()
+
+    assert taking.done == {"second": {"web1": Acted.FAILED}}
+    assert "web1: second: the undo FAILED: the folder is not\\x1b[2J empty" in undo_text(taking)
+    assert undo_document(taking)["reasons"]["second"]["web1"].startswith("the folder")
+    assert undo_exit_code(taking) == 1
 
 
 def test_what_a_killed_undo_left_running_is_not_run_beside() -> None:

@@ -300,6 +300,9 @@ PICTURES: Mapping[str, Callable[[], str]] = {
     ),
     "confirmation-again": lambda: drawn(confirmation(*again())),
     "confirmation-also-here": lambda: drawn(confirmation(also_here(), site_book())),
+    "confirmation-undo": lambda: drawn(
+        confirmation(replace(one_host(), undoing=True), site_book())
+    ),
     "whole-diff": lambda: drawn(whole_diff(hosts_differ())),
     "whole-evidence": lambda: whole_evidence(hosts_differ()) + "\n",
     "summary": lambda: drawn(summary(finish())),
