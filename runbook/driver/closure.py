@@ -62,11 +62,12 @@ def _content(path: Path) -> bytes:
 
 def _files(runbook: Runbook, roles: Iterable[Path]) -> Iterator[Path]:
     yield from (Path(source).resolve() for source in runbook.sources)
-    for name in CONTENT_FOLDERS:
-        yield from _below(Path(runbook.folder) / name)
-    for folder in roles:
+    for folder in (runbook.folder, *runbook.called_folders):
+        for name in CONTENT_FOLDERS:
+            yield from _below(Path(folder) / name)
+    for path in roles:
         # All roles of the path, since a role may pull in its neighbours.
-        yield from _below(folder)
+        yield from _below(path)
 
 
 def _inventory_files(inventories: Iterable[str]) -> Iterator[Path]:

@@ -50,6 +50,7 @@ class AnsibleExecutor:
         try:
             workspace.fill(
                 content=Path(self.runbook.folder),
+                called=tuple(map(Path, self.runbook.called_folders)),
                 roles=self.target.roles,
                 playbook=dump([work.play(str(workspace.plan))]),
                 plan=work.plan.as_data(),

@@ -25,6 +25,9 @@ PLUGIN_FOLDERS = {
     "library": CONTENT / "modules",
     "module_utils": CONTENT / "module_utils",
 }
+NAMED_BY_TASKS = ("files", "handlers", "tasks", "templates", "vars")
+"""Folders beside a runbook in which its tasks look for what they name."""
+
 OWNER_FILE = "owner"
 RESULTS_FILE = "results.jsonl"
 DEFAULTS_FILE = "defaults.json"
@@ -124,21 +127,32 @@ class Workspace:
         self,
         *,
         content: Path,
+        called: Sequence[Path],
         roles: Sequence[Path],
         playbook: str,
         plan: Mapping[str, Json],
         defaults: Mapping[str, Json],
         extra: Mapping[str, Json],
     ) -> None:
-        """Write the files and link what lies beside the runbook; raise RunbookError."""
+        """Write the files and link what lies beside the runbook; raise RunbookError.
+
+        `called` are the folders of runbooks that it calls: what their steps name is there too, and is
+        never taken for something of that name beside the runbook (`content-ambiguous`).
+        """
         try:
             merged = {**PLUGIN_FOLDERS, "roles": None}
             for name, ours in merged.items():
-                theirs = [content / name] if name != "roles" else list(roles)
-                self._merge(name, [*theirs, *([ours] if ours else [])])
+                theirs = [place / name for place in (content, *called)]
+                found = list(roles) if name == "roles" else theirs
+                self._merge(name, [*found, *([ours] if ours else [])])
+            joined = {
+                name for name in NAMED_BY_TASKS for place in called if (place / name).is_dir()
+            }
             for item in _listing(content):
-                if item.name not in merged and item.name != PLAYBOOK_FILE:
+                if item.name not in {*merged, *joined} and item.name != PLAYBOOK_FILE:
                     (self.project / item.name).symlink_to(item.resolve())
+            for name in sorted(joined):
+                self._join(name, [place / name for place in (content, *called)])
             self._write(self.project / PLAYBOOK_FILE, playbook)
             self._write(self.plan, json.dumps(plan))
             self._write(self.defaults, json.dumps({"all": {"vars": dict(defaults)}}))
@@ -160,6 +174,22 @@ class Workspace:
                     link.unlink()  # Ours win: a runbook's folder cannot replace the engine.
                 if not link.is_symlink():
                     link.symlink_to(item.resolve())
+
+    def _join(self, name: str, folders: Iterable[Path]) -> None:
+        target = self.project / name
+        target.mkdir(mode=0o700)
+        for folder in folders:
+            for item in _listing(folder):
+                link = target / item.name
+                if not link.is_symlink():
+                    link.symlink_to(item.resolve())
+                elif link.resolve() != item.resolve():
+                    raise RunbookError.of(
+                        "content-ambiguous",
+                        f"{link.resolve()} and {item.resolve()} have the same name",
+                        context="One lies beside a runbook, the other beside one that it calls.",
+                        hint="rename one of them, so that each step gets its own",
+                    )
 
     @staticmethod
     def _write(path: Path, text: str) -> None:

@@ -297,7 +297,8 @@ class Runbook:
     """A linked runbook: a flat graph of steps in the order written, calls already expanded.
 
     `steps` keeps order; `start` is the id of the first. `sources` are the files it was read from,
-    `folder` the one that Ansible content (templates, roles) is relative to.
+    `folder` the one that Ansible content (templates, roles) is relative to; `called_folders` are those
+    of runbooks it calls that lie elsewhere.
     """
 
     name: str
@@ -310,5 +311,6 @@ class Runbook:
     symptoms: tuple[str, ...] = ()
     description: str = ""
     folder: str = "."
+    called_folders: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     evidence_max_age_s: float = 60.0

@@ -42,6 +42,7 @@ def link(draft: Draft, find: Find) -> Runbook:
     """
     linking = _Linking(find)
     linking.expand(draft, _Frame(draft=draft, prefix="", chain=(draft.name,)))
+    folder, *called = dict.fromkeys(str(FilePath(path).parent) for path in linking.sources)
     return Runbook(
         name=draft.name,
         title=draft.title,
@@ -52,7 +53,8 @@ def link(draft: Draft, find: Find) -> Runbook:
         scopes=linking.scopes,
         symptoms=draft.symptoms,
         description=draft.description,
-        folder=str(FilePath(draft.document.path).parent),
+        folder=folder,
+        called_folders=tuple(called),
         sources=tuple(dict.fromkeys(linking.sources)),
         evidence_max_age_s=draft.evidence_max_age_s,
     )

@@ -21,6 +21,7 @@ def place(tmp_path: Path) -> Path:
     for name, text in {
         "book.yml": "runbook: example",
         "templates/unit.j2": "unit",
+        "called/templates/unit.j2": "unit of a runbook that is called",
         "roles/restart/tasks/main.yml": "tasks",
         "shared/linked/tasks/main.yml": "tasks of a role that is linked",
         "inventory/hosts.yml": "hosts",
@@ -35,7 +36,12 @@ def place(tmp_path: Path) -> Path:
 
 
 def _closure(place: Path, key: bytes = KEY, **given: object) -> str:
-    runbook = replace(ONE_FIX, folder=str(place), sources=(str(place / "book.yml"),))
+    runbook = replace(
+        ONE_FIX,
+        folder=str(place),
+        called_folders=(str(place / "called"),),
+        sources=(str(place / "book.yml"),),
+    )
     inventories = (str(place / "inventory/hosts.yml"), "web1,")
     return closure_of(runbook, [place / "roles"], inventories, given, key)
 
@@ -45,6 +51,7 @@ def _closure(place: Path, key: bytes = KEY, **given: object) -> str:
     [
         "book.yml",
         "templates/unit.j2",
+        "called/templates/unit.j2",
         "roles/restart/tasks/main.yml",
         "shared/linked/tasks/main.yml",
         "inventory/hosts.yml",
@@ -52,7 +59,7 @@ def _closure(place: Path, key: bytes = KEY, **given: object) -> str:
     ],
 )
 def test_a_change_to_what_would_be_executed_shows(place: Path, name: str) -> None:
-    """Runbook, template, role (linked ones too), inventory and its variables are all part of it."""
+    """Runbook, templates (of called ones too), role (linked ones too), inventory and its variables are all part of it."""
     before = _closure(place)
     (place / name).write_text("changed")
 

@@ -20,11 +20,12 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def filled(content: Path, *roles: Path) -> Workspace:
+def filled(content: Path, *roles: Path, called: tuple[Path, ...] = ()) -> Workspace:
     """Make and fill a workspace."""
     workspace = Workspace.create("run-1-1")
     workspace.fill(
         content=content,
+        called=called,
         roles=roles,
         playbook="- hosts: all\n",
         plan={"a": 1},
@@ -147,6 +148,42 @@ def test_a_disk_that_is_full_is_said(tmp_path: Path, runtime: Path) -> None:
     (workspace.project / "roles").touch()
 
     with pytest.raises(RunbookError) as caught:
-        workspace.fill(content=tmp_path, roles=(), playbook="", plan={}, defaults={}, extra={})
+        workspace.fill(
+            content=tmp_path, called=(), roles=(), playbook="", plan={}, defaults={}, extra={}
+        )
 
     assert "File exists" in str(caught.value)
+
+
+def _beside(place: Path, *names: str) -> Path:
+    """Make a runbook's folder with files that hold where they are."""
+    for name in names:
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(place.name)
+    return place
+
+
+def test_what_called_runbooks_name_is_there_too(tmp_path: Path) -> None:
+    """Templates of both are found by their names; variables of groups stay with their runbook."""
+    content = _beside(tmp_path / "own", "templates/a.j2", "group_vars/all.yml", "vars/x.yml")
+    called = _beside(tmp_path / "called", "templates/b.j2", "files/f", "group_vars/web.yml")
+
+    project = filled(content, called=(called, content)).project
+
+    assert (project / "templates/a.j2").read_text() == "own"
+    assert (project / "templates/b.j2").read_text() == "called"
+    assert (project / "files/f").read_text() == "called"
+    assert (project / "vars/x.yml").read_text() == "own"
+    assert [path.name for path in (project / "group_vars").iterdir()] == ["all.yml"]
+
+
+def test_one_name_for_two_templates_is_refused(tmp_path: Path) -> None:
+    """A called runbook's step never gets what its caller has under that name."""
+    content = _beside(tmp_path / "own", "templates/unit.j2")
+    called = _beside(tmp_path / "called", "templates/unit.j2")
+
+    with pytest.raises(RunbookError) as caught:
+        filled(content, called=(called,))
+
+    assert caught.value.problems[0].reference == "content-ambiguous"
+    assert f"{called}/templates/unit.j2" in caught.value.problems[0].message

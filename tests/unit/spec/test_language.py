@@ -227,6 +227,21 @@ def test_verdicts_pass_through_calls_of_calls(tmp_path: Path) -> None:
     assert inner.next[CheckResult.FAILED] == End(verdict=Verdict.ESCALATED)
 
 
+def test_folders_of_called_runbooks_are_known(tmp_path: Path) -> None:
+    """What a called runbook's steps name lies beside it, which may be elsewhere than its caller."""
+    (tmp_path / "library").mkdir()
+    (tmp_path / "own").mkdir()
+    write(tmp_path / "library", "inner", CHECK)
+    write(tmp_path / "library", "middle", "- {call: below, title: Down, runbook: inner}")
+    path = write(tmp_path / "own", "top", "- {call: outer, title: Down, runbook: middle}\n")
+
+    linked = load(str(path), [tmp_path / "library"])
+
+    assert linked.folder == str(tmp_path / "own")
+    assert linked.called_folders == (str(tmp_path / "library"),)
+    assert load("middle", [tmp_path / "library"]).called_folders == ()
+
+
 def test_needs_reach_through_arguments(tmp_path: Path) -> None:
     """A called step that uses a param needs the caller's step that the argument is made of."""
     inner = CHECK.replace("127.0.0.1", "{{ address }}")
