@@ -36,7 +36,7 @@ from runbook.views.words import (
 _MOST_GROUPS = 4
 _MOST_TASKS = 6
 _MOST_STEPS = 6
-_MOST_TURNS = 2
+_MOST_TURNS = 1
 _MOST_DIFF = 10
 _LEAST_DIFF = 3
 _TITLE_ROWS = 2
@@ -298,7 +298,7 @@ def _telling(way: Sequence[Told]) -> tuple[list[Told], int]:
     steps = [(place, told) for place, told in enumerate(way) if told.mark is not Mark.PASSED]
     ranked = sorted(steps, key=lambda step: (step[1].mark is Mark.NOTE, -step[0]))
     found = sum(told.mark is not Mark.NOTE for _, told in steps)
-    # A turn or two say how it came to this; more would only hide what is wrong.
+    # The last turn says how it came to this; more would only hide what is wrong.
     most = min(max(found, 1) + _MOST_TURNS, _MOST_STEPS)
     kept = sorted(ranked[:most])
     return [told for _, told in kept], len(steps) - len(kept)
@@ -368,7 +368,7 @@ def _before(request: ApprovalRequest) -> list[Text]:
     fix = request.experience.fixes.get(request.fix.id)
     cause = request.experience.causes.get(request.cause.id) if request.cause else None
     rows = [Text(say_fix_experience(fix) if fix and fix.tried else "not done here before")]
-    if cause is not None:
+    if cause is not None and cause.cleared:
         rows.append(Text(f"the cause cleared by itself {say_times(cause.cleared, cause.found)}"))
     return rows
 
