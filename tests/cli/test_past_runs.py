@@ -107,6 +107,10 @@ def test_history_is_newest_first_and_chooses(past: Program) -> None:
     assert listed(past, "--who", "nobody") == []
     assert listed(past, "--cause", "stopped") == ["aaa2"]
     assert listed(past, "--host", "web9") == []
+    assert listed(past, "--runbook", "elsewhere") == []
+    unknown = past("history", "--runbook", "lop")
+    assert unknown.code == 2
+    assert 'Did you mean "loop"?' in unknown.stderr
 
 
 def test_history_as_a_table(past: Program) -> None:

@@ -9,6 +9,7 @@ import click
 from runbook.journal import RunFilter, RunSummary
 from runbook.journal.holder import alive
 from runbook.model.verdict import Verdict
+from runbook.settings import Settings
 from runbook.views import options
 from runbook.views.archive import journal_to_read
 from runbook.views.configured import settings_for
@@ -101,8 +102,11 @@ def history_command(
         until=moment(until, now=now) if until else None,
         limit=limit or None,
     )
-    with closing(journal_to_read(settings_for())) as journal:
+    settings = settings_for()
+    with closing(journal_to_read(settings)) as journal:
         runs = journal.runs(which)
+        if runbook and not runs and not journal.runs(RunFilter(runbook=runbook, limit=1)):
+            _expect(runbook, settings)
     if plot:
         _plot(runs, Per(plot), svg=svg, as_json=output.json)
         return
@@ -113,6 +117,13 @@ def history_command(
         write_json({"runs": history_document(runs, living=living)})
     else:
         write(history_text(runs, living=living, width=columns()))
+
+
+def _expect(runbook: str, settings: Settings) -> None:
+    """Raise RunbookError `unknown-runbook` for one that never ran and that is not there either."""
+    from runbook.spec.library import locate  # noqa: PLC0415  # for what is most likely a mistake
+
+    locate(runbook, settings.library)
 
 
 def _plot(runs: Sequence[RunSummary], per: Per, *, svg: bool, as_json: bool) -> None:
