@@ -6,13 +6,13 @@ from pathlib import Path
 from runbook.demo.faults import FAULTS
 from runbook.demo.site import Site
 from tests.acceptance.program import Program
-from tests.cli.test_examples import examples
+from tests.cli.test_examples import shown_in_help
 
 
 def test_the_example_of_the_help_finds_the_runbook_that_fits(site: Site, tmp_path: Path) -> None:
     """Of those for 502, fix-502 comes first: it names the cause, the fix, and what it saw."""
     FAULTS["backend-stopped"].inject(site)
-    (call,) = [call for call in examples("triage") if call.endswith("--host prod 502")]
+    (call,) = [call for call in shown_in_help("triage") if call.endswith("--host prod 502")]
     inventory = str(site.folder / "inventory.yml")
     program = Program(
         home=tmp_path, folder=Path.cwd(), environment={"RUNBOOK_INVENTORY": inventory}
