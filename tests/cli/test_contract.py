@@ -242,7 +242,7 @@ def test_ascii_is_enough(program: Program) -> None:
     )
 
     assert done.returncode == 0
-    assert b"`- failed, unknown > branch end" in done.stdout
+    assert b"`- failed, unknown v\nbranch end" in done.stdout
 
 
 def test_text_of_runbooks_cannot_steer_the_terminal(program: Program) -> None:
