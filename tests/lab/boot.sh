@@ -14,7 +14,7 @@ mount --bind "$root/proc/sys" "$root/proc/sys"
 mount -o remount,bind,ro,nosuid,noexec,nodev "$root/proc/sys"
 mount --bind "$root/proc/sys/net" "$root/proc/sys/net"
 mount -o remount,bind,rw,nosuid,noexec,nodev "$root/proc/sys/net"
-# The machine's load is not this host's.
+# The machine's load is not this host's, which has none until somebody writes it there.
 echo 0.00 0.00 0.00 1/100 1 > "$root/proc-loadavg"
 mount --bind "$root/proc-loadavg" "$root/proc/loadavg"
 rm "$root/proc-loadavg"

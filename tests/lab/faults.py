@@ -69,8 +69,6 @@ FAULTS = (
 
 NOT_RUN = {
     "oom_killed": "its manager knows only where control groups are version 2, and not on every machine",
-    "memory_exhausted": "a host of the lab sees the memory of the whole machine",
-    "cpu_exhausted": "it would take the processors of the whole machine from everybody",
     "docker compose": "there is no container engine on a host of the lab",
     "SELinux": "the hosts are Debian; SELinux belongs to the machine's kernel",
     "RHEL family": "there is no source of its packages on a Debian machine",

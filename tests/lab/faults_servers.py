@@ -58,6 +58,13 @@ SERVERS = (
     ),
 )
 
+# A host has the machine's processors and memory, so its own figures of them are put in place. What
+# makes them matter is real: the backend takes longer than anybody waits.
+_SLOW = """
+keep_main; sed -i 's/^def health.*/&\\n    __import__("time").sleep(8)/' $DIRECTORY/main.py; restart
+until ss -Hltn "sport = :8000" | grep -q .; do sleep 0.2; done
+"""
+
 RESOURCES = (
     Fault(
         name="disk full of old logs, backend stopped",
@@ -97,5 +104,22 @@ time.sleep(900)'
         mends="""systemctl stop lab-crowd; systemctl reset-failed lab-crowd 2>&- || true
           if [ $MANAGER = systemd ]; then
             rm -rf /etc/systemd/system/$unit.service.d; systemctl daemon-reload; restart; fi""",
+    ),
+    Fault(
+        name="more to compute than it can",
+        causes=("cpu_exhausted",),
+        verdict=ESCALATED,
+        breaks=f"{_SLOW}echo 964.00 800.00 500.00 965/999 1 > /proc/loadavg",
+        shows="echo 964",
+        mends="echo 0.00 0.00 0.00 1/100 1 > /proc/loadavg; put_back_main",
+    ),
+    Fault(
+        name="no memory left",
+        causes=("memory_exhausted",),
+        verdict=ESCALATED,
+        breaks=f"{_SLOW}sed -E 's/^(MemAvailable|SwapFree): .*/\\1: 4096 kB/' /proc/meminfo > /run/lab-memory\n"
+        "mount --bind /run/lab-memory /proc/meminfo",
+        shows="echo 4194304",
+        mends="umount /proc/meminfo; put_back_main",
     ),
 )

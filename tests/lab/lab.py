@@ -72,7 +72,7 @@ class Lab:
     def up(self, *plans: HostPlan) -> list[LabHost]:
         """Bring hosts up, all at once, and wait until ssh and their sites answer.
 
-        They have a minute for that, and ten seconds more for each. Raises `RunbookError` `lab-host-not-ready` and what commands raise.
+        They have two minutes for that, and ten seconds more for each. Raises `RunbookError` `lab-host-not-ready` and what commands raise.
         """
         key = (self.folder / "id_ed25519.pub").read_text()
         started = []
@@ -92,7 +92,7 @@ class Lab:
             started.append(one)
         self._write_inventory()
         # A start costs a processor three seconds, and others may use it as well.
-        deadline = time.monotonic() + 60.0 + 10.0 * len(started)
+        deadline = time.monotonic() + 120.0 + 10.0 * len(started)
         for one in started:
             self._wait_until_ready(one, deadline)
         return started
