@@ -9,6 +9,7 @@ from runbook.executor.plain import MAX_WORDS, words
 from runbook.executor.plan import Sampling
 from runbook.model.definition import CheckResult, Json
 from runbook.model.observation import Activity, Observation, Texts, Verification
+from runbook.model.sparkline import sparkline
 from runbook.model.verification import judge
 
 Round = Mapping[str, Any]
@@ -128,12 +129,26 @@ def watched_from(
             "samples": len(results),
             "passed": results.count(CheckResult.PASSED),
             "last": dict(last.facts),
+            "over_time": sparkline(_figures(step, rounds)),
         },
         reason=last.reason,
         expected=last.expected,
         seen_at=last.seen_at,
         took_s=_duration(rounds),
     )
+
+
+def _figures(step: str, rounds: Sequence[Round]) -> list[float | None]:
+    """Return what was measured in each sample; 1 for each that did not pass where nothing was."""
+    figures = [_as_number(each.get("figure")) for each in rounds]
+    if any(value is not None for value in figures):
+        return figures
+    return [float(result is not CheckResult.PASSED) for result in _results(step, rounds)]
+
+
+def _as_number(value: Json) -> float | None:
+    fine = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if fine and math.isfinite(value) else None
 
 
 def judged(

@@ -100,6 +100,9 @@ class Translator:
             case "began":
                 text = as_words(record.get("task"))
                 return [Progress(request=self.request.id, host=name, text=text)]
+            case "sampled":
+                text = as_words(record.get("text"))
+                return [Progress(request=self.request.id, host=name, text=text)]
             case "ours":
                 return self._on_ours(name, host, record.get("task"))
             case "observed":

@@ -13,7 +13,7 @@ _UNSAFE = re.compile(
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 # Our own signs, each by one character, so that what was laid out stays in its columns.
-_PLAIN = str.maketrans("✓✗■•»→…—·“”├└│─●↓█░", '+x**>>~--""|`|-*v#.')
+_PLAIN = str.maketrans("✓✗■•»→…—·“”├└│─●↓█░▁▂▃▄▅▆▇", '+x**>>~--""|`|-*v#.1234567')
 _ERRORS = "runbook-plain"
 
 

@@ -103,7 +103,9 @@ def say_observation(seen: Observation, step: str | None = None, *, limit: int = 
     if seen.result is CheckResult.UNKNOWN:
         return shorten(reason, limit)
     if "samples" in seen.facts and "last" in seen.facts:
-        held = f"held in {seen.facts['passed']} of {count(seen.facts['samples'], 'look')}"
+        drawn = printable(str(seen.facts.get("over_time", "")))
+        looks = count(seen.facts["samples"], "look")
+        held = f"held in {seen.facts['passed']} of {looks} {drawn}".rstrip()
         return shorten(_join([held, *_say_facts(seen, seen.facts["last"], step)]), limit)
     said = _say_facts(seen, seen.facts, step)
     if reason and (not said or seen.expected == "nothing to change"):

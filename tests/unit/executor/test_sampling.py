@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from runbook.executor.plan import Sampling
-from runbook.executor.sampling import Round, Seen, sample
+from runbook.executor.sampling import Held, Round, Seen, figure, progress, sample
 
 SAMPLING = Sampling(
     steps=("cause", "symptom"),
@@ -45,12 +45,15 @@ class World:
         assert seconds >= 0
         self.now += seconds
 
+    told: list[Held] = field(default_factory=list)
+
     def sampled(self, sampling: Sampling) -> tuple[list[Round], Seen]:
         """Sample this world."""
         return sample(
             sampling,
             look_once=self.look_once,
             look_through=self.look_through,
+            tell=self.told.append,
             clock=lambda: self.now,
             pause=self.pause,
         )
@@ -147,3 +150,59 @@ def test_a_watch_has_no_cause() -> None:
 
     assert rounds[0]["results"] == {"symptom": "passed"}
     assert len(rounds) == 1
+
+
+def test_a_long_period_is_held_in_parts_and_told_of() -> None:
+    """Each part is one round trip, an interval after the last; together they fill the period."""
+    world = World(looks=["PP"], held=["PP", "PP"])
+
+    rounds, _ = world.sampled(replace(SAMPLING, hold_s=30.0, every_s=2.0))
+
+    assert world.asked == [(10.0, 2.0), (10.0, 2.0), (6.0, 2.0)]
+    assert [(held.at_s, held.of_s, len(held.rounds)) for held in world.told] == [
+        (10.0, 30.0, 3),
+        (22.0, 30.0, 5),
+    ]
+    assert len(rounds) == 7
+
+
+def test_a_short_period_is_one_round_trip_and_nothing_to_tell() -> None:
+    """Nobody waits long enough to be told on the way."""
+    world = World(looks=["PP"], held=["PP"])
+
+    world.sampled(replace(SAMPLING, hold_s=11.0))
+
+    assert world.asked == [(11.0, 1.0)]
+    assert world.told == []
+
+
+@pytest.mark.parametrize(
+    ("expected", "facts", "found"),
+    [
+        ("up.answered and up.took_s < 2", {"answered": True, "took_s": 0.5}, ("took_s", 0.5)),
+        ("memory.host.used_percent < 90", {"host": {"used_percent": 71}}, ("used_percent", 71.0)),
+        ("up.answered", {"answered": True}, ("", None)),
+        ("up.status == 200", {}, ("", None)),
+        (None, {"status": 200}, ("", None)),
+    ],
+)
+def test_the_figure_is_the_first_number_that_the_condition_names(
+    expected: str | None, facts: dict[str, object], found: tuple[str, float | None]
+) -> None:
+    """Truth values are no figures, and what the condition does not name is not drawn."""
+    assert figure({"expected": expected, "facts": facts}) == found
+
+
+def test_progress_is_said_with_bars_over_time() -> None:
+    """Elapsed, left, the figures over time, how many looks held, and the last figure."""
+    rounds = tuple(
+        {"at_s": at, "results": {"up": result}, "figure": value}
+        for at, result, value in ((0, "passed", 1.0), (5, "failed", 8.0), (10, "passed", 1.0))
+    )
+    blank = tuple({**each, "figure": None} for each in rounds)
+
+    measured = progress(Held(at_s=10, of_s=60, rounds=rounds, name="took_s"), "up")
+    judged = progress(Held(at_s=10, of_s=60, rounds=blank), "up")
+
+    assert measured == "10 of 60 s, 50 s left: ▁█▁ 2 of 3 held, took_s 1"
+    assert judged == "10 of 60 s, 50 s left: ▁█▁ 2 of 3 held"

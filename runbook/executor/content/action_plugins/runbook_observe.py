@@ -5,9 +5,11 @@
 `phase: judge` judges after the task checks of the play. `phase: sample` looks repeatedly.
 """
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
@@ -40,8 +42,9 @@ from runbook.executor.looking import (
     request_of,
 )
 from runbook.executor.plan import PlannedStep, Sampling, plan_in
-from runbook.executor.sampling import sample
+from runbook.executor.sampling import Held, progress, sample
 from runbook.executor.staging import HERE
+from runbook.executor.workspace import RESULTS_FILE
 from runbook.model.masking import Masker
 
 TOO_LONG = "the host's answer is too long to be taken in"
@@ -149,8 +152,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             sampling,
             look_once=lambda: self._round(sampling),
             look_through=lambda for_s, every_s: self._rounds_through(sampling, for_s, every_s),
+            tell=lambda held: self._tell_progress(sampling, held),
         )
         return self._result(observations=last, rounds=rounds)
+
+    def _tell_progress(self, sampling: Sampling, held: Held) -> None:
+        """Say how far it has come, beside the results: for the eye, and made of our own words."""
+        text = progress(held, sampling.symptom)
+        line = json.dumps({"kind": "sampled", "host": self._host, "text": text}) + "\n"
+        path = Path(str(self._task.args["plan"])).with_name(RESULTS_FILE)
+        with suppress(OSError), path.open("ab", buffering=0) as file:
+            file.write(line.encode())
 
     def _sampled_steps(self, sampling: Sampling) -> list[PlannedStep]:
         return [self._plan.steps[step] for step in sampling.steps]
