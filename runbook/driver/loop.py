@@ -583,13 +583,11 @@ class Driver:
     def _on_stop(self, stop: Stop) -> None:
         self._stopping = stop
         self._flights.cancel(fixes=stop.now)
-        fixing = tuple(sorted(self._flights.fixing()))
-        if fixing:
-            self.observer.working(
-                fixing,
-                "giving up the fix under way"
+        if self._flights.fixing():
+            self.observer.stopping(
+                "Stopping now: the fix under way is given up."
                 if stop.now
-                else "finishing the fix under way; interrupt again to give it up",
+                else "Stopping once the fix under way has ended; Ctrl-C again gives it up."
             )
 
     # Helpers

@@ -16,6 +16,9 @@ class Observer(Protocol):
     def working(self, hosts: tuple[str, ...], what: str) -> None:
         """Take note that something is being done on hosts; for the eye only."""
 
+    def stopping(self, how: str) -> None:
+        """Take note that the run is about to stop, and how; it holds until the end."""
+
 
 class Silent:
     """Watches nothing."""
@@ -24,4 +27,7 @@ class Silent:
         """Pass over the event."""
 
     def working(self, hosts: tuple[str, ...], what: str) -> None:
+        """Pass over the note."""
+
+    def stopping(self, how: str) -> None:
         """Pass over the note."""

@@ -92,6 +92,7 @@ class Board:
     runbook: Runbook
     folded: bool = True
     note: Activity | None = None
+    stopping: str = ""
     _lines: dict[str, tuple[Told, ...]] = field(default_factory=dict)
     _verdicts: dict[str, Verdict] = field(default_factory=dict)
     _activities: dict[str, Activity] = field(default_factory=dict)
@@ -137,7 +138,7 @@ class Board:
 
     def rest(self) -> None:
         """Forget what is being done: nothing is, any more."""
-        self.note = None
+        self.note, self.stopping = None, ""
         self._activities.clear()
 
     def verdicts(self) -> Counter[Verdict | None]:

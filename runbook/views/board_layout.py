@@ -60,6 +60,8 @@ def lay_out(board: Board, *, title: str, width: int, height: int | None, now: fl
     """
     groups = board.groups()
     head = [_title_row(board, title, width)]
+    if board.stopping:
+        head.append(Text(board.stopping, style="bold yellow"))
     if board.note is not None and not groups:
         head.append(_activity_row(Counter([board.note]), 0, now))
     draw = partial(_section, board, width=width - 3, now=now)

@@ -73,6 +73,11 @@ class LiveObserver:
         with self._lock:
             self._board.working(hosts, what, self.clock())
 
+    def stopping(self, how: str) -> None:
+        """Have the tree say that the run is about to stop."""
+        with self._lock:
+            self._board.stopping = how
+
     def pause(self) -> None:
         """Take the tree away, so that somebody else can write."""
         with self._lock:

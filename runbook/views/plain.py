@@ -89,6 +89,10 @@ class PlainObserver:
         lead = f"{say_hosts(hosts)}: " if hosts else ""
         self._write(f"{lead}… {printable(what)}")
 
+    def stopping(self, how: str) -> None:
+        """Write down that the run is about to stop."""
+        self._write(how)
+
     def pause(self) -> None:
         """Keep lines back, so that somebody else can write."""
         with self._lock:

@@ -106,6 +106,8 @@ def test_interrupted_twice_it_stops_at_once(program: Program, tmp_path: Path) ->
     assert running.returncode == 130, told
     assert time.monotonic() - began < 60
     assert "runbook resume" in said + told
+    assert "Ctrl-C again gives it up." in told
+    assert "Stopping now: the fix under way is given up." in told
     (tmp_path / "alive.flag").write_text("somebody made it by hand")
     assert program("resume", "last", "--yes").code == 0
     assert (tmp_path / "alive.counter").read_text() == "x"

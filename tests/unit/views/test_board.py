@@ -220,6 +220,17 @@ def test_a_wide_screen_shows_what_was_expected() -> None:
     assert f"   {told}" in run.rows(width=79)
 
 
+def test_that_the_run_stops_is_said_until_it_has_stopped() -> None:
+    """What a signal leads to stands below the title, whatever else is told meanwhile."""
+    run = watched("web1")
+    run.board.stopping = "Stopping once the fix under way has ended"
+    run.working("Restart the service", "web1")
+
+    assert run.rows()[1] == "Stopping once the fix under way has ended"
+    run.board.rest()
+    assert "Stopping" not in run.picture()
+
+
 def test_on_a_tiny_screen_the_latest_is_kept() -> None:
     """Where a group's way is too long, its beginning is left out, not what is being done now."""
     run = watched("web1")
