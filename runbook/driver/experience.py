@@ -1,10 +1,10 @@
 """What fixes and causes of a runbook came to in earlier runs, from the journal's milestones."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from statistics import median
 
-from runbook.journal import Entry
+from runbook.journal import Entry, Journal, MilestoneFilter
 from runbook.model.definition import FixResult
 from runbook.model.event import Acted, FixConcluded, FixEnded, FixIntended, HostFinished
 from runbook.model.verdict import Verdict
@@ -58,10 +58,26 @@ class CauseExperience:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Experience:
-    """What is known of a runbook's fixes (by step) and causes (by id); what is absent is new."""
+    """What is known of a runbook's fixes (by step) and causes (by id); what is absent is new.
+
+    `elsewhere` are fixes on any host, where it was looked for as one was new on those in question.
+    """
 
     fixes: Mapping[str, FixExperience] = field(default_factory=dict)
     causes: Mapping[str, CauseExperience] = field(default_factory=dict)
+    elsewhere: Mapping[str, FixExperience] = field(default_factory=dict)
+
+
+def look_back(journal: Journal, runbook: str, hosts: Collection[str], fix: str) -> Experience:
+    """Return what earlier runs came to on these hosts, or with a fix that is new there, on any.
+
+    Raises RunbookError where the journal cannot be read.
+    """
+    here = experience(journal.milestones(MilestoneFilter(runbook=runbook, hosts=hosts)))
+    if fix in here.fixes:
+        return here
+    anywhere = experience(journal.milestones(MilestoneFilter(runbook=runbook)))
+    return replace(here, elsewhere=anywhere.fixes)
 
 
 def experience(milestones: Iterable[Entry]) -> Experience:

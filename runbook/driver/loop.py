@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from runbook.driver.asides import Asides
 from runbook.driver.desk import Desk, Replied, Wished
-from runbook.driver.experience import experience
+from runbook.driver.experience import look_back
 from runbook.driver.flights import Flight, Flights, describe
 from runbook.driver.gathering import Gathering
 from runbook.driver.joining import held, unfit, unusable
@@ -39,7 +39,7 @@ from runbook.executor import (
     VerifyRequest,
     WatchRequest,
 )
-from runbook.journal import Journal, MilestoneFilter
+from runbook.journal import Journal
 from runbook.model.decision import (
     AskOperator,
     AskStep,
@@ -422,8 +422,8 @@ class Driver:
 
     def _ask_approval(self, ticket: str) -> None:
         hosts = self._desk.hosts_of(ticket)
-        past = self.journal.milestones(MilestoneFilter(runbook=self.runbook.name, hosts=hosts))
-        self._desk.ask_approval(ticket, self.states, experience(past))
+        past = look_back(self.journal, self.runbook.name, hosts, self._position(hosts[0]))
+        self._desk.ask_approval(ticket, self.states, past)
 
     def _await_orphans(self, cohort: Cohort) -> None:
         """After a crash: wait for what the dead driver left running, then find out."""

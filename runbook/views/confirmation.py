@@ -366,8 +366,14 @@ def _before(request: ApprovalRequest) -> list[Text]:
     if request.experience is None:
         return []
     fix = request.experience.fixes.get(request.fix.id)
+    elsewhere = request.experience.elsewhere.get(request.fix.id)
     cause = request.experience.causes.get(request.cause.id) if request.cause else None
-    rows = [Text(say_fix_experience(fix) if fix and fix.tried else "not done here before")]
+    if fix is not None and fix.tried:
+        rows = [Text(say_fix_experience(fix))]
+    elif elsewhere is not None and elsewhere.tried:
+        rows = [Text(f"not done here before; elsewhere {say_fix_experience(elsewhere)}")]
+    else:
+        rows = [Text("not done here before")]
     if cause is not None and cause.cleared:
         rows.append(Text(f"the cause cleared by itself {say_times(cause.cleared, cause.found)}"))
     return rows

@@ -164,3 +164,20 @@ def test_what_earlier_runs_came_to_is_known_at_the_question() -> None:
     assert after.experience is not None
     assert after.experience.fixes["restart"].worked == 1
     assert after.experience.causes["stopped"].found == 1
+    assert after.experience.elsewhere == {}
+
+
+def test_a_fix_that_is_new_on_a_host_is_told_of_from_others() -> None:
+    """Where a fix was never done on the hosts in question, what it did on others is known."""
+    first = Stage(runbook=ONE_FIX, hosts={"web1": host()})
+    first.play()
+    person = Person(wants_previews=True)
+    stage = Stage(runbook=ONE_FIX, hosts={"web2": host()}, operator=person, journal=first.journal)
+    stage.run = "20260102-040000-0000"
+
+    stage.play()
+
+    (request,) = person.asked
+    assert request.experience is not None
+    assert request.experience.fixes == {}
+    assert request.experience.elsewhere["restart"].worked == 1

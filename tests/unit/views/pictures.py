@@ -254,7 +254,9 @@ def again() -> tuple[ApprovalRequest, Runbook]:
         events = fixed(host, FixResult.CAUSE_REMOVED)
         list(play.on(looked(host, broken()), *events, looked(host, broken(status))))
     request = asked(play, "web1", "web2", previews={})
-    return replace(request, evidence={"web2": request.evidence["web2"]}), book
+    known = Experience(elsewhere={"restart": FixExperience(tried=4, worked=3, median_s=12.0)})
+    evidence = {"web2": request.evidence["web2"]}
+    return replace(request, evidence=evidence, experience=known), book
 
 
 def also_here() -> ApprovalRequest:
