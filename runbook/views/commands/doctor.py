@@ -12,7 +12,7 @@ from runbook.views.output import tell, write, write_json
 @options.target
 @options.output
 def doctor_command(host: str | None, target: options.Aim, output: options.Output) -> int:
-    r"""Say whether this machine, and the hosts, are ready for an incident.
+    r"""Say whether machine and hosts are ready.
 
     Versions, ansible.cfg, inventory, runbooks, the vault's password, journal, disks, permissions,
     and what stopped runs left behind; with --host also whether the hosts answer, their Python,

@@ -30,6 +30,7 @@ from runbook.executor.content.module_utils.runbook_probes.logins import (
     parse_connections,
     parse_seat,
     parse_utmp,
+    seats,
     ssh_origins,
 )
 from runbook.executor.content.module_utils.runbook_probes.procfs import Process
@@ -227,6 +228,15 @@ def test_who_is_at_a_terminal() -> None:
     seat = "UID=7\nUSER=deploy\nCLASS=user\nTTY=pts/3\nREMOTE_HOST=192.0.2.7\nREALTIME=99000000\n"
     assert parse_seat(seat + "LEADER=42\n") == (42, deploy)
     assert parse_seat("USER=deploy\nCLASS=manager\nLEADER=42\n") == (42, None)
+
+
+def test_a_pipe_beside_the_sessions_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """systemd-logind keeps a pipe for each session: it is passed over, the session is read."""
+    (tmp_path / "7").write_text("USER=deploy\nCLASS=user\nTTY=pts/3\nLEADER=42\n")
+    os.mkfifo(tmp_path / "7.ref")
+
+    assert seats(str(tmp_path)) == [(42, Login("deploy", "pts/3", None, None))]
+    assert seats(str(tmp_path / "none")) == []
 
 
 def test_the_log_in_we_came_by_is_not_somebody_else() -> None:

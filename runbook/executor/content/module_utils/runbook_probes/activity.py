@@ -87,8 +87,8 @@ def maintenance(flags: tuple[str, ...]) -> str | None:
     """Return why a host is in maintenance: what its flag file says, or which one there is."""
     for path in flags:
         try:
-            with open(path, "rb") as stream:
-                text = stream.read(500).decode("utf-8", "replace").strip()
+            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
+                text = (stream.read(500) or b"").decode("utf-8", "replace").strip()
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError:

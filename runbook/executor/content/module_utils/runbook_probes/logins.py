@@ -78,8 +78,9 @@ def logins(around: Surroundings, unseen: list[str]) -> list[Login]:
     for each in _from_titles(around):
         found[each.line] = each
     try:
-        for each in _from_seats(around):
-            found[each.line] = each
+        for leader, each in seats(_SEATS):
+            if leader in around.everything and not around.has(leader):
+                found[each.line] = each
         with open(_UTMP, "rb") as stream:
             data = stream.read(1 << 20)
         for pid, each in parse_utmp(data):
@@ -108,22 +109,24 @@ def _text(raw: bytes) -> str:
     return raw.split(b"\0")[0].decode("utf-8", "replace")
 
 
-def _from_seats(around: Surroundings) -> list[Login]:
-    """Return the sessions of systemd-logind that have a terminal."""
+def seats(folder: str) -> list[tuple[int, Login]]:
+    """Return the sessions of systemd-logind that have a terminal, each with its first process."""
     try:
-        names = os.listdir(_SEATS)
+        names = os.listdir(folder)
     except OSError:
         return []
     found = []
     for name in names:
         try:
-            with open(os.path.join(_SEATS, name), "rb") as stream:
-                text = stream.read(65536).decode("utf-8", "replace")
+            # Beside each session lies a pipe, which would have us wait for ever.
+            descriptor = os.open(os.path.join(folder, name), os.O_RDONLY | os.O_NONBLOCK)
+            with os.fdopen(descriptor, "rb") as stream:
+                text = (stream.read(65536) or b"").decode("utf-8", "replace")
         except OSError:
             continue
         leader, login = parse_seat(text)
-        if login is not None and leader in around.everything and not around.has(leader):
-            found.append(login)
+        if login is not None:
+            found.append((leader, login))
     return found
 
 
