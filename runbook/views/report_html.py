@@ -50,7 +50,8 @@ summary { cursor: pointer; }
 @media (prefers-color-scheme: dark) { body { background: #0d1117; color: #f0f6fc; }
   code, pre { background: #161b22; } dt { color: #b1bac4; } pre, td, .drawn { border-color: #3d444d; }
   .added { color: #3fb950; } .removed { color: #ff7b72; } }
-@media print { body { max-width: none; background: #fff; color: #000; } nav { display: none; }
+@media print { body { max-width: none; background: #fff; color: #000; }
+  nav, details:not([open]) { display: none; }
   pre { white-space: pre-wrap; } pre, code { background: none; } .added, .removed { color: #000; }
   .drawn { overflow: visible; border: 0; } .tree { max-width: 100%; height: auto; } }
 """

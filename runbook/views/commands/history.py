@@ -121,7 +121,7 @@ def history_command(
 
 def _expect(runbook: str, settings: Settings) -> None:
     """Raise RunbookError `unknown-runbook` for one that never ran and that is not there either."""
-    from runbook.spec.library import locate  # noqa: PLC0415  # for what is most likely a mistake
+    from runbook.spec.places import locate  # noqa: PLC0415  # for what is most likely a mistake
 
     locate(runbook, settings.library)
 
