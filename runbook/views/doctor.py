@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import groupby
+from textwrap import wrap
 
 from runbook.doctor import Finding, State, exit_code
 from runbook.model.definition import Json
@@ -11,18 +12,35 @@ from runbook.views.words import count
 _MARKS = {State.GOOD: "✓", State.NOTE: "!", State.BAD: "✗", State.UNREACHABLE: "✗"}
 
 
-def findings_text(findings: Sequence[Finding]) -> str:
-    """Return a line for each finding, by machine, each remedy below what it is for."""
+def findings_text(findings: Sequence[Finding], *, columns: int | None = None) -> str:
+    """Return a line for each finding, by machine, each remedy below what it is for.
+
+    What was seen is wrapped to so many columns; a remedy is not, as it is there to be copied.
+    """
     width = max(len(finding.title) for finding in findings)
     lines: list[str] = []
     for host, group in groupby(findings, key=lambda finding: finding.host):
         lines += [*([""] if lines else []), printable(host) if host else "This machine"]
         for finding in group:
             mark = _MARKS[finding.state]
-            lines.append(f"{mark} {finding.title:<{width}}  {printable(finding.seen)}")
+            lead = f"{mark} {finding.title:<{width}}  "
+            lines += _wrapped(lead, printable(finding.seen), columns)
             if finding.remedy:
                 lines.append(f"  {'':<{width}}  → {printable(finding.remedy)}")
     return "\n".join([*lines, "", _total(findings)])
+
+
+def _wrapped(lead: str, text: str, columns: int | None) -> list[str]:
+    if columns is None or len(lead) >= columns // 2:
+        return [lead + text]
+    return wrap(
+        text,
+        columns,
+        initial_indent=lead,
+        subsequent_indent=" " * len(lead),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _total(findings: Sequence[Finding]) -> str:

@@ -1,5 +1,8 @@
 """`runbook doctor`: whether everything is ready for an incident."""
 
+import shutil
+import sys
+
 import click
 
 from runbook.views import options
@@ -38,5 +41,6 @@ def doctor_command(host: str | None, target: options.Aim, output: options.Output
     if output.json:
         write_json(findings_document(findings))
     else:
-        write(findings_text(findings))
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        write(findings_text(findings, columns=columns))
     return exit_code(findings)
