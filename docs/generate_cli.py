@@ -32,6 +32,11 @@ not known is null.
 **Colour** is used on terminals only, and never says what words do not. `--no-color`, the environment
 variable [`NO_COLOR`](https://no-color.org) and `TERM=dumb` turn it off.
 
+**Alone.** `runbook` without a command asks, where a person sits at a terminal: which unfinished run to
+resume, or which runbook (by number, name or what is wrong), on which hosts (Tab completes), and how. The
+command is shown before it is carried out, and its exit code counts; `q` leaves with 0. Elsewhere the
+help is printed.
+
 **Everywhere.** `-h` and `--help` explain a command. `--no-color` and `-v` may stand before or after a
 command's name. Where settings are from: [how to configure](../how-to/configure.md).
 """
