@@ -488,3 +488,28 @@ def test_the_head_says_what_was_found_and_done() -> None:
     assert "full (4 hosts: web0, web1, web2 and 1 more); c0 (web9)" in causes
     assert causes.endswith("c6 (web9); and 2 more")
     assert not [line for line in lines if line.startswith("  fixes ")]
+
+
+def test_what_a_person_was_told_to_do_by_hand_is_in_the_report() -> None:
+    """Instruction and commands as rendered for the host, below who answered; none for others."""
+    told = Texts(title="By hand", instruction="Log in to web1,\nand look.", commands=("ssh web1",))
+    done = StepConcluded(
+        host="web1", step="hand", result="done", next=End(verdict=Verdict.ESCALATED)
+    )
+    run = written([
+        (0, "anna", [
+            STARTED,
+            Observed(host="web1", observations={}, texts={"hand": told}),
+            Answered(host="web1", step="hand", answer="done", by="anna"),
+            done,
+        ])
+    ])  # fmt: skip
+
+    text = report_text(*run, zone=UTC)
+
+    lines = [line.strip() for line in text.splitlines()]
+    place = lines.index("- answered by anna")
+    assert lines[place + 1 : place + 3] == [
+        "- told to: Log in to web1, and look.",
+        "- with: ssh web1",
+    ]
