@@ -41,9 +41,12 @@ class Call(StepBase):
     next: Mapping[Verdict, Target]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class DraftStep:
-    """A step with unqualified ids, and where in the document it was written."""
+    """A step with unqualified ids, and where in the document it was written.
+
+    It is itself and no other, however equal, so that what was found out of it can be remembered.
+    """
 
     id: str | None
     kind: StepKind | None

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from runbook.model.definition import Json
@@ -33,8 +34,13 @@ class Expression:
     uses: Uses
 
 
-def expressions(written: DraftStep) -> Iterator[Expression]:
-    """Yield all expressions of a step, also where its shape is wrong."""
+@lru_cache(maxsize=4096)
+def expressions(written: DraftStep) -> tuple[Expression, ...]:
+    """Return all expressions of a step, also where its shape is wrong."""
+    return tuple(_expressions(written))
+
+
+def _expressions(written: DraftStep) -> Iterator[Expression]:
     base, raw = written.path, written.raw
     for key in _TEMPLATES:
         yield from templates(raw.get(key), (*base, key), Purpose.TEXT)
@@ -89,6 +95,7 @@ def tasks_of(written: DraftStep) -> Iterator[tuple[Path, Mapping[Any, Json]]]:
             yield (*written.path, *path, *below), task
 
 
+@lru_cache(maxsize=4096)
 def names_used(written: DraftStep) -> tuple[str, ...]:
     """Return the variables a step refers to, in the order written."""
     return tuple(dict.fromkeys(name for found in expressions(written) for name in found.uses.names))
