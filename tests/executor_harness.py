@@ -44,7 +44,7 @@ from runbook.model.event import Acted
 from runbook.model.observation import Observation
 from runbook.spec.library import load
 
-LIMIT_S = 120.0
+LIMIT_S = 300.0
 """No request of a test takes longer, however busy the machine is."""
 
 _numbers = itertools.count(1)
@@ -145,7 +145,7 @@ def carry_out(
     return told
 
 
-def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
+def until(condition: Callable[[], bool], limit_s: float = LIMIT_S) -> None:
     """Wait for something to become true."""
     ends = time.monotonic() + limit_s
     while not condition():

@@ -215,7 +215,7 @@ def _wait_for_state(site: Site, service: str, state: str) -> None:
     )
 
 
-def wait(condition: Callable[[], bool], complaint: str, *, within_s: float = 30.0) -> None:
+def wait(condition: Callable[[], bool], complaint: str, *, within_s: float = 90.0) -> None:
     """Wait until a condition holds; raise `fault-has-no-effect` with the complaint if it does not."""
     deadline = time.monotonic() + within_s
     while not condition():

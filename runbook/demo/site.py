@@ -159,7 +159,7 @@ class Site:
         """The site's address through nginx, without a path."""
         return f"http://127.0.0.1:{self.web_port}"
 
-    def up(self, *, within_s: float = 30.0) -> None:
+    def up(self, *, within_s: float = 90.0) -> None:
         """Start everything and wait until the site is healthy through nginx.
 
         A site that runs already is left as it is, healthy or not. Raises `RunbookError`

@@ -24,6 +24,9 @@ from runbook.model.event import Event
 
 _T = TypeVar("_T")
 
+PATIENCE_S = 300.0
+"""Nothing that is waited for takes longer, however busy the machine is."""
+
 PROGRAM = (sys.executable, "-W", "error", "-m", "runbook")
 
 ON_A_SMALL_DISK = (
@@ -71,7 +74,7 @@ class Program:
         }
         return {**kept, "RUNBOOK_HOME": str(self.home), **self.environment}
 
-    def __call__(self, *arguments: str, timeout_s: float = 120.0) -> Finished:
+    def __call__(self, *arguments: str, timeout_s: float = PATIENCE_S) -> Finished:
         """Run to the end, without a terminal."""
         done = subprocess.run(
             [*self.before, *PROGRAM, *arguments],
@@ -130,7 +133,7 @@ class Program:
             start_new_session=True,
         )
         os.close(theirs)
-        terminal = fdspawn(ours, timeout=120, encoding="utf-8")
+        terminal = fdspawn(ours, timeout=PATIENCE_S, encoding="utf-8")
         try:
             yield process, terminal
         finally:
@@ -144,12 +147,12 @@ def resize(terminal: int, rows: int, columns: int) -> None:
     ioctl(terminal, TIOCSWINSZ, pack("HHHH", rows, columns, 0, 0))
 
 
-def wait_until(true: Callable[[], object], *, within_s: float = 90.0) -> None:
+def wait_until(true: Callable[[], object], *, within_s: float = PATIENCE_S) -> None:
     """Wait for something to become true; fail if it does not."""
     first_of(lambda: true() or None, within_s=within_s)
 
 
-def first_of(get: Callable[[], _T | None], *, within_s: float = 90.0) -> _T:
+def first_of(get: Callable[[], _T | None], *, within_s: float = PATIENCE_S) -> _T:
     """Wait for something to be there and return it; fail if it never is."""
     deadline = time.monotonic() + within_s
     while (found := get()) is None:

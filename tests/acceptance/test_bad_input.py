@@ -12,7 +12,15 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.program import ON_A_SMALL_DISK, Finished, Program, first_of, kill, wait_until
+from tests.acceptance.program import (
+    ON_A_SMALL_DISK,
+    PATIENCE_S,
+    Finished,
+    Program,
+    first_of,
+    kill,
+    wait_until,
+)
 
 RUN = ("run", "counted-fix", "-i", "inventory.yml", "--host", "alive", "--yes", "--json")
 
@@ -335,7 +343,7 @@ def test_a_journal_that_fails_in_mid_fix_ends_the_run_and_loses_nothing(
     with program.started(*RUN, "--set", "takes=3") as running:
         wait_until((tmp_path / "alive.counter").exists)
         resource.prlimit(running.pid, resource.RLIMIT_FSIZE, (1, 1))
-        said, told = running.communicate(timeout=120)
+        said, told = running.communicate(timeout=PATIENCE_S)
 
     done = Finished(code=running.returncode, stdout=said, stderr=told)
     refused(done, "journal-unusable", "runbook resume")

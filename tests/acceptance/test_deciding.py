@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from runbook.model.event import FixApproved, LookAgain, Noted, OwnLook, RunInterrupted
-from tests.acceptance.program import Program, resize
+from tests.acceptance.program import PATIENCE_S, Program, resize
 
 RUN = ("run", "counted-fix", "-i", "inventory.yml", "--host", "alive")
 ASKED = r"Do this on alive\? \(Enter is no\): "
@@ -39,7 +39,7 @@ def test_everything_that_can_be_typed_before_a_decision(program: Program, tmp_pa
         assert max(map(len, re.sub(r"\x1b\[[\d;?]*\w", "", wide).splitlines())) > 100
         terminal.send("a it is late\n")
         terminal.expect("runbook resume")
-        assert process.wait(120) == 130
+        assert process.wait(PATIENCE_S) == 130
     assert not (tmp_path / "alive.counter").exists()
 
     with program.at_terminal("resume", "last", "--plain", term="xterm") as (process, terminal):
@@ -47,7 +47,7 @@ def test_everything_that_can_be_typed_before_a_decision(program: Program, tmp_pa
         assert "\x1b" not in str(terminal.before)
         terminal.send("y: agreed with the owner\n")
         terminal.expect("resolved")
-        assert process.wait(120) == 0
+        assert process.wait(PATIENCE_S) == 0
     assert (tmp_path / "alive.counter").read_text() == "x"
 
     events = program.events()
@@ -76,5 +76,5 @@ def test_a_marked_host_wants_its_name_typed(program: Program, tmp_path: Path) ->
             terminal.expect("To do it on alive, type alive: ")
             terminal.send(f"{name}\n")
         terminal.expect("resolved")
-        assert process.wait(120) == 0
+        assert process.wait(PATIENCE_S) == 0
     assert (tmp_path / "alive.counter").read_text() == "xx"

@@ -4,7 +4,7 @@ import signal
 import time
 from pathlib import Path
 
-from tests.acceptance.program import Program, kill, wait_until
+from tests.acceptance.program import PATIENCE_S, Program, kill, wait_until
 
 RUN = ("run", "counted-fix", "-i", "inventory.yml")
 
@@ -82,7 +82,7 @@ def test_interrupted_gently_it_finishes_the_fix_and_can_be_resumed(
     with program.started(*RUN, "--host", "alive", "--yes", "--set", "takes=2") as running:
         wait_until((tmp_path / "alive.counter").exists)
         running.send_signal(signal.SIGINT)
-        said, told = running.communicate(timeout=90)
+        said, told = running.communicate(timeout=PATIENCE_S)
 
     assert running.returncode in (0, 130), told
     assert (tmp_path / "alive.counter").read_text() == "x"
@@ -95,16 +95,16 @@ def test_interrupted_gently_it_finishes_the_fix_and_can_be_resumed(
 
 def test_interrupted_twice_it_stops_at_once(program: Program, tmp_path: Path) -> None:
     """Two Ctrl-C give the fix up within seconds; resuming looks again before anything is done."""
-    with program.started(*RUN, "--host", "alive", "--yes", "--set", "takes=100") as running:
+    with program.started(*RUN, "--host", "alive", "--yes", "--set", "takes=600") as running:
         wait_until((tmp_path / "alive.counter").exists)
         began = time.monotonic()
         running.send_signal(signal.SIGINT)
         time.sleep(0.3)
         running.send_signal(signal.SIGINT)
-        said, told = running.communicate(timeout=90)
+        said, told = running.communicate(timeout=PATIENCE_S)
 
     assert running.returncode == 130, told
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 300
     assert "runbook resume" in said + told
     assert "Ctrl-C again gives it up." in told
     assert "Stopping now: the fix under way is given up." in told
@@ -118,7 +118,7 @@ def test_two_runs_on_one_host_are_refused(program: Program, tmp_path: Path) -> N
     with program.started(*RUN, "--host", "alive", "--yes", "--set", "takes=15") as first:
         wait_until((tmp_path / "alive.counter").exists)
         second = program(*RUN, "--host", "alive", "--yes")
-        first.communicate(timeout=90)
+        first.communicate(timeout=PATIENCE_S)
 
     assert second.code == 2
     assert "held by run" in second.stderr

@@ -4,7 +4,7 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
-from tests.acceptance.program import Program
+from tests.acceptance.program import PATIENCE_S, Program
 
 
 def test_a_runbook_is_picked_and_run(program: Program, tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_a_runbook_is_picked_and_run(program: Program, tmp_path: Path) -> None:
         terminal.expect(r"Enter is no")
         terminal.send("n later\n")
         terminal.expect("declined")
-        assert process.wait(120) == 3
+        assert process.wait(PATIENCE_S) == 3
     assert not (tmp_path / "alive.counter").exists()
 
 

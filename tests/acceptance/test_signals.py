@@ -11,7 +11,7 @@ import pytest
 from runbook.journal import RunFilter
 from runbook.journal.sqlite import open_journal
 from runbook.model.event import FixApproved
-from tests.acceptance.program import Finished, Program
+from tests.acceptance.program import PATIENCE_S, Finished, Program
 
 RUN = ("run", "counted-fix", "-i", "inventory.yml", "--host", "alive", "--yes", "--json")
 
@@ -45,7 +45,7 @@ def test_a_signal_at_any_moment_loses_nothing(
         for _ in range(times):
             time.sleep(moments.uniform(0, 0.3))
             running.send_signal(number)
-        said, told = running.communicate(timeout=120)
+        said, told = running.communicate(timeout=PATIENCE_S)
 
     done = Finished(code=running.returncode, stdout=said, stderr=told)
     assert "Traceback" not in told

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.acceptance.program import Program
+from tests.acceptance.program import PATIENCE_S, Program
 
 RUN = ("run", "counted-fix", "-i", "inventory.yml", "--host", "alive")
 
@@ -16,7 +16,7 @@ def test_stepping_stops_and_resumes_and_a_fix_that_was_jumped_to_is_asked_about(
         terminal.expect(r"Enter: go on\)")
         terminal.send("q lunch\n")
         terminal.expect("ended by .*: lunch")
-        assert process.wait(120) == 130
+        assert process.wait(PATIENCE_S) == 130
     assert not (tmp_path / "alive.counter").exists()
 
     with program.at_terminal("resume", "last") as (process, terminal):
@@ -33,7 +33,7 @@ def test_stepping_stops_and_resumes_and_a_fix_that_was_jumped_to_is_asked_about(
         terminal.expect(r"Enter is no")
         terminal.send("y\n")
         terminal.expect("resolved")
-        assert process.wait(120) == 0
+        assert process.wait(PATIENCE_S) == 0
 
     told = program("report", "last", "--format", "json").document["hosts"]["alive"]
     assert told["path"] == ["present", "make"]

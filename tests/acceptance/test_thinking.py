@@ -3,7 +3,7 @@
 import signal
 from pathlib import Path
 
-from tests.acceptance.program import Program
+from tests.acceptance.program import PATIENCE_S, Program
 
 ASK = ("run", "counted-fix", "-i", "inventory.yml", "--host", "alive")
 
@@ -18,7 +18,7 @@ def test_a_runbook_that_changes_while_the_operator_thinks_is_not_acted_upon(
         path.write_text(path.read_text().replace('content: "here"', 'content: "there"'))
         terminal.send("y\n")
         terminal.expect("changed-meanwhile")
-        assert process.wait(120) == 2
+        assert process.wait(PATIENCE_S) == 2
 
     assert not (tmp_path / "alive.counter").exists()
     done = program(*ASK, "--yes", "--json")
@@ -32,12 +32,12 @@ def test_a_signal_at_the_question_leaves_the_host_alone(program: Program, tmp_pa
         terminal.expect(r"Enter is no")
         process.send_signal(signal.SIGINT)
         terminal.expect("resume")
-        assert process.wait(120) == 130
+        assert process.wait(PATIENCE_S) == 130
 
     assert not (tmp_path / "alive.counter").exists()
     with program.at_terminal("resume", "last") as (process, terminal):
         terminal.expect(r"Enter is no")
         terminal.send("y\n")
         terminal.expect("resolved")
-        assert process.wait(120) == 0
+        assert process.wait(PATIENCE_S) == 0
     assert (tmp_path / "alive.counter").read_text() == "x"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.acceptance.program import Program
+from tests.acceptance.program import PATIENCE_S, Program
 
 BESIDE = """\
 runbook: beside
@@ -89,7 +89,7 @@ def test_from_triage_straight_into_the_run(program: Program, tmp_path: Path) -> 
         terminal.expect(r"Enter is no")
         terminal.send("n why\n")
         terminal.expect("declined")
-        assert process.wait(120) == 3
+        assert process.wait(PATIENCE_S) == 3
 
     assert not (tmp_path / "alive.counter").exists()
 

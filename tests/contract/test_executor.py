@@ -72,10 +72,10 @@ steps:
     next: {passed: end(healthy), failed: end(unresolved)}
   - check: slow
     title: It takes its time
-    probe: {command: {argv: [sleep, "30"]}}
+    probe: {command: {argv: [sleep, "300"]}}
     read_only: true
     passes: slow.rc == 0
-    timeout: 40s
+    timeout: 310s
     lazy: true
     next: {passed: end(healthy), failed: linger}
   - fix: mend
@@ -110,7 +110,7 @@ steps:
     cause: no_mark
     tasks:
       - name: Sleep
-        ansible.builtin.command: {argv: [sleep, "30"]}
+        ansible.builtin.command: {argv: [sleep, "300"]}
     verify: {symptom: symptom}
 """
 
@@ -442,7 +442,7 @@ def test_a_cancelled_look_is_unknown(world: World) -> None:
     assert told.result("ill", "slow") is CheckResult.UNKNOWN
     assert "stopped" in (told.seen("ill", "slow").reason or "")
     assert told.ended.ending is Ending.CANCELLED
-    assert told.times[-1] < 25
+    assert told.times[-1] < 200
 
 
 def test_a_cancelled_fix_is_unknown(world: World) -> None:
@@ -454,7 +454,7 @@ def test_a_cancelled_fix_is_unknown(world: World) -> None:
     assert told.acted("ill").acted is Acted.UNKNOWN
     assert "stopped" in (told.acted("ill").reason or "")
     assert told.ended.ending is Ending.CANCELLED
-    assert told.times[-1] < 25
+    assert told.times[-1] < 200
 
 
 def test_requests_run_side_by_side(world: World) -> None:

@@ -61,7 +61,7 @@ def ansible(lab: Lab, pattern: str, *arguments: str, roles: Path | None = None) 
     return done.stdout + done.stderr
 
 
-def wait_for(true: Callable[[], bool], *, within_s: float = 30.0) -> None:
+def wait_for(true: Callable[[], bool], *, within_s: float = 90.0) -> None:
     """Wait for something to become true; fail if it does not."""
     deadline = time.monotonic() + within_s
     while not true():

@@ -103,7 +103,7 @@ class Group:
         processes.wait_until(
             lambda: all(_removed(folder) for folder in self.folders),
             f"control group {self.name} does not empty",
-            within_s=20.0,
+            within_s=60.0,
         )
         for one in self.hierarchies:
             for name in list(Path(self.name).parents)[:-1]:

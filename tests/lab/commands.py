@@ -10,7 +10,7 @@ def run(
     arguments: Sequence[str],
     *,
     stdin: str = "",
-    within_s: float = 60.0,
+    within_s: float = 180.0,
     shown: Sequence[str] | None = None,
 ) -> str:
     """Run a program to its end and return its standard output.

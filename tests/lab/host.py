@@ -64,7 +64,7 @@ class LabHost:
         """Its address in the lab's network."""
         return network.address(self.number)
 
-    def exec(self, *arguments: str, stdin: str = "", within_s: float = 60.0) -> str:
+    def exec(self, *arguments: str, stdin: str = "", within_s: float = 180.0) -> str:
         """Run a program on the host as root and return what it prints.
 
         Raises `RunbookError` `lab-command-failed`.
@@ -173,7 +173,7 @@ def _wait_for_leader(name: str, outer: Process, console: Path) -> Process:
         found.extend([leader] if leader else [])
         return bool(found) or not outer.is_alive
 
-    processes.wait_until(started, f"{name} does not start", within_s=20.0)
+    processes.wait_until(started, f"{name} does not start", within_s=60.0)
     if not found:
         raise RunbookError.of(
             "lab-host-did-not-start",

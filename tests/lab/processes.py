@@ -44,7 +44,7 @@ class Process:
         if self.is_alive:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
-        wait_until(lambda: not self.is_alive, f"process {self.pid} does not end", within_s=20.0)
+        wait_until(lambda: not self.is_alive, f"process {self.pid} does not end", within_s=60.0)
         with suppress(ChildProcessError):  # somebody else's child, or collected already
             os.waitpid(self.pid, os.WNOHANG)
 

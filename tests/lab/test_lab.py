@@ -186,7 +186,7 @@ def test_a_host_cannot_change_the_machine(lab: Lab) -> None:
 
 
 def test_hosts_come_up_in_seconds(lab: Lab, bare: Site) -> None:
-    """Two more hosts serve within 30 s on a busy machine; an idle one takes two."""
+    """Two more hosts serve within a minute on a busy machine; an idle one takes two seconds."""
     began = time.monotonic()
 
     lab.up(HostPlan(name="quick1", site=bare), HostPlan(name="quick2", site=bare))
@@ -194,7 +194,7 @@ def test_hosts_come_up_in_seconds(lab: Lab, bare: Site) -> None:
     lab.down("quick1")
     lab.down("quick2")
 
-    assert took < 30
+    assert took < 60
 
 
 def test_a_host_that_is_down_is_unreachable(lab: Lab, bare: Site) -> None:

@@ -95,7 +95,7 @@ def test_a_crash_leaves_nothing_that_runs(name: str, tmp_path: Path, repository:
     network, pid, started = map(int, done.stdout.split())
     leader = Process(pid=pid, started=started)
 
-    wait_for(lambda: not leader.is_alive, within_s=10)
+    wait_for(lambda: not leader.is_alive)
     assert (PLACE / name).exists()
     with records.changing():
         cleared = records.clear_stale()

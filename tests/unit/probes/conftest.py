@@ -43,13 +43,20 @@ def shared_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def spawn() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Return a function that starts a Python program with arguments, ended after the test."""
+def spawn(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Return a function that starts a Python program with arguments, ended after the test.
+
+    `name` is what the program is called, "" for Python's own: of those there may be many.
+    """
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(code: str, *words: str) -> subprocess.Popen[bytes]:
+    def start(code: str, *words: str, name: str = "") -> subprocess.Popen[bytes]:
+        program = sys.executable
+        if name:
+            (tmp_path / name).symlink_to(program)
+            program = str(tmp_path / name)
         process = subprocess.Popen(
-            [sys.executable, "-c", code, *words],
+            [program, "-c", code, *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
         )

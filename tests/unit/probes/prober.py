@@ -115,8 +115,8 @@ def reason(kind: str, **more: Any) -> str:
 
 
 def wait_until(is_so: Callable[[], bool], what: str) -> None:
-    """Wait, ten seconds at most, for something to become so."""
-    ends = time.monotonic() + 10
+    """Wait, a minute at most, for something to become so."""
+    ends = time.monotonic() + 60
     while not is_so():
         assert time.monotonic() < ends, f"still not so: {what}"
         time.sleep(0.01)

@@ -99,7 +99,7 @@ def test_http_answers(server: Server) -> None:
     assert seen["headers"]["content-type"] == "application/json"
     assert seen["json"] == {"status": "healthy"}
     assert seen["body"] == '{"status": "healthy"}'
-    assert 0 <= seen["elapsed_s"] < 1
+    assert 0 <= seen["elapsed_s"] < 5
 
 
 @pytest.mark.parametrize("status", [204, 301, 404, 500, 502, 503, 504])

@@ -33,7 +33,7 @@ def at_terminal(
         start_new_session=True,
     )
     os.close(theirs)
-    terminal = fdspawn(ours, timeout=60, encoding="utf-8")
+    terminal = fdspawn(ours, timeout=300, encoding="utf-8")
     try:
         yield terminal
         process.wait(60)

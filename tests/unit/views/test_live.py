@@ -53,8 +53,8 @@ def tell(view: LiveObserver, play: Play, *events: HostEvent) -> None:
 
 
 def soon(holds: Callable[[], bool]) -> bool:
-    """Wait until something holds, for ten seconds at most."""
-    until = time.monotonic() + 10
+    """Wait until something holds, for a minute at most."""
+    until = time.monotonic() + 60
     while not holds() and time.monotonic() < until:
         time.sleep(0.01)
     return holds()
