@@ -14,6 +14,9 @@ from runbook.model.verification import judge
 
 Round = Mapping[str, Any]
 
+_BEYOND = 1e300
+"""No figure is as large; neither is one that is not a number."""
+
 
 def as_mapping(value: Json) -> Mapping[str, Json]:
     """Return a mapping, an empty one for anything else."""
@@ -148,7 +151,7 @@ def _figures(step: str, rounds: Sequence[Round]) -> list[float | None]:
 
 def _as_number(value: Json) -> float | None:
     fine = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if fine and math.isfinite(value) else None
+    return float(value) if fine and abs(value) < _BEYOND else None
 
 
 def judged(

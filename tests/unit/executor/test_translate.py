@@ -1,6 +1,7 @@
 """From records to reports: every record's meaning, and no record that does harm."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from runbook.executor import (
     WatchRequest,
 )
 from runbook.executor.plan import Sampling
+from runbook.executor.readings import watched_from
 from runbook.executor.translate import Translator
 from runbook.model.definition import CheckResult, FixResult
 from runbook.model.event import Acted
@@ -284,6 +286,41 @@ def test_progress_is_words_for_the_eye() -> None:
     assert progress.text == "\\x1b[2Jgone\\u202e"
 
 
+def test_how_far_a_watch_has_come_is_words_for_the_eye() -> None:
+    """It is told on the way, and is no result."""
+    request = WatchRequest(id="i", step="calm", hosts=("a",))
+    sampling = replace(SAMPLING, cause=None, symptom="one")
+    translator = Translator(request=request, sampling=sampling)
+
+    reports = translator.feed({"kind": "sampled", "host": "a", "text": "10 of 60 s\x1b[2J"})
+
+    assert reports == [Progress(request="i", host="a", text="10 of 60 s\\x1b[2J")]
+    assert translator.feed({"kind": "sampled", "host": "z", "text": "x"}) == []
+
+
+@pytest.mark.parametrize(
+    ("figures", "drawn"),
+    [
+        ([1, 2.0, 8], "▁▂█"),
+        ([None, None, None], "▁▁█"),
+        (["x", 10**400, float("nan")], "▁▁█"),
+        ([1, None, 8], "▁?█"),
+    ],
+)
+def test_a_watch_brings_what_it_measured_over_time(figures: list[Any], drawn: str) -> None:
+    """Without figures, the looks that did not hold stand out; what is no figure is left out."""
+    results = ("passed", "passed", "failed")
+    rounds = [
+        {"at_s": at, "results": {"one": result}, "figure": value}
+        for at, (result, value) in enumerate(zip(results, figures, strict=True))
+    ]
+
+    seen = watched_from("one", rounds, {})
+
+    assert seen.facts["over_time"] == drawn
+    assert (seen.result, seen.facts["samples"], seen.facts["passed"]) == ("failed", 3, 2)
+
+
 # Records as no plugin of ours would ever write them.
 
 leaves = (
@@ -325,7 +362,10 @@ looks = st.dictionaries(
 rounds = st.lists(
     st.fixed_dictionaries(
         {"at_s": values},
-        optional={"results": st.dictionaries(st.sampled_from(["cause", "symptom"]), leaves)},
+        optional={
+            "results": st.dictionaries(st.sampled_from(["cause", "symptom"]), leaves),
+            "figure": values,
+        },
     ),
     max_size=3,
 )
@@ -333,6 +373,7 @@ actions = st.sampled_from(["runbook_begin", "runbook_acted", "runbook_end", "run
 likely = st.one_of(
     st.builds(lambda host, task: {"kind": "ours", "host": host, "task": task}, names, actions),
     st.builds(lambda host: {"kind": "began", "host": host, "task": "x"}, names),
+    st.builds(lambda host: {"kind": "sampled", "host": host, "text": "x"}, names),
     st.builds(
         lambda host, status, action, mine, check: {
             "kind": "task",
