@@ -23,7 +23,7 @@ EVIDENCE = {
     "import-error-class": "app.models.user",
     "package-missing": "webmagic_pricing",
     "wrong-address": "127.0.0.2",
-    "backend-hanging": "timeout",
+    "backend-hanging": '"state": "T"',
     "nginx-config-broken": "proxy_read_timeout",
     "directive-unknown": "proxy_passs",
     "listen-duplicate": "duplicate listen",
