@@ -202,7 +202,8 @@ class ApprovingOperator:
             typed, "the inventory wants a name typed for this host, which --yes cannot do"
         )
         reasons |= {
-            host: f"{why}; --yes does not pass over that" for host, why in request.blocked.items()
+            host: f"{why}; only a person who is asked may pass over that"
+            for host, why in request.blocked.items()
         }
         reply(
             ApprovalReply(

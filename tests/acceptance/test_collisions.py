@@ -34,7 +34,7 @@ def test_a_deploy_and_maintenance_are_seen_before_anything_is_done(
     assert blocked.code == 3, blocked.stderr
     told = blocked.document["hosts"]["alive"]
     assert told["verdict"] == "declined"
-    assert "in maintenance: moving to the new rack; --yes does not pass over" in told["reason"]
+    assert "in maintenance: moving to the new rack; only a person" in told["reason"]
     assert told["also_here"][0] == "in maintenance: moving to the new rack"
     assert not (tmp_path / "alive.flag").exists()
     assert not (tmp_path / "alive.counter").exists()

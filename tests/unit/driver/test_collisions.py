@@ -97,7 +97,7 @@ def test_yes_does_not_pass_over_maintenance() -> None:
     [declined] = blocked.of(FixDeclined)
     assert isinstance(declined, FixDeclined)
     assert declined.reason == (
-        "in maintenance: Moving to the new rack; --yes does not pass over that"
+        "in maintenance: Moving to the new rack; only a person who is asked may pass over that"
     )
     assert blocked.of(ActivitySeen) == [ActivitySeen(host="web1", activity=IN_MAINTENANCE)]
 
