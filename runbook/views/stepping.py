@@ -24,10 +24,10 @@ from runbook.views.words import (
 
 _HELP = """\
 c  go on: look, or do it; a destructive fix is asked about once more
-s  skip it: say which result the walk is to go on with; nothing was seen then
+s  skip it (so does k): say which result the walk is to go on with; nothing was seen then
 j  jump to another step: what was seen counts no more, and the walk begins there
 r  run the rest without asking before each step; fixes are still asked about
-q  stop here; the run can be resumed, and asks on
+q  stop here (so does a); the run can be resumed, and asks on
 Every answer but c may be followed by why: s it is known to be slow"""
 
 _WIDTH = 76
@@ -70,9 +70,9 @@ class Stepping:
                 return GoOn(by=self.name)
             case "r" | "rest":
                 return GoOn(by=self.name, rest=True)
-            case "q" | "quit" | "stop":
+            case "q" | "quit" | "stop" | "a" | "abort":
                 return EndRun(by=self.name, reason=printable(why))
-            case "s" | "skip":
+            case "s" | "k" | "skip":
                 return self._skip(request, why)
             case "j" | "jump":
                 return self._jump(why)

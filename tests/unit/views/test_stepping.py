@@ -77,6 +77,8 @@ class Typing(Keyboard):
         ("restart", ["", "c"], GoOn(by="ann")),
         ("up", ["r"], GoOn(by="ann", rest=True)),
         ("up", ["q lunch"], EndRun(by="ann", reason="lunch")),
+        ("up", ["a lunch"], EndRun(by="ann", reason="lunch")),
+        ("restart", ["k"], Skip(by="ann", result="declined", to=to("end:declined"))),
         ("up", [], EndRun(by="ann", reason="the input ended")),
         ("up", ["x", "?", "c"], GoOn(by="ann")),
         ("up", ["s slow", "2"], Skip(by="ann", result="failed", to=to("state"), reason="slow")),
