@@ -27,7 +27,12 @@ from runbook.executor.workspace import Workspace
 from runbook.model.definition import Runbook
 
 POLL_S = 0.02
-"""How often the private channel is read; a look costs some microseconds."""
+"""How often the private channel is read at first."""
+
+BRISK_S = 3.0
+"""How long nothing has to be heard until it is read less often: a look costs 0.2 ms."""
+
+LONG_POLL_S = 0.1
 
 
 @dataclass(kw_only=True)
@@ -166,6 +171,7 @@ def _records(process: Process) -> Iterator[Mapping[str, Any]]:
     path = process.workspace.results
     rest = b""
     position = 0
+    heard_at = time.monotonic()
     while True:
         running = process.is_running()
         try:
@@ -182,8 +188,11 @@ def _records(process: Process) -> Iterator[Mapping[str, Any]]:
                 yield record
         if not running:
             return
-        if not lines:
-            time.sleep(POLL_S)
+        now = time.monotonic()
+        if lines:
+            heard_at = now
+        else:
+            time.sleep(POLL_S if now - heard_at < BRISK_S else LONG_POLL_S)
 
 
 def _record(line: bytes) -> Mapping[str, Any] | None:
