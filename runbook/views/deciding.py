@@ -26,7 +26,7 @@ from runbook.views.confirmation import (
 )
 from runbook.views.dialogue import Dialogue
 from runbook.views.safe_text import printable
-from runbook.views.words import say_hosts
+from runbook.views.words import say_hosts, shorten
 
 _HELP = """\
 y  yes, do it on all of these hosts; a reason may follow: y: it is agreed
@@ -44,6 +44,7 @@ w  write a note into the journal: w called the database team
 a  abort: the run ends here, nothing more is done; it can be resumed"""
 
 _QUESTION_ROWS = 3
+_LONGEST_TITLE = 36
 
 _WAIT_S = 60.0
 """How long a look of the operator's own is waited for; its probe's own time is shorter."""
@@ -276,7 +277,10 @@ def _question(request: ApprovalRequest) -> str:
         *(["\n[c]heck myself [r]etry [w]rite note [a]bort"] if request.aside else []),
         "[q]uit asking [?]",
     ]
-    return f"{' '.join(keys)}\nDo this on {whom}? (Enter is no): ".replace(" \n", "\n")
+    # What it is about may have scrolled away by now.
+    what = shorten(printable(request.title), _LONGEST_TITLE)
+    asked = f"{' '.join(keys)}\n{what}. Do this on {whom}? (Enter is no): "
+    return asked.replace(" \n", "\n")
 
 
 def _not_a_host(name: str, hosts: Iterable[str]) -> str:
