@@ -195,7 +195,12 @@ def looked(tmp_path_factory: pytest.TempPathFactory) -> Told:
     inventory = stage.inventory(
         {
             "gone": gone,
-            "here": local(place=str(place)),
+            "here": local(
+                place=str(place),
+                runbook_maintenance="{{ 'planned' }}",
+                runbook_collisions_block=["deploy"],
+                runbook_lease_path=str(place / "lease"),
+            ),
             "other": local(place=str(place)),
         }
     )
@@ -205,6 +210,7 @@ def looked(tmp_path_factory: pytest.TempPathFactory) -> Told:
         pattern="here:gone",
         wants={"here": STEPS, "gone": ("pointer", "drifted", "which")},
         known={"here": {"question": {"choice": "left"}}},
+        activity=True,
     )
     told = carry_out(executor, request)
     assert "further" in (place / "configuration").read_text(), "a check changed something"
@@ -244,6 +250,22 @@ def test_one_black_hole_does_not_hold_the_others(tmp_path: Path) -> None:
 
     assert told.result("hole", "pointer") is CheckResult.UNKNOWN
     assert told.ended.ending is Ending.CANCELLED
+
+
+def test_what_else_goes_on_rides_along(looked: Told) -> None:
+    """It comes with all that was looked at, however many tasks that took; the inventory has its say.
+
+    Of a host that does not answer nothing is told.
+    """
+    activity = looked.observed("here").activity
+
+    assert activity is not None
+    assert activity.reason is None
+    assert activity.facts["maintenance"] == "planned"
+    assert activity.facts["lease"] is None
+    assert activity.blocking == ("deploy",)
+    assert activity.seen_at > 0
+    assert looked.observed("gone").activity is None
 
 
 def test_a_host_that_cannot_be_reached_is_unknown_in_all(looked: Told) -> None:

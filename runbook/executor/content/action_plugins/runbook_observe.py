@@ -132,7 +132,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return self._result(
             observations={step.id: self._judge(step, complete) for step in self._wanted()},
             activity=activity_told(self._activity, self._vars, self._templating)
-            if self._plan.activity
+            if self._plan.activity and not self._unreachable
             else None,
         )
 
