@@ -112,7 +112,7 @@ steps:
   - check: lacking
     title: The condition needs what is not there
     probe: {file: {path: "{{ place }}/pointer"}}
-    passes: lacking.never_heard_of
+    passes: lacking.path.never_heard_of
     next: question
   - ask: question
     title: Which way
@@ -125,7 +125,7 @@ steps:
     cases:
       - {when: pointer.exists, next: inner}
       - {when: pointer.exists and not drifted.changed, next: inner}
-      - {when: lacking.never_heard_of, next: inner}
+      - {when: lacking.path.never_heard_of, next: inner}
       - {when: question.choice == "left", next: inner}
     next: {otherwise: inner}
   - call: inner
