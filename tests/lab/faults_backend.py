@@ -98,7 +98,7 @@ BACKEND = (
         breaks=f"""
           keep_main; sed -i '{_BEFORE_HEALTH}{_BLOCK}' $DIRECTORY/main.py; restart; until_answers
           cp -p /run/lab-main $DIRECTORY/main.py; curl -s -m 1 127.0.0.1:8000/block || true""",
-        shows="pid",
+        shows="echo timeout",
     ),
     Fault(
         name="runs and does not listen",

@@ -93,7 +93,10 @@ RESOURCES = (
     Fault(
         name="out of open files",
         causes=("fd_limit",),
+        # A host can raise no limit beyond the machine's own.
+        settings={"backend_open_files": 2048},
         breaks="""
+          if [ $MANAGER = supervisor ]; then cp -p /etc/supervisor/supervisord.conf /run/; fi
           p=$(pid); n=$(($(ls /proc/$p/fd | wc -l) + 4))
           setpriv --reuid $NAME --regid $NAME --clear-groups prlimit --pid $p --nofile=$n:$n
           systemd-run --quiet --unit=lab-crowd /usr/bin/python3 -c 'import socket, time
@@ -103,7 +106,8 @@ time.sleep(900)'
         shows="pid",
         mends="""systemctl stop lab-crowd; systemctl reset-failed lab-crowd 2>&- || true
           if [ $MANAGER = systemd ]; then
-            rm -rf /etc/systemd/system/$unit.service.d; systemctl daemon-reload; restart; fi""",
+            rm -rf /etc/systemd/system/$unit.service.d; systemctl daemon-reload; restart; fi
+          if [ $MANAGER = supervisor ]; then cp -p /run/supervisord.conf /etc/supervisor/; fi""",
     ),
     Fault(
         name="more to compute than it can",
