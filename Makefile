@@ -27,7 +27,7 @@ $(READY): pyproject.toml
 # Where the environment forbids Python to keep what it compiles, each start would compile it again.
 define RUN_TESTS
 @$(BIN)/python -m compileall -q runbook
-$(BIN)/python -m pytest --numprocesses auto --dist loadgroup $(ARGS)
+$(BIN)/python -m pytest --numprocesses auto --dist loadscope $(ARGS)
 endef
 
 test: $(READY) ## Check style, types and contracts, then run all tests

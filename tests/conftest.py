@@ -4,10 +4,18 @@ import os
 from functools import cache
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.lab import obstacles
 
 _find_obstacle = cache(obstacles.find)
+
+LAB_OF_ITS_OWN = (
+    "tests/lab/test_matrix.py",
+    "tests/roles/test_firewall_opened.py",
+    "tests/roles/test_on_hosts.py",
+)
 
 MOST_WORKERS = 8
 """So many sandboxes fit onto any machine."""
@@ -24,28 +32,24 @@ def pytest_report_header() -> str | None:
     return f"lab: its tests are left out: {obstacle}" if obstacle else None
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs a lab where there can be none; keep together what shares something.
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Give tests to whichever worker is free, but what shares something costly to one."""
+    return _Scheduling(config, log)
 
-    What is shared is costly: the hosts of a lab, or what Ansible said once for all tests of a
-    module. One worker makes it, and does all that needs it.
-    """
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs a lab where there can be none."""
     needing = [item for item in items if item.get_closest_marker("lab")]
     if needing and _find_obstacle():
         config.hook.pytest_deselected(items=needing)
         items[:] = [item for item in items if item not in needing]
-    for item in items:
-        assert isinstance(item, pytest.Function)
-        shared = _shared_by(item)
-        if shared is not None:
-            item.add_marker(pytest.mark.xdist_group(shared))
 
 
-def _shared_by(item: pytest.Function) -> str | None:
-    """Return the name of what a test shares with others: the lab, or its module."""
-    found = item._fixtureinfo.name2fixturedefs
-    scopes = {name: fixtures[-1].scope for name, fixtures in found.items()}
-    if scopes.get("lab") == "session":
-        return "lab"
-    return str(item.path) if "module" in scopes.values() else None
+class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """One worker has the hosts of the lab, or what Ansible said once for all tests of a module."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        if module.startswith(LAB_OF_ITS_OWN) or module.startswith("tests/executor/"):
+            return module
+        return "lab" if module.startswith("tests/lab/") else nodeid
