@@ -4,12 +4,17 @@ import os
 from functools import cache
 
 import pytest
+from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.lab import obstacles
 
 _find_obstacle = cache(obstacles.find)
+
+# How long an example takes says how busy the machine is, and nothing of what a test proves.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 LAB_OF_ITS_OWN = (
     "tests/lab/test_matrix.py",
