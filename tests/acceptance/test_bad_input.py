@@ -274,12 +274,9 @@ def test_a_full_disk_under_the_journal_stops_everything(program: Program, tmp_pa
     assert untouched(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("size", "reference"),
-    [("4k", "workspace-unusable"), ("16k", "workspace-unusable"), ("20k", "ansible-unusable")],
-)
+@pytest.mark.parametrize("size", ["4k", "16k", "20k"])
 def test_a_full_disk_under_the_working_folder_stops_everything(
-    program: Program, tmp_path: Path, size: str, reference: str
+    program: Program, tmp_path: Path, size: str
 ) -> None:
     """Where our files do not fit, or Ansible's do not, nothing is done, and the reason is said."""
     runtime = tmp_path / "runtime"
@@ -292,6 +289,11 @@ def test_a_full_disk_under_the_working_folder_stops_everything(
 
     done = small(*RUN)
 
+    # Whose files are the first that do not fit depends on how far Ansible, started ahead, has come.
+    [reference] = {error["reference"] for error in done.document["errors"]} & {
+        "workspace-unusable",
+        "ansible-unusable",
+    }
     refused(done, reference, "No space left on device", "free some space", "XDG_RUNTIME_DIR")
     assert "ansible-inventory" not in done.stderr
     assert untouched(tmp_path)
