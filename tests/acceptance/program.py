@@ -70,7 +70,8 @@ class Program:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("RUNBOOK_", "ANSIBLE_", "XDG_"))
+            # The size that the tests' own terminal has is not that of the program's.
+            if not name.startswith(("RUNBOOK_", "ANSIBLE_", "XDG_", "COLUMNS", "LINES"))
         }
         return {**kept, "RUNBOOK_HOME": str(self.home), **self.environment}
 
