@@ -158,8 +158,7 @@ def past_fixes(journal: Journal, runbook: Runbook, look_back_s: float, now: floa
     if look_back_s == 0:
         return []
     entries = journal.milestones(MilestoneFilter(since=now - look_back_s, limit=_MOST_PAST))
-    names = {entry.run: "" for entry in entries}
-    names = {run: journal.find(run).runbook for run in names}
+    names = {run: journal.find(run).runbook for run in {entry.run for entry in entries}}
     return [
         PastFix(
             runbook=names[attempt.run],
@@ -167,7 +166,6 @@ def past_fixes(journal: Journal, runbook: Runbook, look_back_s: float, now: floa
             host=attempt.host,
             at=attempt.at,
             cause=_cause_of(runbook, attempt.step) if names[attempt.run] == runbook.name else "",
-            worked=None if attempt.result is None else attempt.worked,
         )
         for attempt in attempts(entries)
     ]

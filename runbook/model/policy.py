@@ -174,17 +174,13 @@ class Judgement:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PastFix:
-    """A fix of the past: when it began (POSIX seconds), and whether it was verified to work.
-
-    `worked` is None where nobody knows.
-    """
+    """A fix of the past, and when it began (POSIX seconds)."""
 
     runbook: str
     fix: str
     host: str
     at: float
     cause: str = ""
-    worked: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,7 +1,7 @@
 """The file of schedules: closed schema, all problems at once, each at its place."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,9 +11,7 @@ from runbook.model.definition import Json
 from runbook.schedule.cron import mistake
 from runbook.schedule.timetable import Cron, Every, Missed, Overlap, Schedule
 from runbook.spec.document import Document, Path
-from runbook.spec.policy_file import find_zone, in_order, span_seconds
-from runbook.spec.reader import read
-from runbook.spec.validation import shape_problems
+from runbook.spec.policy_file import find_zone, in_order, span_seconds, well_shaped
 
 _SCHEMA = "schedules.schema.json"
 
@@ -35,13 +33,7 @@ def load_timetable(path: FilePath) -> Timetable:
         raise RunbookError.of(
             "schedules-unreadable", f"cannot read the schedules {path}: {error.strerror}"
         ) from error
-    document = replace(read(content, str(path), foreign=lambda _: False), noun="the file")
-    problems = list(document.problems)
-    if document.values or not problems:
-        problems += [problem for _, problem in shape_problems(document, _SCHEMA)]
-    if problems:
-        raise RunbookError(*problems)
-    reading = _Reading(document)
+    reading = _Reading(well_shaped(content, path, schema=_SCHEMA, noun="the file"))
     timetable = reading.timetable()
     if reading.problems:
         raise RunbookError(*in_order(reading.problems))

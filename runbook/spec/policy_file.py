@@ -41,13 +41,7 @@ def load_policy(path: FilePath) -> Policy:
         raise RunbookError.of(
             "policy-unreadable", f"cannot read the policy {path}: {error.strerror}"
         ) from error
-    document = replace(read(content, str(path), foreign=lambda _: False), noun="the policy")
-    problems = list(document.problems)
-    if document.values or not problems:
-        problems += [problem for _, problem in shape_problems(document, _SCHEMA)]
-    if problems:
-        raise RunbookError(*problems)
-    reading = _Reading(document)
+    reading = _Reading(well_shaped(content, path, schema=_SCHEMA, noun="the policy"))
     policy = reading.policy()
     if reading.problems:
         raise RunbookError(*in_order(reading.problems))
@@ -211,6 +205,20 @@ class _Reading:
                 reference=reference, message=message, where=self.document.value(path), hint=hint
             )
         )
+
+
+def well_shaped(content: bytes, path: FilePath, *, schema: str, noun: str) -> Document:
+    """Return a document that fits one of the shipped schemas; raise RunbookError with all problems.
+
+    `noun` is what messages call the whole of it.
+    """
+    document = replace(read(content, str(path), foreign=lambda _: False), noun=noun)
+    problems = list(document.problems)
+    if document.values or not problems:
+        problems += [problem for _, problem in shape_problems(document, schema)]
+    if problems:
+        raise RunbookError(*problems)
+    return document
 
 
 def find_zone(document: Document, name: str, path: Path) -> tuple[ZoneInfo, Problem | None]:
