@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -41,6 +42,11 @@ SLEEP = "import time; print('ready', flush=True); time.sleep(60)"
 def _line(process: subprocess.Popen[bytes]) -> str:
     assert process.stdout is not None
     return process.stdout.readline().decode().strip()
+
+
+def unheard_of() -> str:
+    """Return a pattern that fits no process, not even one that another test looks for just now."""
+    return f"unheard-of-{uuid.uuid4().hex}"
 
 
 def test_port_with_a_listener(spawn: Spawn) -> None:
@@ -157,7 +163,7 @@ def test_processes_by_pattern_and_by_name(spawn: Spawn) -> None:
 
 def test_processes_that_are_not_there() -> None:
     """A process that is not there is not found: not in the arguments of whoever looks either."""
-    pattern = "no-such-process-anywhere"
+    pattern = unheard_of()
     probes = [
         {"id": "look", "type": "process", "args": {"pattern": pattern}},
         {
@@ -250,7 +256,7 @@ def test_open_files_of_a_process(spawn: Spawn, tmp_path: Path) -> None:
 def test_open_files_of_nobody(tmp_path: Path) -> None:
     """Where there is no such process there is nothing to count; the system is always there."""
     assert not facts("file_descriptors", pidfile=str(tmp_path / "missing"))["found"]
-    assert not facts("file_descriptors", pattern="no-such-process-anywhere")["found"]
+    assert not facts("file_descriptors", pattern=unheard_of())["found"]
     whole = facts("file_descriptors")
     assert (whole["found"], whole["pid"]) == (True, None)
     assert 0 < whole["opened"] <= whole["soft_limit"]
