@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from runbook.driver.observer import Observer
 from runbook.executor import (
     Executor,
     FixRequest,
@@ -42,6 +43,7 @@ class Flights:
 
     run: str
     executor: Executor
+    observer: Observer
     deliver: Callable[[Report], None]
     _under_way: dict[str, Flight] = field(default_factory=dict)
     _named: int = 0
@@ -52,7 +54,7 @@ class Flights:
         return f"{self.run}-{self._named}-{secrets.token_hex(3)}"
 
     def launch(self, request: Request, hosts: Iterable[str], ticket: str | None = None) -> Flight:
-        """Start a request; raises RunbookError where that is not possible."""
+        """Start a request, and say so; raises RunbookError where that is not possible."""
         flight = Flight(
             request=request,
             hosts=set(hosts),
@@ -60,6 +62,7 @@ class Flights:
             ticket=ticket,
         )
         self._under_way[request.id] = flight
+        self.observer.working(tuple(sorted(flight.hosts)), describe(request))
         return flight
 
     def find(self, request: str) -> Flight | None:

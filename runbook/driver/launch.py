@@ -7,16 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from runbook.driver.acting import CHANGED_MEANWHILE, changed_meanwhile
 from runbook.driver.joining import held
-from runbook.driver.loop import (
-    CHANGED_MEANWHILE,
-    GATHER_S,
-    Driver,
-    InterruptedRunError,
-    changed_meanwhile,
-)
+from runbook.driver.loop import GATHER_S, Driver
 from runbook.driver.observer import Observer
 from runbook.driver.operator import Operator
+from runbook.driver.stopping import InterruptedRunError
 from runbook.engine.evolve import replay
 from runbook.errors import Problem, RunbookError
 from runbook.executor import Executor

@@ -64,6 +64,10 @@ class Ledger:
         """Return what a later invocation may use of what is known of hosts."""
         return {host: _facts(self.states[host]) for host in hosts}
 
+    def position(self, host: str) -> str:
+        """Return the step a host stands at, "" where its path is closed."""
+        return self.states[host].position or ""
+
     def _after(self, events: Iterable[HostEvent]) -> dict[str, HostState]:
         after: dict[str, HostState] = {}
         for event in events:

@@ -3,27 +3,27 @@
 import queue
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from runbook.driver.acting import Acting
+from runbook.driver.arrivals import Arrivals
 from runbook.driver.asides import Asides
 from runbook.driver.desk import Desk, Replied, Wished
-from runbook.driver.experience import look_back
-from runbook.driver.flights import Flight, Flights, describe
+from runbook.driver.flights import Flight, Flights
 from runbook.driver.gathering import Gathering
 from runbook.driver.joining import held, unfit, unusable
 from runbook.driver.ledger import Ledger
 from runbook.driver.observer import Observer
 from runbook.driver.operator import EndRun, Note, Operator, OwnCheck, Recheck
+from runbook.driver.stopping import InterruptedRunError, Stop
 from runbook.engine.cohort import Cohort, cohorts
 from runbook.engine.decide import decide
-from runbook.engine.evidence import evidence_seen_at
 from runbook.engine.evolve import start
 from runbook.engine.walking import walk
 from runbook.errors import RunbookError
 from runbook.executor import (
     Executor,
-    FixRequest,
     HostActed,
     HostObserved,
     HostPreviewed,
@@ -32,40 +32,24 @@ from runbook.executor import (
     InvocationEnded,
     LookRequest,
     ObserveRequest,
-    PreviewRequest,
     Progress,
     Report,
-    Request,
-    VerifyRequest,
-    WatchRequest,
 )
 from runbook.journal import Journal
 from runbook.model.decision import (
-    AskOperator,
-    AskStep,
     AwaitFix,
     Decision,
     Done,
     Observe,
     RequestApproval,
-    StartFix,
-    VerifyFix,
-    WatchCheck,
 )
-from runbook.model.definition import CheckResult, FixResult, Runbook
+from runbook.model.definition import Runbook
 from runbook.model.event import (
-    Acted,
-    ActivitySeen,
     AsideEvent,
-    EvidenceExpired,
-    FixEnded,
-    FixIntended,
-    FixVerified,
     HostJoined,
     LookAgain,
     Mode,
     Noted,
-    Observed,
     RunEvent,
     RunFinished,
     SteppingSet,
@@ -84,16 +68,6 @@ MAX_AT_WORK = 8
 
 ORPHAN_POLL_S = 0.2
 
-CHANGED_MEANWHILE = "changed-meanwhile"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stop:
-    """The operator wants to stop: `now` gives up fixes under way as well."""
-
-    reason: str
-    now: bool = False
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Nudge:
@@ -101,10 +75,6 @@ class Nudge:
 
 
 Message = Report | Stop | Replied | Wished | Nudge
-
-
-class InterruptedRunError(Exception):
-    """The run stopped before its end; it is journaled and can be resumed."""
 
 
 @dataclass(kw_only=True)
@@ -146,14 +116,37 @@ class Driver:
         )
         self._tell = self.ledger.tell
         self._gathering = Gathering(quiet_s=self.gather_s)
-        self._flights = Flights(run=self.run, executor=self.executor, deliver=self._inbox.put)
+        self._flights = Flights(
+            run=self.run,
+            executor=self.executor,
+            observer=self.observer,
+            deliver=self._inbox.put,
+        )
         self._asides = Asides()
+        self._arrivals = Arrivals(
+            mode=self.mode,
+            ledger=self.ledger,
+            flights=self._flights,
+            asides=self._asides,
+            observer=self.observer,
+        )
         self._desk = Desk(
             runbook=self.runbook,
             operator=self.operator,
             closure=self.approved_closure,
             deliver=self._inbox.put,
             blocking=self.blocking,
+        )
+        self._acting = Acting(
+            ledger=self.ledger,
+            flights=self._flights,
+            desk=self._desk,
+            executor=self.executor,
+            operator=self.operator,
+            observer=self.observer,
+            closure=self.closure,
+            approved_closure=self.approved_closure,
+            awake=self._awake,
         )
 
     @property
@@ -187,7 +180,7 @@ class Driver:
             steps=steps,
             activity=self.mode is Mode.RUN,
         )
-        flight = self._launch(request, ())
+        flight = self._flights.launch(request, ())
         while not self.states:
             message = self._inbox.get()
             match message:
@@ -311,7 +304,7 @@ class Driver:
         due = self._gathering.due(all_of_them=not self._flights.observing())
         self._queue.extend(cohorts(self.runbook, due, self.states))
         while self._queue and self._flights.at_work() < MAX_AT_WORK:
-            self._act(self._queue.popleft())
+            self._acting.act(self._queue.popleft())
 
     def _walk(self, host: str) -> Decision:
         """Write down what follows without doing anything; return what is to be done then."""
@@ -323,7 +316,7 @@ class Driver:
         """Have hosts wait for what they need; each waits in one place."""
         match cohort.decision:
             case AwaitFix():
-                self._await_orphans(cohort)
+                self._acting.await_orphans(cohort, self._orphans)
             case Observe(steps=steps):
                 self._unseen.update(dict.fromkeys(cohort.hosts, steps))
             case RequestApproval() as decision:
@@ -342,113 +335,9 @@ class Driver:
             wants=wants,
             known=self.ledger.known(wants),
             # Later, what was changed there may be our own doing.
-            activity=any(map(self._wants_activity, wants)),
+            activity=any(map(self._arrivals.wants_activity, wants)),
         )
-        self._launch(request, wants)
-
-    def _act(self, cohort: Cohort) -> None:
-        hosts = cohort.hosts
-        match cohort.decision:
-            case VerifyFix(fix=fix):
-                name, known = self._flights.name(), self.ledger.known(hosts)
-                self._launch(VerifyRequest(id=name, fix=fix, hosts=hosts, known=known), hosts)
-            case WatchCheck(step=step):
-                name, known = self._flights.name(), self.ledger.known(hosts)
-                self._launch(WatchRequest(id=name, step=step, hosts=hosts, known=known), hosts)
-            case StartFix() as decision:
-                self._start_fix(decision, hosts)
-            case RequestApproval() as decision:
-                self._request_approval(cohort, decision.fix)
-            case AskStep():
-                self._desk.ask_step(self._flights.name(), cohort, self.states)
-            case AskOperator():
-                self._desk.ask_question(self._flights.name(), cohort, self.states)
-
-    def _start_fix(self, decision: StartFix, hosts: tuple[str, ...]) -> None:
-        fresh = tuple(host for host in hosts if self._evidence_is_fresh(host, decision.fix))
-        if not fresh:
-            return
-        if self.closure() != self.approved_closure:
-            raise changed_meanwhile(self.run)
-        request = FixRequest(
-            id=self._flights.name(), fix=decision.fix, hosts=fresh, known=self.ledger.known(fresh)
-        )
-        self._tell(
-            *(
-                FixIntended(
-                    host=host,
-                    step=decision.fix,
-                    attempt=decision.attempt,
-                    invocation=request.id,
-                )
-                for host in fresh
-            )
-        )
-        try:
-            self._launch(request, fresh)
-        except RunbookError as error:
-            reason = error.problems[0].message
-            self._tell(
-                *(
-                    FixEnded(host=host, step=decision.fix, acted=Acted.WITHHELD, reason=reason)
-                    for host in fresh
-                )
-            )
-            raise
-
-    def _evidence_is_fresh(self, host: str, fix: str) -> bool:
-        """Say whether a host may be acted upon; if not, it is sent back to be observed again."""
-        seen_at = evidence_seen_at(self.runbook, self.states[host])
-        age = 0.0 if seen_at is None else self.clock() - seen_at
-        if age <= self.runbook.evidence_max_age_s:
-            return True
-        self._tell(EvidenceExpired(host=host, step=fix, age_s=round(age, 1)))
-        self._awake(host)
-        return False
-
-    def _request_approval(self, cohort: Cohort, fix: str) -> None:
-        ticket = self._flights.name()
-        self._desk.open(ticket, cohort)
-        if not self.operator.wants_previews:
-            self._desk.ask_approval(ticket, self.states, None)
-            return
-        request = PreviewRequest(
-            id=self._flights.name(),
-            fix=fix,
-            hosts=cohort.hosts,
-            known=self.ledger.known(cohort.hosts),
-        )
-        self._launch(request, cohort.hosts, ticket)
-
-    def _ask_approval(self, ticket: str) -> None:
-        hosts = self._desk.hosts_of(ticket)
-        past = look_back(self.journal, self.runbook.name, hosts, self._position(hosts[0]))
-        self._desk.ask_approval(ticket, self.states, past)
-
-    def _await_orphans(self, cohort: Cohort) -> None:
-        """After a crash: wait for what the dead driver left running, then find out."""
-        for host in cohort.hosts:
-            if host in self._orphans and self.executor.orphan(self._orphans[host]):
-                self.observer.working((host,), "waiting for the fix that was left running")
-                continue
-            self._orphans.pop(host, None)
-            self._tell(
-                FixEnded(
-                    host=host,
-                    step=self._position(host),
-                    acted=Acted.UNKNOWN,
-                    reason="the run was interrupted while the fix was under way",
-                    interrupted=True,
-                )
-            )
-            self._awake(host)
-
-    def _wants_activity(self, host: str) -> bool:
-        """Say whether it is to be seen what else goes on: before the first fix, and not lately."""
-        state = self.states[host]
-        seen_at = state.activity.seen_at if state.activity is not None else 0.0
-        is_old = self.clock() - seen_at > self.runbook.evidence_max_age_s
-        return self.mode is Mode.RUN and not state.fixes and (state.activity is None or is_old)
+        self._flights.launch(request, wants)
 
     def _awake(self, host: str) -> None:
         """Have a host decided anew, without news from outside."""
@@ -467,73 +356,12 @@ class Driver:
                 self._on_wish(message)
             case Progress(host=host, text=text):
                 self.observer.working(() if host is None else (host,), text)
-            case HostObserved():
-                self._on_observed(message)
-            case HostActed():
-                self._on_acted(message)
-            case HostVerified():
-                self._on_verified(message)
+            case HostObserved() | HostActed() | HostVerified():
+                self._idle.update(self._arrivals.take(message, self._stopping))
             case HostPreviewed() | InvocationEnded():
                 self._on_flight(message)
             case HostsResolved() | Nudge():
                 pass
-
-    def _on_observed(self, report: HostObserved) -> None:
-        aside = self._asides.take(report)
-        if aside is not None:
-            self.note(aside)
-            return
-        if not self._is_owed(report.request, report.host):
-            return
-        seen = report.observations
-        cut_off = self._stopping is not None and all(
-            item.result is CheckResult.UNKNOWN for item in seen.values()
-        )
-        if not cut_off:  # What we cut off ourselves says nothing of the host.
-            events: list[Observed | ActivitySeen] = [
-                Observed(host=report.host, observations=seen, texts=report.texts)
-            ]
-            if report.activity is not None and self._wants_activity(report.host):
-                events.append(ActivitySeen(host=report.host, activity=report.activity))
-            self._tell(*events)
-        self._settle(report.request, report.host)
-
-    def _on_acted(self, report: HostActed) -> None:
-        if not self._is_owed(report.request, report.host):
-            return
-        acted = report.acted
-        if acted is Acted.WITHHELD and self._stopping is not None and self._stopping.now:
-            # We cut it off ourselves, which says nothing of the host: resumed, it is looked at anew.
-            acted = Acted.UNKNOWN
-        self._tell(
-            FixEnded(
-                host=report.host,
-                step=self._position(report.host),
-                acted=acted,
-                changes=report.changes,
-                reason=report.reason,
-                interrupted=self._stopping is not None and acted is Acted.UNKNOWN,
-            )
-        )
-        if report.acted in (Acted.CHANGED, Acted.UNCHANGED):
-            self.observer.working((report.host,), "looking again")
-        else:
-            self._settle(report.request, report.host)
-
-    def _on_verified(self, report: HostVerified) -> None:
-        if not self._is_owed(report.request, report.host):
-            return
-        given_up = self._stopping is not None and self._stopping.now
-        if not (given_up and report.verification.result is FixResult.UNKNOWN):
-            # What we cut off ourselves says nothing of the fix: resumed, the host is looked at again.
-            self._tell(
-                FixVerified(
-                    host=report.host,
-                    step=self._position(report.host),
-                    verification=report.verification,
-                )
-            )
-        self._settle(report.request, report.host)
 
     def _on_flight(self, report: HostPreviewed | InvocationEnded) -> None:
         if isinstance(report, HostPreviewed):
@@ -547,7 +375,7 @@ class Driver:
         if flight.ticket is None:
             self._idle.update(flight.hosts)
         elif self._stopping is None:
-            self._ask_approval(flight.ticket)
+            self._acting.ask_approval(flight.ticket)
 
     def _on_reply(self, replied: Replied) -> None:
         hosts, events = self._desk.take(replied)
@@ -566,14 +394,21 @@ class Driver:
                 pass
             case OwnCheck(probe=probe) as check:
                 name, known = self._flights.name(), self.ledger.known(hosts)
-                self._asides.begin(name, check, {host: self._position(host) for host in hosts})
-                self._launch(LookRequest(id=name, probe=probe, hosts=hosts, known=known), hosts)
+                self._asides.begin(
+                    name, check, {host: self.ledger.position(host) for host in hosts}
+                )
+                self._flights.launch(
+                    LookRequest(id=name, probe=probe, hosts=hosts, known=known), hosts
+                )
             case Note(text=text, by=by):
-                self.note(Noted(hosts=hosts, step=self._position(hosts[0]), text=text, by=by))
+                self.note(Noted(hosts=hosts, step=self.ledger.position(hosts[0]), text=text, by=by))
             case Recheck(by=by):
                 self._desk.take_back(wished.ticket)
                 self._tell(
-                    *(LookAgain(host=host, step=self._position(host), by=by) for host in hosts)
+                    *(
+                        LookAgain(host=host, step=self.ledger.position(host), by=by)
+                        for host in hosts
+                    )
                 )
                 self._idle.update(hosts)
             case EndRun(why=why):
@@ -592,38 +427,9 @@ class Driver:
 
     # Helpers
 
-    def _launch(self, request: Request, hosts: Iterable[str], ticket: str | None = None) -> Flight:
-        flight = self._flights.launch(request, hosts, ticket)
-        self.observer.working(tuple(sorted(flight.hosts)), describe(request))
-        return flight
-
-    def _is_owed(self, request: str, host: str) -> bool:
-        flight = self._flights.find(request)
-        return flight is not None and host in flight.hosts
-
-    def _settle(self, request: str, host: str) -> None:
-        flight = self._flights.find(request)
-        if flight is not None:
-            flight.hosts.discard(host)
-        self._idle.add(host)
-
-    def _position(self, host: str) -> str:
-        return self.states[host].position or ""
-
     def _patience_s(self) -> float | None:
         """Return how long to wait for news before looking at the clock."""
         waits = [self._desk.next_expiry_s(), self._gathering.next_due_s()]
         if self._orphans:
             waits.append(ORPHAN_POLL_S)
         return min((wait for wait in waits if wait is not None), default=None)
-
-
-def changed_meanwhile(run: str) -> RunbookError:
-    """Return the error of a closure that is no longer what the run began with."""
-    return RunbookError.of(
-        CHANGED_MEANWHILE,
-        f"the runbook, a role or Ansible itself changed after run {run} began",
-        context="What was looked at and approved is not what would be done now.",
-        hint=f"start a new run; nothing more is done in this one (if it is not over yet, close it: "
-        f"runbook resume {run} --abandon)",
-    )

@@ -9,11 +9,12 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from runbook.driver.acting import changed_meanwhile
 from runbook.driver.flights import describe
 from runbook.driver.joining import held
 from runbook.driver.launch import Setting, left_open
-from runbook.driver.loop import InterruptedRunError, Stop, changed_meanwhile
 from runbook.driver.operator import ApprovalReply, ApprovalRequest
+from runbook.driver.stopping import InterruptedRunError, Stop
 from runbook.engine.evolve import replay
 from runbook.errors import RunbookError
 from runbook.executor import (

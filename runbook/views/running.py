@@ -20,10 +20,11 @@ from runbook.driver.launch import (
     resume_run,
     started_event,
 )
-from runbook.driver.loop import Driver, InterruptedRunError, Stop
+from runbook.driver.loop import Driver
 from runbook.driver.observer import Observer
 from runbook.driver.operator import Operator
 from runbook.driver.requirements import require_ansible
+from runbook.driver.stopping import InterruptedRunError, Stop
 from runbook.driver.undo import Undoing
 from runbook.errors import RunbookError
 from runbook.executor.ansible import AnsibleExecutor

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from runbook.driver.loop import InterruptedRunError
 from runbook.driver.operator import (
     ApprovalReply,
     ApprovalRequest,
@@ -15,6 +14,7 @@ from runbook.driver.operator import (
     OwnCheck,
     Recheck,
 )
+from runbook.driver.stopping import InterruptedRunError
 from runbook.executor import OWN_LOOK, LookRequest
 from runbook.model.definition import CheckResult, Probe
 from runbook.model.event import (

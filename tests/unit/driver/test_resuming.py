@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runbook.driver.launch import abandon
-from runbook.driver.loop import InterruptedRunError, Stop
+from runbook.driver.stopping import InterruptedRunError, Stop
 from runbook.errors import RunbookError
 from runbook.executor.scripted import ScriptedFix, ScriptedHost
 from runbook.journal import RunSummary

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from runbook.driver.loop import InterruptedRunError
 from runbook.driver.operator import (
     AbsentOperator,
     ApprovingOperator,
@@ -15,6 +14,7 @@ from runbook.driver.operator import (
     StepReply,
     StepRequest,
 )
+from runbook.driver.stopping import InterruptedRunError
 from runbook.model.event import (
     FixApproved,
     FixDeclined,

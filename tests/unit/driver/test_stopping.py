@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from runbook.driver.launch import drive
-from runbook.driver.loop import InterruptedRunError, Stop
+from runbook.driver.stopping import InterruptedRunError, Stop
 from runbook.errors import RunbookError
 from runbook.executor import Deliver, HostActed, HostVerified, Report, Request
 from runbook.executor.scripted import ScriptedFix, ScriptedInvocation

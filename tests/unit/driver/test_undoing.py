@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from runbook.driver.loop import Stop
+from runbook.driver.stopping import Stop
 from runbook.driver.undo import Undoing
 from runbook.errors import RunbookError
 from runbook.executor import Deliver, PreviewRequest, Request, UndoRequest

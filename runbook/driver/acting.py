@@ -1,0 +1,159 @@
+"""Starting what hosts need next: fixes, looks at what came of them, and questions to the operator."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from runbook.driver.desk import Desk
+from runbook.driver.experience import look_back
+from runbook.driver.flights import Flights
+from runbook.driver.ledger import Ledger
+from runbook.driver.observer import Observer
+from runbook.driver.operator import Operator
+from runbook.engine.cohort import Cohort
+from runbook.engine.evidence import evidence_seen_at
+from runbook.errors import RunbookError
+from runbook.executor import Executor, FixRequest, PreviewRequest, VerifyRequest, WatchRequest
+from runbook.model.decision import (
+    AskOperator,
+    AskStep,
+    RequestApproval,
+    StartFix,
+    VerifyFix,
+    WatchCheck,
+)
+from runbook.model.event import Acted, EvidenceExpired, FixEnded, FixIntended
+
+CHANGED_MEANWHILE = "changed-meanwhile"
+
+
+@dataclass(kw_only=True)
+class Acting:
+    """Starts what a cohort needs, and writes the intent of a fix down before it.
+
+    `closure` computes the closure hash anew, which has to be `approved_closure` before a fix;
+    `awake` has a host decided anew.
+    """
+
+    ledger: Ledger
+    flights: Flights
+    desk: Desk
+    executor: Executor
+    operator: Operator
+    observer: Observer
+    closure: Callable[[], str]
+    approved_closure: str
+    awake: Callable[[str], None]
+
+    def act(self, cohort: Cohort) -> None:
+        """Start what a cohort needs; raise RunbookError where that is not possible."""
+        name, hosts = self.flights.name(), cohort.hosts
+        match cohort.decision:
+            case VerifyFix(fix=fix):
+                known = self.ledger.known(hosts)
+                request = VerifyRequest(id=name, fix=fix, hosts=hosts, known=known)
+                self.flights.launch(request, hosts)
+            case WatchCheck(step=step):
+                known = self.ledger.known(hosts)
+                self.flights.launch(
+                    WatchRequest(id=name, step=step, hosts=hosts, known=known), hosts
+                )
+            case StartFix() as decision:
+                self._start_fix(decision, hosts)
+            case RequestApproval(fix=fix):
+                self._request_approval(name, cohort, fix)
+            case AskStep():
+                self.desk.ask_step(name, cohort, self.ledger.states)
+            case AskOperator():
+                self.desk.ask_question(name, cohort, self.ledger.states)
+
+    def _start_fix(self, decision: StartFix, hosts: tuple[str, ...]) -> None:
+        fresh = tuple(host for host in hosts if self._evidence_is_fresh(host, decision.fix))
+        if not fresh:
+            return
+        if self.closure() != self.approved_closure:
+            raise changed_meanwhile(self.ledger.run)
+        request = FixRequest(
+            id=self.flights.name(), fix=decision.fix, hosts=fresh, known=self.ledger.known(fresh)
+        )
+        self.ledger.tell(
+            *(
+                FixIntended(
+                    host=host,
+                    step=decision.fix,
+                    attempt=decision.attempt,
+                    invocation=request.id,
+                )
+                for host in fresh
+            )
+        )
+        try:
+            self.flights.launch(request, fresh)
+        except RunbookError as error:
+            reason = error.problems[0].message
+            self.ledger.tell(
+                *(
+                    FixEnded(host=host, step=decision.fix, acted=Acted.WITHHELD, reason=reason)
+                    for host in fresh
+                )
+            )
+            raise
+
+    def _evidence_is_fresh(self, host: str, fix: str) -> bool:
+        """Say whether a host may be acted upon; if not, it is sent back to be observed again."""
+        runbook = self.ledger.runbook
+        seen_at = evidence_seen_at(runbook, self.ledger.states[host])
+        age = 0.0 if seen_at is None else self.ledger.clock() - seen_at
+        if age <= runbook.evidence_max_age_s:
+            return True
+        self.ledger.tell(EvidenceExpired(host=host, step=fix, age_s=round(age, 1)))
+        self.awake(host)
+        return False
+
+    def _request_approval(self, ticket: str, cohort: Cohort, fix: str) -> None:
+        hosts = cohort.hosts
+        self.desk.open(ticket, cohort)
+        if not self.operator.wants_previews:
+            self.desk.ask_approval(ticket, self.ledger.states, None)
+            return
+        name, known = self.flights.name(), self.ledger.known(hosts)
+        request = PreviewRequest(id=name, fix=fix, hosts=hosts, known=known)
+        self.flights.launch(request, hosts, ticket)
+
+    def ask_approval(self, ticket: str) -> None:
+        """Put a fix to the operator, now that Ansible has said what it would change."""
+        hosts = self.desk.hosts_of(ticket)
+        journal, name = self.ledger.journal, self.ledger.runbook.name
+        past = look_back(journal, name, hosts, self.ledger.position(hosts[0]))
+        self.desk.ask_approval(ticket, self.ledger.states, past)
+
+    def await_orphans(self, cohort: Cohort, orphans: dict[str, str]) -> None:
+        """After a crash: wait for what the dead driver left running, then find out.
+
+        `orphans` are the invocations left running, by host; those that have ended are taken out.
+        """
+        for host in cohort.hosts:
+            if host in orphans and self.executor.orphan(orphans[host]):
+                self.observer.working((host,), "waiting for the fix that was left running")
+                continue
+            orphans.pop(host, None)
+            self.ledger.tell(
+                FixEnded(
+                    host=host,
+                    step=self.ledger.position(host),
+                    acted=Acted.UNKNOWN,
+                    reason="the run was interrupted while the fix was under way",
+                    interrupted=True,
+                )
+            )
+            self.awake(host)
+
+
+def changed_meanwhile(run: str) -> RunbookError:
+    """Return the error of a closure that is no longer what the run began with."""
+    return RunbookError.of(
+        CHANGED_MEANWHILE,
+        f"the runbook, a role or Ansible itself changed after run {run} began",
+        context="What was looked at and approved is not what would be done now.",
+        hint=f"start a new run; nothing more is done in this one (if it is not over yet, close it: "
+        f"runbook resume {run} --abandon)",
+    )
