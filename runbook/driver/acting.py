@@ -1,6 +1,6 @@
 """Starting what hosts need next: fixes, looks at what came of them, and questions to the operator."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from runbook.driver.desk import Desk
@@ -21,9 +21,12 @@ from runbook.model.decision import (
     VerifyFix,
     WatchCheck,
 )
-from runbook.model.event import Acted, EvidenceExpired, FixEnded, FixIntended
+from runbook.model.event import Acted, EvidenceExpired, FixDeclined, FixEnded, FixIntended
 
 CHANGED_MEANWHILE = "changed-meanwhile"
+
+RUNBOOK = "runbook"
+"""Who declines what nobody was asked about."""
 
 
 @dataclass(kw_only=True)
@@ -31,7 +34,7 @@ class Acting:
     """Starts what a cohort needs, and writes the intent of a fix down before it.
 
     `closure` computes the closure hash anew, which has to be `approved_closure` before a fix;
-    `awake` has a host decided anew.
+    `paused` says why none may begin now; `awake` has a host decided anew.
     """
 
     ledger: Ledger
@@ -42,6 +45,7 @@ class Acting:
     observer: Observer
     closure: Callable[[], str]
     approved_closure: str
+    paused: Callable[[], str | None]
     awake: Callable[[str], None]
 
     def act(self, cohort: Cohort) -> None:
@@ -70,6 +74,10 @@ class Acting:
         fresh = tuple(host for host in hosts if self._evidence_is_fresh(host, decision.fix))
         if not fresh:
             return
+        paused = self.paused()
+        if paused is not None:
+            self._decline(decision.fix, fresh, paused)
+            return
         if self.closure() != self.approved_closure:
             raise changed_meanwhile(self.ledger.run)
         request = FixRequest(
@@ -97,6 +105,12 @@ class Acting:
                 )
             )
             raise
+
+    def _decline(self, fix: str, hosts: Iterable[str], reason: str) -> None:
+        """Have a fix not done that was about to begin."""
+        for host in hosts:
+            self.ledger.tell(FixDeclined(host=host, step=fix, by=RUNBOOK, reason=reason))
+            self.awake(host)
 
     def _evidence_is_fresh(self, host: str, fix: str) -> bool:
         """Say whether a host may be acted upon; if not, it is sent back to be observed again."""

@@ -43,7 +43,8 @@ class Setting:
     `closure` computes the closure hash of what it would execute, `clock` gives POSIX seconds,
     `gather_s` is how long hosts wait for others that need the same answer. With `stepping` a run
     that begins asks before each step; one that is resumed does as it did. `blocking` are the kinds
-    of what else goes on on a host that only a person may pass over.
+    of what else goes on on a host that only a person may pass over. `paused` says why no fix may
+    begin now, None where one may.
     """
 
     runbook: Runbook
@@ -56,6 +57,7 @@ class Setting:
     gather_s: float = GATHER_S
     stepping: bool = False
     blocking: Collection[str] = ()
+    paused: Callable[[], str | None] = lambda: None
 
 
 def new_run_id(now: float) -> str:
@@ -101,6 +103,7 @@ def _driver(run: str, setting: Setting, started: RunStarted) -> Driver:
         gather_s=setting.gather_s,
         stepping=setting.stepping,
         blocking=setting.blocking,
+        paused=setting.paused,
     )
 
 

@@ -81,7 +81,8 @@ Message = Report | Stop | Replied | Wished | Nudge
 class Driver:
     """Drives one run. `clock` gives POSIX seconds; `closure` computes the closure hash anew.
 
-    With `stepping` the operator is asked before each step of the hosts that join.
+    With `stepping` the operator is asked before each step of the hosts that join. `paused` says why
+    no fix may begin now, None where one may.
     """
 
     run: str
@@ -97,6 +98,7 @@ class Driver:
     gather_s: float = GATHER_S
     stepping: bool = False
     blocking: Collection[str] = ()
+    paused: Callable[[], str | None] = lambda: None
     _inbox: queue.SimpleQueue[Message] = field(default_factory=queue.SimpleQueue)
     _idle: set[str] = field(default_factory=set)
     _unseen: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -146,6 +148,7 @@ class Driver:
             observer=self.observer,
             closure=self.closure,
             approved_closure=self.approved_closure,
+            paused=self.paused,
             awake=self._awake,
         )
 

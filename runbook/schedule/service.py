@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from runbook.schedule.pause import Pause, Switch
 from runbook.schedule.store import Stage, Store
 from runbook.schedule.timetable import Firing, Overlap, Schedule, due, next_firing
 
@@ -30,10 +31,12 @@ class Service:
 
     schedules: Sequence[Schedule]
     store: Store
+    switch: Switch
     command: Callable[[Schedule], Sequence[str]]
     log: Callable[[str, Mapping[str, str]], None]
     runs_at_once: int = 4
     environment: Mapping[str, str] | None = None
+    _pause: Pause | None = None
     _running: list[_Running] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -53,13 +56,18 @@ class Service:
     def turn(self, now: datetime) -> None:
         """Do what is due: see what has ended, take new firings, start what there is room for."""
         self._reap(now)
+        self._look_at_switch(now)
         for schedule in self.schedules:
             found = due(schedule, self.store.last(schedule.name, now), now)
             for firing, reason in found.left_out:
                 self._leave_out(firing, reason, now)
             for firing in found.fire:
-                self._fire(schedule, firing, now)
-        self._start_queued(now)
+                if self._pause is None:
+                    self._fire(schedule, firing, now)
+                else:
+                    self._leave_out(firing, self._pause.said, now)
+        if self._pause is None:
+            self._start_queued(now)
 
     def see_out(self, now: datetime) -> None:
         """See what has ended, and begin nothing more."""
@@ -79,6 +87,16 @@ class Service:
         """Ask the runs that go on to stop; they can be resumed."""
         for one in self._running:
             one.process.send_signal(signal.SIGTERM)
+
+    def _look_at_switch(self, now: datetime) -> None:
+        """Note whether a pause lasts, and say so once."""
+        lasting = self.switch.lasting(now)
+        if lasting is not None and lasting != self._pause:
+            until = lasting.until.isoformat(timespec="seconds")
+            self.log("paused", {"by": lasting.by, "until": until, "reason": lasting.reason})
+        elif lasting is None and self._pause is not None:
+            self.log("unpaused", {})
+        self._pause = lasting
 
     def _fire(self, schedule: Schedule, firing: Firing, now: datetime) -> None:
         going_on = [one for one in self._running if one.schedule.name == schedule.name]

@@ -32,6 +32,11 @@ COMMANDS = {
     },
     "Heal by itself": {
         "serve": ("commands.serve:serve_command", "Start runs by the clock, until stopped."),
+        "pause": (
+            "commands.pause:pause_command",
+            "Hold all that nobody watches: start nothing, begin no fix.",
+        ),
+        "unpause": ("commands.pause:unpause_command", "End the pause."),
         "policy": (
             "commands.policy:policy_group",
             "Say what may be done without asking, and test it.",

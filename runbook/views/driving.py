@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal
             home=settings.home,
             stepping=wish.step,
             blocking=settings.collisions_block,
+            paused=_paused(wish, settings),
         )
         with _view(runbook, wish) as view:
             operator = _operator(runbook, wish, view, settings, journal)
@@ -116,7 +118,17 @@ def _recorded_order(summary: RunSummary, wish: Wish, settings: Settings, journal
         target=target_of(started, given),
         home=settings.home,
         blocking=settings.collisions_block,
+        paused=_paused(wish, settings),
     )
+
+
+def _paused(wish: Wish, settings: Settings) -> Callable[[], str | None]:
+    """Return the look at the switch that holds what nobody watches; it lets a person pass."""
+    if wish.source == Source.PERSON and not wish.yes:
+        return lambda: None
+    from runbook.schedule.pause import paused_in  # noqa: PLC0415 -- where nobody is asked
+
+    return paused_in(settings.home)
 
 
 def _view(runbook: Runbook, wish: Wish) -> View:

@@ -45,7 +45,7 @@ class Order:
     """What a person asks for: this runbook, on these hosts, in this way.
 
     With `stepping` they are asked before each step. `blocking` are the kinds of what else goes on on
-    a host that only a person may pass over.
+    a host that only a person may pass over. `paused` says why no fix may begin now.
     """
 
     runbook: Runbook
@@ -55,6 +55,7 @@ class Order:
     home: Path
     stepping: bool = False
     blocking: tuple[str, ...] = ()
+    paused: Callable[[], str | None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,6 +158,7 @@ def _setting(
         operator=operator,
         observer=observer,
         blocking=order.blocking,
+        paused=order.paused,
         closure=lambda: closure_of(
             order.runbook, order.target.roles, order.target.inventories, order.target.given, key
         ),

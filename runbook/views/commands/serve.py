@@ -40,24 +40,24 @@ def serve_command(path: Path, output: options.Output) -> None:
     Example:
       runbook serve schedules.yml
     """
+    from runbook.schedule.pause import Switch  # noqa: PLC0415
     from runbook.schedule.reading import load_timetable  # noqa: PLC0415 -- which --help needs not
     from runbook.schedule.service import Service  # noqa: PLC0415
+    from runbook.schedule.state import FILE, opened  # noqa: PLC0415
     from runbook.schedule.store import Store  # noqa: PLC0415
 
     settings = settings_for()
     timetable = load_timetable(path)
-    store = Store(settings.home / "service.sqlite")
-    service = Service(
-        schedules=timetable.schedules,
-        store=store,
-        command=command_of,
-        log=_Log(json=output.json),
-        runs_at_once=timetable.runs_at_once,
-    )
-    try:
+    with opened(settings.home / FILE) as state:
+        service = Service(
+            schedules=timetable.schedules,
+            store=Store(state),
+            switch=Switch(state),
+            command=command_of,
+            log=_Log(json=output.json),
+            runs_at_once=timetable.runs_at_once,
+        )
         _keep_to(service, timetable.service)
-    finally:
-        store.close()
 
 
 def command_of(schedule: "Schedule") -> Sequence[str]:

@@ -170,6 +170,7 @@ class Stage:
     now: float = 0.0
     closure: str = CLOSURE
     blocking: tuple[str, ...] = ()
+    paused: Callable[[], str | None] = lambda: None
     on_event: Callable[[Event], None] = lambda _: None
     executor: Executor | None = None
     driver: Driver | None = None
@@ -191,6 +192,7 @@ class Stage:
             gather_s=self.gather_s,
             stepping=self.stepping,
             blocking=self.blocking,
+            paused=self.paused,
         )
 
     def begin(self) -> Driver:

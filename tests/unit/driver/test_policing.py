@@ -167,3 +167,16 @@ def test_shares_count_only_where_nobody_watches() -> None:
             journal=journal,
         )
         assert stage.play() is verdict
+
+
+def test_a_pause_holds_a_fix_that_was_approved() -> None:
+    """The switch is looked at when a fix is about to begin: it is declined, with who and why."""
+    stage = Stage(runbook=ONE_FIX, hosts={"web1": host()}, paused=lambda: "paused by ann: moving")
+
+    assert stage.play() is Verdict.DECLINED
+
+    assert stage.fixes == []
+    assert len(stage.of(FixApproved)) == 1
+    [declined] = stage.of(FixDeclined)
+    assert isinstance(declined, FixDeclined)
+    assert (declined.by, declined.reason) == ("runbook", "paused by ann: moving")

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from runbook.schedule.pause import Pause, Switch
 from runbook.schedule.service import Service
+from runbook.schedule.state import State
 from runbook.schedule.store import Stage, Store
 from runbook.schedule.timetable import Every, Missed, Overlap, Schedule
 from tests.acceptance.program import wait_until
@@ -25,20 +27,24 @@ class World:
     folder: Path
     log: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
 
-    def store(self) -> Store:
+    def state(self) -> State:
         """Open the file that all services of this world share."""
-        return Store(self.folder / "service.sqlite")
+        return State(self.folder / "service.sqlite")
 
-    def service(self, *schedules: Schedule, store: Store, runs_at_once: int = 4) -> Service:
-        """Return a service that has kept its schedules since noon."""
+    def service(
+        self, *schedules: Schedule, state: State, runs_at_once: int = 4, since: datetime = NOON
+    ) -> Service:
+        """Return a service that keeps its schedules, from noon on unless told otherwise."""
         service = Service(
             schedules=schedules,
-            store=store,
+            store=Store(state),
+            switch=Switch(state),
             command=self.command,
             log=lambda what, details: self.log.append((what, details)),
             runs_at_once=runs_at_once,
         )
-        service.turn(NOON)  # From now on it is kept.
+        service.recover(since)
+        service.turn(since)
         return service
 
     def command(self, schedule: Schedule) -> Sequence[str]:
@@ -90,8 +96,8 @@ def hours(count: float) -> datetime:
 
 def test_a_firing_starts_one_run(world: World) -> None:
     """Nothing before its time, once at its time, and nothing more however often one looks."""
-    store = world.store()
-    service = world.service(HOURLY, store=store)
+    state = world.state()
+    store, service = Store(state), world.service(HOURLY, state=state)
     service.turn(hours(0.9))
     assert world.told() == []
 
@@ -108,8 +114,8 @@ def test_a_firing_starts_one_run(world: World) -> None:
 
 def test_two_services_with_one_store_fire_once(world: World) -> None:
     """Whoever writes the firing down first has it; the other one leaves it alone."""
-    one, two = world.store(), world.store()
-    first, second = world.service(HOURLY, store=one), world.service(HOURLY, store=two)
+    one, two = world.state(), world.state()
+    first, second = world.service(HOURLY, state=one), world.service(HOURLY, state=two)
 
     for hour in range(1, 6):
         (first if hour % 2 else second).turn(hours(hour))
@@ -118,7 +124,7 @@ def test_two_services_with_one_store_fire_once(world: World) -> None:
         world.let_end(second, hours(hour))
 
     assert world.begun("hourly") == 5
-    assert len(one.firings(Stage.OVER)) == 5
+    assert len(Store(one).firings(Stage.OVER)) == 5
 
 
 @pytest.mark.parametrize(
@@ -133,8 +139,8 @@ def test_a_firing_while_an_earlier_run_goes_on(
     world: World, overlap: Overlap, stages: list[Stage], begun: int
 ) -> None:
     """It is left out, or waits for the end, or ends that run; never do two go on at once."""
-    store = world.store()
-    service = world.service(replace(HOURLY, overlap=overlap), store=store)
+    state = world.state()
+    store, service = Store(state), world.service(replace(HOURLY, overlap=overlap), state=state)
     service.turn(hours(1))
     wait_until(lambda: world.begun("hourly") == 1)
 
@@ -157,9 +163,10 @@ def test_a_firing_while_an_earlier_run_goes_on(
 def test_what_there_is_no_room_for_waits(world: World) -> None:
     """Three are due and one may run: the others begin one after the other."""
     names = ("a", "b", "c")
-    store = world.store()
-    service = world.service(
-        *(replace(HOURLY, name=name) for name in names), store=store, runs_at_once=1
+    state = world.state()
+    store, service = (
+        Store(state),
+        world.service(*(replace(HOURLY, name=name) for name in names), state=state, runs_at_once=1),
     )
 
     service.turn(hours(1))
@@ -174,8 +181,8 @@ def test_what_there_is_no_room_for_waits(world: World) -> None:
 
 def test_a_service_that_died_is_told_of_and_followed(world: World) -> None:
     """The next one says which runs were lost, and makes up for the newest missed firing."""
-    first = world.store()
-    service = world.service(HOURLY, store=first)
+    first = world.state()
+    service = world.service(HOURLY, state=first)
     service.turn(hours(1))
     wait_until(lambda: world.begun("hourly") == 1)
     (world.folder / "end").touch()
@@ -183,15 +190,9 @@ def test_a_service_that_died_is_told_of_and_followed(world: World) -> None:
     (world.folder / "end").unlink()
     first.close()  # The service is gone: it did not see the run end.
 
-    store = world.store()
-    later = Service(
-        schedules=(replace(HOURLY, missed=Missed.NEWEST),),
-        store=store,
-        command=world.command,
-        log=lambda what, details: world.log.append((what, details)),
-    )
-    later.recover(hours(5.5))
-    later.turn(hours(5.5))
+    state = world.state()
+    newest = replace(HOURLY, missed=Missed.NEWEST)
+    store, later = Store(state), world.service(newest, state=state, since=hours(5.5))
 
     assert world.told() == ["started", "lost", "left out", "left out", "left out", "started"]
     wait_until(lambda: world.begun("hourly") == 2)
@@ -202,8 +203,44 @@ def test_a_service_that_died_is_told_of_and_followed(world: World) -> None:
     ]
 
 
+def test_a_pause_holds_everything_until_it_ends(world: World) -> None:
+    """Firings meanwhile are left out with the reason; it outlasts the service, but not its time."""
+    state = world.state()
+    service = world.service(HOURLY, state=state)
+    until = hours(2.5)
+    Switch(state).pause(Pause(since=NOON, until=until, by="ann", reason="moving house"))
+
+    service.turn(hours(1))
+    state.close()
+    state = world.state()
+    later = world.service(HOURLY, state=state, since=hours(2))
+    assert world.begun("hourly") == 0
+    later.turn(hours(3))
+
+    wait_until(lambda: world.begun("hourly") == 1)
+    world.let_end(later, hours(3.1))
+    assert world.told() == ["paused", "left out"] * 2 + ["unpaused", "started", "over"]
+    assert "paused by ann until" in world.log[1][1]["reason"]
+    assert world.log[1][1]["reason"].endswith("moving house")
+
+
+def test_the_latest_pause_counts_until_it_is_lifted(world: World) -> None:
+    """A second pause replaces the first, shorter or longer; lifting it says which one it was."""
+    switch = Switch(world.state())
+    long = Pause(since=NOON, until=hours(8), by="ann", reason="a")
+    short = Pause(since=NOON, until=hours(1), by="bob", reason="b")
+    switch.pause(long)
+    switch.pause(short)
+
+    assert switch.lasting(hours(0.5)) == short
+    assert switch.lasting(hours(1)) is None
+    assert switch.lift("cid", hours(0.5)) == short
+    assert switch.lasting(hours(0.5)) is None
+    assert switch.lift("cid", hours(0.6)) is None
+
+
 def test_the_file_is_for_its_owner_only(world: World) -> None:
     """0600: what runs where, and what came of it, is nobody else's."""
-    world.store().close()
+    world.state().close()
 
     assert (world.folder / "service.sqlite").stat().st_mode & 0o777 == 0o600

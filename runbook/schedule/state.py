@@ -1,0 +1,125 @@
+"""The service's state in one SQLite file, which several services and commands may share.
+
+One connection, used under a lock by all threads of a process. Each write is one transaction that is
+on disk when the call returns.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from runbook.errors import RunbookError
+
+FILE = "service.sqlite"
+"""The name of the file in runbook's state folder."""
+
+_STEPS: tuple[str, ...] = (
+    """
+    CREATE TABLE IF NOT EXISTS kept (schedule TEXT PRIMARY KEY, last REAL NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS firings (
+      schedule TEXT NOT NULL, nominal REAL NOT NULL, due REAL NOT NULL, state TEXT NOT NULL,
+      told TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (schedule, nominal)
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS firings_by_state ON firings (state);
+    """,
+    """
+    CREATE TABLE pauses (
+      id INTEGER PRIMARY KEY, since REAL NOT NULL, until REAL NOT NULL, by TEXT NOT NULL,
+      reason TEXT NOT NULL, lifted REAL, lifted_by TEXT
+    ) STRICT;
+    """,
+)
+"""`PRAGMA user_version` counts the steps taken; one that has been released is never edited."""
+
+_BUSY_S = 10.0
+
+
+class State:
+    """The opened file. Raises RunbookError `service-unusable` where it cannot be used."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = RLock()
+        with _said(path):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._connection = sqlite3.connect(
+                path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+            )
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=FULL")
+        with self.writing() as connection:
+            _bring_up_to_date(connection, path)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Do everything inside or nothing, and have it on disk at the end."""
+        with self._lock, _said(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def rows(self, query: str, given: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return what a query finds."""
+        with self._lock, _said(self._path):
+            return self._connection.execute(query, given).fetchall()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[State]:
+    """Have the file open for a while."""
+    state = State(path)
+    try:
+        yield state
+    finally:
+        state.close()
+
+
+def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(_STEPS):
+        raise _unusable(path, "it was written by a later version of runbook")
+    for step in _STEPS[version:]:
+        for statement in filter(str.strip, step.split(";")):
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {len(_STEPS)}")
+
+
+@contextmanager
+def _said(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise _unusable(path, str(error)) from error
+
+
+def _unusable(path: Path, why: str) -> RunbookError:
+    return RunbookError.of(
+        "service-unusable",
+        f"the file of the service, {path}, cannot be used: {why}",
+        hint="Nothing is started that cannot be written down.",
+    )
+
+
+def at(moment: datetime) -> float:
+    """Return a moment as it is kept: POSIX seconds."""
+    return moment.timestamp()
+
+
+def moment(kept: float) -> datetime:
+    """Return the moment that is kept, in UTC."""
+    return datetime.fromtimestamp(kept, tz=UTC)
