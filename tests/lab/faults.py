@@ -46,6 +46,15 @@ _PAIRS = (
         causes=("database_down", "nginx_stopped"),
         breaks="systemctl stop postgresql@15-main nginx",
     ),
+    # Who asks nginx hears nothing, as he would of a program that holds its port and hangs.
+    Fault(
+        name="nginx stopped + firewall: its port dropped",
+        causes=("nginx_stopped", "firewall_blocking"),
+        verdict=Verdict.ESCALATED,
+        breaks="systemctl stop nginx; iptables -I INPUT -i lo -p tcp --dport 80 -j DROP",
+        shows="echo DROP",
+        mends="iptables -F INPUT",
+    ),
     Fault(
         name="firewall: iptables REJECT + configuration broken",
         causes=("firewall_blocking", "nginx_config_broken"),
