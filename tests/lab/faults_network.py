@@ -5,8 +5,10 @@ from tests.lab.breaking import Fault
 
 RULE = "INPUT -i lo -p tcp --dport 8000"
 _UFW_RULE = "-A ufw-before-input -i lo -p tcp --dport 8000 -j"
-# It keeps what it forgets, under the time.
-_FORGET_UFW = "ufw --force reset; rm /etc/ufw/*.rules.20*"
+# It keeps what it forgets, under the time. Connections that are open would be taken for invalid by the
+# next who enables it.
+_FORGET_UFW = "ufw --force reset; rm /etc/ufw/*.rules.20*; pkill -u deploy sshd || true"
+_OLD_UFW = f"{_FORGET_UFW}; iptables -F INPUT; cp -p /run/before.rules /run/ufw.conf /etc/ufw/"
 _NFT = (
     "nft add table inet lab; nft add chain inet lab input '{ type filter hook input priority 0; }'"
 )
@@ -32,21 +34,29 @@ FIREWALLS = (
         )
         for verdict in ("reject", "drop")
     ),
-    # What users tell ufw comes after its own rule for loopback, so only such a file blocks this; it is
-    # somebody's own, and left to them.
+    # What users tell ufw comes after its own rule for loopback: to block this, somebody has to write
+    # into ufw's own file, or to take that rule away.
     *(
         Fault(
             name=f"firewall: ufw {target}",
             causes=("firewall_blocking",),
-            verdict=Verdict.ESCALATED,
-            in_vain=1,
             breaks=f"""cp -p /etc/ufw/before.rules /etc/ufw/ufw.conf /run/
               sed -i '/ufw-before-input -i lo/i {_UFW_RULE} {target}' /etc/ufw/before.rules
               ufw allow 22/tcp; ufw allow 80/tcp; ufw --force enable""",
             shows=f"echo {target}; echo 8000",
-            mends=f"{_FORGET_UFW}; iptables -F INPUT; cp -p /run/before.rules /run/ufw.conf /etc/ufw/",
+            mends=_OLD_UFW,
         )
         for target in ("REJECT", "DROP")
+    ),
+    Fault(
+        name="firewall: ufw told to reject",
+        causes=("firewall_blocking",),
+        breaks="""cp -p /etc/ufw/before.rules /etc/ufw/ufw.conf /run/
+          sed -i '/ufw-before-input -i lo/d' /etc/ufw/before.rules
+          ufw reject 8000/tcp; ufw allow in on lo; ufw allow 22/tcp; ufw allow 80/tcp
+          ufw --force enable""",
+        shows="echo ufw-user-input; echo 8000",
+        mends=_OLD_UFW,
     ),
     Fault(
         name="firewall: nginx's user rejected",

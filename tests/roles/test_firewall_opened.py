@@ -170,13 +170,29 @@ def test_ufw(play: Player, machine: Machine) -> None:
     assert (undone.failed, undone.changed) == (False, 1), undone.output
     assert machine("ufw show added") == before
 
-    machine(
-        "sed -i '/^COMMIT/i -A ufw-before-input -p tcp --dport 8000 -j DROP' /etc/ufw/before.rules"
-    )
-    refused = play("firewall_opened", wanted)
-    assert refused.failed
-    assert "/etc/ufw/before.rules keeps them out before any rule" in refused.words
-    assert machine("ufw show added") == before
+
+def test_ufw_whose_own_file_blocks(play: Player, machine: Machine) -> None:
+    """One line ahead of what blocks opens the port, also after a reload; the undo takes just it."""
+    blocks = "/^COMMIT/i -A ufw6-before-input -p tcp --dport 8000 -j REJECT"
+    block_first = "/ufw-before-input -i lo/i -A ufw-before-input -p tcp --dport 8000 -j REJECT"
+    machine(f"sed -i '{block_first}' /etc/ufw/before.rules")
+    machine(f"sed -i '{blocks}' /etc/ufw/before6.rules; ufw allow 22/tcp; ufw --force enable")
+    state = "iptables -S; ip6tables -S; cat /etc/ufw/*.rules; ufw show added"
+    before = machine(state)
+    assert not machine.connects("127.0.0.1", 8000)
+
+    played = play("firewall_opened", variables("ufw"))
+
+    assert (played.failed, played.changed) == (False, 1), played.output
+    machine("ufw reload")
+    assert machine.connects("127.0.0.1", 8000)
+    again = play("firewall_opened", variables("ufw"))
+    assert (again.failed, again.changed) == (False, 0), again.output
+
+    undone = play.undo("firewall_opened", {"firewall_opened_port": 8000})
+
+    assert (undone.failed, undone.changed) == (False, 1), undone.output
+    assert machine(state) == before
 
 
 def test_is_not_opened_to_everybody_nor_in_vain(play: Player, machine: Machine) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.runbook_firewall.opening import (
@@ -68,7 +69,7 @@ def missing(opening: Opening) -> list[list[str]]:
         if not shutil.which(program):
             continue
         chains = _chains(program)
-        for chain, words in _wanted(opening, is_v6=program == "ip6tables"):
+        for chain, words in wanted(opening, is_v6=program == "ip6tables"):
             if not _blocks(chains, chain):
                 continue
             ours = [shlex.split(rule) for rule in chains[chain][1:]]
@@ -84,7 +85,8 @@ def _essence(words: list[str]) -> frozenset[str]:
     return frozenset(re.sub(r"/(32|128)$", "", word) for word in words if word != "-m")
 
 
-def _wanted(opening: Opening, *, is_v6: bool) -> list[tuple[str, list[str]]]:
+def wanted(opening: Opening, *, is_v6: bool) -> list[tuple[str, list[str]]]:
+    """Return the rules that open it, each with the chain it is for."""
     port = ["-p", opening.protocol, "-m", opening.protocol, "--dport", str(opening.port)]
     end = ["-m", "comment", "--comment", MARK, "-j", "ACCEPT"]
     found = []
@@ -120,9 +122,17 @@ def _file(program: str) -> str | None:
 
 def persist(module: Any, rules: list[list[str]]) -> bool:
     """Add rules to the files that are loaded at start; only these, whatever else is loaded now."""
+    return save(module, rules, {program: _file(program) for program in _FILES})
+
+
+def save(module: Any, rules: list[list[str]], files: Mapping[str, str | None]) -> bool:
+    """Add rules to their programs' files, ahead of others; return whether there is one for each.
+
+    If one would not load then, all are as before; raises RefusedError.
+    """
     done: list[list[str]] = []
     for rule in rules:
-        path = _file(rule[0])
+        path = files[rule[0]]
         if path is None:
             continue
         before = read_text(path)
@@ -135,7 +145,7 @@ def persist(module: Any, rules: list[list[str]]) -> bool:
         try:
             replaced(module, path, before, after, [f"{rule[0]}-restore", "--test"])
         except RefusedError:
-            forget(module, done)
+            drop(module, done, files)
             raise
         done.append(rule)
     return len(done) == len(rules)
@@ -143,7 +153,12 @@ def persist(module: Any, rules: list[list[str]]) -> bool:
 
 def forget(module: Any, rules: list[list[str]]) -> None:
     """Remove rules from the files that are loaded at start."""
+    drop(module, rules, {program: _file(program) for program in _FILES})
+
+
+def drop(module: Any, rules: list[list[str]], files: Mapping[str, str | None]) -> None:
+    """Remove rules from their programs' files."""
     for rule in rules:
-        path = _file(rule[0])
+        path = files[rule[0]]
         if path:
             without_line(module, path, _line(rule))
