@@ -226,7 +226,6 @@ def abandon(
         RunFinished(verdict=Verdict.ABORTED),
     ]
     journal.append(summary.id, closing, at=time.time(), who=who)
-    journal.release(summary.id, joined)
     return hosts
 
 

@@ -47,11 +47,7 @@ class Ledger:
         after = self._after(events)
         self._append(events)
         self.states.update(after)
-        finished = [event.host for event in events if isinstance(event, HostFinished)]
-        self.unfinished -= len(finished)
-        if finished:
-            with self._noticing_loss():
-                self.journal.release(self.run, finished)
+        self.unfinished -= sum(isinstance(event, HostFinished) for event in events)
         for event in events:
             self.observer.happened(event, self.states)
 

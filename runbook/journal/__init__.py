@@ -145,6 +145,9 @@ class Journal(Protocol):
     def append(self, run: str, events: Sequence[Event], *, at: float, who: str) -> None:
         """Write events in order, all or none, and return when they are on disk.
 
+        In the same write a host is let go that has its verdict (`HostFinished`), and all that the run
+        holds once that has (`RunFinished`).
+
         Free text and data of an event are masked before anything is kept. Raise `run-taken-over`
         when this journal began the run or took it over, and another process has done so since.
         """

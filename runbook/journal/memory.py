@@ -20,7 +20,7 @@ from runbook.journal.chain import Row
 from runbook.journal.holder import alive, this_process
 from runbook.journal.tally import DIED, UNDERTAKER, Standing, Tally, check_summary
 from runbook.model.codec import Mask, to_text
-from runbook.model.event import Event, Milestone
+from runbook.model.event import Event, HostFinished, Milestone, RunFinished
 from runbook.model.masking import mask_value
 
 
@@ -84,6 +84,13 @@ class MemoryJournal:
             ]
             record.rows += rows
             record.tally.add(events, at=at)
+            self._let_go(run, events)
+
+    def _let_go(self, run: str, events: Sequence[Event]) -> None:
+        """Free the hosts that have their verdict by these events."""
+        if any(isinstance(event, RunFinished) for event in events):
+            self.release(run, list(self._held))
+        self.release(run, [event.host for event in events if isinstance(event, HostFinished)])
 
     def entries(self, run: str, *, after: int = 0) -> Iterator[Entry]:
         """Return a run's entries; see `Journal.entries`."""

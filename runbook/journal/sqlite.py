@@ -299,8 +299,14 @@ class SqliteJournal:
                 else "DELETE FROM open_fixes WHERE run = ? AND host = ?",
                 (run, host),
             )
+        connection.executemany(
+            "DELETE FROM held_hosts WHERE host = ? AND run = ?",
+            [(host, run) for host in tally.finished],
+        )
         if tally.standing is not None:
             verdict = tally.standing.verdict
+            if verdict is not None:
+                connection.execute("DELETE FROM held_hosts WHERE run = ?", (run,))
             connection.execute(
                 "UPDATE runs SET verdict = ?, ended_at = ?, interrupted = ? WHERE id = ?",
                 (

@@ -43,13 +43,14 @@ class Standing:
 class Tally:
     """What events change in a summary: added up over all of a run, the summary itself.
 
-    `acting` has the hosts whose last fix event was an intent (True) or an end (False), `standing`
-    is None where nothing was said about the run as a whole.
+    `acting` has the hosts whose last fix event was an intent (True) or an end (False), `finished`
+    those that got their verdict, `standing` is None where nothing was said about the run as a whole.
     """
 
     hosts: dict[str, None] = field(default_factory=dict)
     causes: dict[str, None] = field(default_factory=dict)
     acting: dict[str, bool] = field(default_factory=dict)
+    finished: dict[str, None] = field(default_factory=dict)
     standing: Standing | None = None
 
     def add(self, events: Iterable[Event], *, at: float) -> None:
@@ -68,6 +69,7 @@ class Tally:
             case CauseFound():
                 self._found(event.cause)
             case HostFinished():
+                self.finished[event.host] = None
                 for cause in event.causes:
                     self._found(cause)
             case FixIntended() | UndoIntended():

@@ -415,6 +415,24 @@ def test_only_ones_own_hosts_are_released(journal: Journal) -> None:
     assert journal.claim("r2", ["web2"], at=2.0) is None
 
 
+def test_a_host_is_let_go_with_its_verdict_and_all_with_the_runs(journal: Journal) -> None:
+    """It is one write, so that no kill falls between; others' hosts stay held."""
+    for name, hosts in {"r1": ["web1", "web2", "web3"], "r2": ["web4"]}.items():
+        journal.begin(run(name))
+        journal.claim(name, hosts, at=1.0)
+    seen: list[list[str]] = []
+
+    for event in (
+        HostFinished(host="web1", verdict=Verdict.HEALTHY),
+        HostFinished(host="web4", verdict=Verdict.HEALTHY),
+        RunFinished(verdict=Verdict.HEALTHY),
+    ):
+        journal.append("r1", [event], at=2.0, who="anna")
+        seen.append([claim.host for claim in journal.claims()])
+
+    assert seen == [["web2", "web3", "web4"], ["web2", "web3", "web4"], ["web4"]]
+
+
 def test_a_host_is_never_taken_from_a_living_process(journal: Journal) -> None:
     """While the process that drives a run lives, its hosts are its own."""
     with living() as holder:
