@@ -25,6 +25,9 @@ from runbook.model.event import Acted, EvidenceExpired, FixDeclined, FixEnded, F
 
 CHANGED_MEANWHILE = "changed-meanwhile"
 
+CLOCKS_DIFFER_S = 1.0
+"""By how much what was seen may be of later than now, as clocks are read and corrected."""
+
 RUNBOOK = "runbook"
 """Who declines what nobody was asked about."""
 
@@ -117,7 +120,8 @@ class Acting:
         runbook = self.ledger.runbook
         seen_at = evidence_seen_at(runbook, self.ledger.states[host])
         age = 0.0 if seen_at is None else self.ledger.clock() - seen_at
-        if age <= runbook.evidence_max_age_s:
+        # What was seen later than now was seen before the clock was set back, nobody knows when.
+        if -CLOCKS_DIFFER_S <= age <= runbook.evidence_max_age_s:
             return True
         self.ledger.tell(EvidenceExpired(host=host, step=fix, age_s=round(age, 1)))
         self.awake(host)

@@ -108,6 +108,7 @@ class CauseFound:
 class EvidenceExpired:
     """What was seen is too old to act upon with the fix `step`; `age_s` is how old.
 
+    Below zero the clock was set back meanwhile, so that nobody knows how old it is.
     The host is observed again from where its epoch began: the start, or where a fix sent it. What
     people said meanwhile (approval, refusals, answers) stands.
     """

@@ -255,7 +255,8 @@ def _hear_host(story: _Story, event: WalkEvent, at: float) -> str:
 def _hear_again(event: EvidenceExpired | LookAgain) -> str:
     if isinstance(event, LookAgain):
         return f"{event.by}, asked about {event.step}, wants it looked at again"
-    return f"evidence for {event.step} was {event.age_s:.0f} s old: looking again"
+    old = f"{event.age_s:.0f} s old" if event.age_s >= 0 else "of before the clock was set back"
+    return f"evidence for {event.step} was {old}: looking again"
 
 
 def _hear_by_hand(story: _Story, event: ByHand, at: float) -> str:

@@ -181,7 +181,8 @@ def tell(runbook: Runbook, event: HostEvent, state: HostState) -> Told | None:
         case StepConcluded():
             return _tell_step(runbook, event, state)
         case EvidenceExpired(age_s=age):
-            text = f"what was seen is {say_duration(age)} old, so it is looked at again"
+            old = f"{say_duration(age)} old" if age >= 0 else "of before the clock was set back"
+            text = f"what was seen is {old}, so it is looked at again"
             return Told(mark=Mark.NOTE, title=text)
         case LookAgain(by=by):
             return Told(mark=Mark.NOTE, title=f"{printable(by)} wants it looked at again")

@@ -137,7 +137,7 @@ class FolderInvocation:
             case ObserveRequest(joining=True, steps=steps):
                 hosts = tuple(sorted(path.name for path in self.executor.folder.iterdir()))
                 yield HostsResolved(
-                    request=self.request.id, hosts=hosts, params=dict.fromkeys(hosts, {})
+                    request=self.request.id, hosts=hosts, params={host: {} for host in hosts}
                 )
                 yield from (self._observed(host, steps) for host in hosts)
             case ObserveRequest(wants=wants):
@@ -175,7 +175,9 @@ class FolderInvocation:
 
     def _look(self, host: str, step: str) -> Observation:
         found = [
-            name for name in _FAULTS[step] if (self.executor.folder / host / f"fault-{name}").exists()
+            name
+            for name in _FAULTS[step]
+            if (self.executor.folder / host / f"fault-{name}").exists()
         ]
         return Observation(
             result=CheckResult.FAILED if found else CheckResult.PASSED,

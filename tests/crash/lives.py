@@ -24,7 +24,7 @@ from runbook.driver.loop import Driver
 from runbook.driver.observer import Silent
 from runbook.driver.operator import ApprovingOperator
 from runbook.errors import RunbookError
-from runbook.journal import Entry, RunFilter, RunSummary
+from runbook.journal import Entry, RunFilter
 from runbook.journal.sqlite import SqliteJournal
 from runbook.journal.sqlite_file import connect
 from runbook.model.event import Event, FixEnded, FixIntended, Mode, RunStarted
@@ -166,7 +166,7 @@ class WatchedJournal(SqliteJournal):
 
     def _on_statement(self, statement: str) -> None:
         if self._is_writing:
-            self._observer.passed(f"{self._doing}: {statement.split()[0]}")
+            self._observer.passed(f"{self._doing}: {statement.split(maxsplit=1)[0]}")
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -201,7 +201,8 @@ class WatchedJournal(SqliteJournal):
 
     def append(self, run: str, events: Sequence[Event], *, at: float, who: str) -> None:
         """Write events, and have the observer know of them once they are on disk."""
-        head, _ = self._head(self._connection, run)
+        with self._reading() as connection:
+            head, _ = self._head(connection, run)
         self._doing = type(events[-1]).__name__
         super().append(run, events, at=at, who=who)
         for entry in super().entries(run, after=head.seq):

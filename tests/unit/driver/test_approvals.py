@@ -208,6 +208,19 @@ def test_old_evidence_is_seen_again_before_acting_and_the_yes_stands() -> None:
     assert len(person.asked) == 1
 
 
+def test_after_the_clock_was_set_back_evidence_is_seen_again() -> None:
+    """Seen at a time that is yet to come, nobody knows how old it is: it is not acted upon."""
+    scripted = host({"up": [replace(FAULTY, seen_at=3600.0), replace(FAULTY, seen_at=5.0)]})
+    stage = Stage(runbook=ONE_FIX, hosts={"web1": scripted}, now=5.0)
+
+    assert stage.play() is Verdict.RESOLVED
+
+    (expired,) = stage.of(EvidenceExpired)
+    assert isinstance(expired, EvidenceExpired)
+    assert expired.age_s == -3595.0
+    assert len(stage.fixes) == 1
+
+
 def test_old_evidence_that_turns_out_otherwise_makes_the_yes_void() -> None:
     """The walk comes to the fix by another way now: the person is asked again, and may say no."""
     runbook = book(

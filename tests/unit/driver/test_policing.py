@@ -100,7 +100,7 @@ def test_a_budget_counts_the_fixes_of_earlier_runs_and_of_this_question() -> Non
     journal = MemoryJournal()
     earlier = Stage(
         runbook=ONE_FIX,
-        hosts={"web9": host()},
+        hosts={"web9": host({"up": [replace(FAULTY, seen_at=-3600.0)]})},
         journal=journal,
         run="20260101-000000-0001",
         now=-3600.0,
