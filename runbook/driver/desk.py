@@ -181,6 +181,7 @@ class Desk:
                         step=fix,
                         by=reply.by,
                         reason=reply.reasons.get(host, reply.reason),
+                        guard=reply.guards.get(host, ""),
                     )
                     for host in hosts
                 ]

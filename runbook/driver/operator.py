@@ -87,13 +87,15 @@ class ApprovalRequest:
 class ApprovalReply:
     """The answer: hosts approved; all others of the request are declined.
 
-    `reasons` are those of single hosts, `reason` is that of all others.
+    `reasons` are those of single hosts, `reason` is that of all others. `guards` names, by host, the
+    limit of a policy that stood in the way.
     """
 
     approved: frozenset[str]
     by: str
     reason: str = ""
     reasons: Mapping[str, str] = field(default_factory=dict)
+    guards: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -32,6 +32,14 @@ _STILL_IN_NEED = frozenset(
 _MOST_PAST = 100_000
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Refusal:
+    """Why a fix may not be done on a host; `guard` names the limit that stands in the way."""
+
+    reason: str
+    guard: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PolicedOperator:
     """Hands on to `operator` what a policy does not deny, host by host.
@@ -62,10 +70,12 @@ class PolicedOperator:
 
     def approve(self, request: ApprovalRequest, reply: Callable[[ApprovalReply], None]) -> None:
         """Decline what the policy denies, and have the rest answered."""
-        denied = self._denied(request)
+        refused = self._refused(request)
+        denied = {host: f"{self._by}: {no.reason}" for host, no in refused.items()}
+        guards = {host: no.guard for host, no in refused.items()}
         allowed = tuple(host for host in request.hosts if host not in denied)
         if not allowed:
-            reply(ApprovalReply(approved=frozenset(), by=self._by, reasons=denied))
+            reply(ApprovalReply(approved=frozenset(), by=self._by, reasons=denied, guards=guards))
             return
         narrowed = replace(
             request,
@@ -75,7 +85,10 @@ class PolicedOperator:
             previews=_only(request.previews, allowed),
         )
         self.operator.approve(
-            narrowed, lambda said: reply(replace(said, reasons={**denied, **said.reasons}))
+            narrowed,
+            lambda said: reply(
+                replace(said, reasons={**denied, **said.reasons}, guards={**guards, **said.guards})
+            ),
         )
 
     def answer(self, question: Question, reply: Callable[[Answer], None]) -> None:
@@ -90,19 +103,19 @@ class PolicedOperator:
     def _by(self) -> str:
         return f"policy {self.policy.name}"
 
-    def _denied(self, request: ApprovalRequest) -> dict[str, str]:
+    def _refused(self, request: ApprovalRequest) -> dict[str, "_Refusal"]:
         """Return the hosts on which the fix may not be done, with the rule or guard and its figure."""
         past = past_fixes(self.journal, self.runbook, self._look_back_s(), self.clock())
         run = so_far(self.runbook, request.run)
-        denied = {}
+        refused = {}
         for host in request.hosts:
-            reason = self._reason(self._situation(request, host), past, run)
-            if reason is not None:
-                denied[host] = f"{self._by}: {reason}"
+            refusal = self._refusal(self._situation(request, host), past, run)
+            if refusal is not None:
+                refused[host] = refusal
             else:
                 # What is about to be done counts for the next host.
                 past = [*past, self._about_to_be(request, host)]
-        return denied
+        return refused
 
     def _situation(self, request: ApprovalRequest, host: str) -> Situation:
         return Situation(
@@ -124,18 +137,22 @@ class PolicedOperator:
             at=self.clock(),
         )
 
-    def _reason(self, situation: Situation, past: Sequence[PastFix], run: RunSoFar) -> str | None:
+    def _refusal(
+        self, situation: Situation, past: Sequence[PastFix], run: RunSoFar
+    ) -> "_Refusal | None":
         judged = judge(self.policy, situation)
         said = "no rule allows it" if judged.rule is None else f"rule “{judged.rule}”"
         match judged.permission:
             case Permission.DENY:
-                return said
+                return _Refusal(reason=said)
             case Permission.ASK if judged.people > 1:
-                return f"{said}: {judged.people} people have to approve it"
+                return _Refusal(reason=f"{said}: {judged.people} people have to approve it")
             case Permission.ASK if self.source is not Source.PERSON:
-                return f"{said}: a person has to approve it"
+                return _Refusal(reason=f"{said}: a person has to approve it")
         tripped = standing_in_the_way(self._guards, situation, past, run)
-        return None if tripped is None else f"{tripped.guard}: {tripped.figure}"
+        if tripped is None:
+            return None
+        return _Refusal(reason=f"{tripped.guard}: {tripped.figure}", guard=tripped.guard)
 
     @property
     def _guards(self) -> Guards:

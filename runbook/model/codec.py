@@ -30,7 +30,7 @@ Mask = Callable[[Json], Json]
 
 # Fields that hold names of ours, which other entries refer to: masking one would break the record.
 _NAMES = frozenset({
-    "answer", "cause", "causes", "closure", "digest", "groups", "host", "hosts", "id",
+    "answer", "cause", "causes", "closure", "digest", "groups", "guard", "host", "hosts", "id",
     "invocation", "result", "results", "runbook", "status", "step", "target",
 })  # fmt: skip
 

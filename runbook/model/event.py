@@ -143,12 +143,16 @@ class FixApproved:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FixDeclined:
-    """Somebody, or the lack of anybody to ask, said no."""
+    """Somebody, or the lack of anybody to ask, said no.
+
+    `guard` names the limit of the policy that stood in the way, "" where none did.
+    """
 
     host: str
     step: str
     by: str
     reason: str = ""
+    guard: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

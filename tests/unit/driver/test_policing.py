@@ -46,6 +46,7 @@ def test_what_is_denied_is_declined_and_the_rest_is_asked() -> None:
     [declined] = stage.of(FixDeclined)
     assert isinstance(declined, FixDeclined)
     assert declined.reason == "policy prod: rule “leave databases”"
+    assert declined.guard == ""
 
 
 def test_where_all_is_denied_nobody_is_asked() -> None:
@@ -126,6 +127,7 @@ def test_a_budget_counts_the_fixes_of_earlier_runs_and_of_this_question() -> Non
     assert declined.reason == (
         "policy prod: budget: fixes by this runbook within 1 d: 2; at most 2"
     )
+    assert declined.guard == "budget"
 
 
 def test_a_run_stops_fixing_after_failures() -> None:
