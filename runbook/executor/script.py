@@ -6,13 +6,18 @@ which takes several times as long as looking does (docs/concepts/performance.md)
 """
 
 import base64
+import hashlib
 import json
+import marshal
 import shlex
+import sys
 import zlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from runbook import cache_file
+from runbook.executor.content.module_utils.runbook_probes.sent import magic, place_of
 from runbook.executor.probing import CONTENT
 from runbook.model.definition import Json
 
@@ -23,30 +28,46 @@ import base64, zlib
 run(
     json.loads(zlib.decompress(base64.b64decode({sources!r}))),
     json.loads(zlib.decompress(base64.b64decode({request!r}))),
+    ({magic!r}, marshal.loads(zlib.decompress(base64.b64decode({codes!r})))),
 )
 """
 
 
 def program(request: Mapping[str, Json]) -> bytes:
     """Return the program that answers a request of the probe module."""
-    starter, sources = sent()
-    packed = _packed(request, level=1)
-    return (starter + _TAIL.format(sources=sources, request=packed)).encode()
+    starter, sources, codes = sent()
+    packed = _packed(json.dumps(request).encode("ascii"), level=1)
+    tail = _TAIL.format(sources=sources, request=packed, magic=magic(), codes=codes)
+    return (starter + tail).encode()
 
 
 @cache
-def sent() -> tuple[str, bytes]:
-    """Return the text of the program but for its request, and the probes' packed sources."""
+def sent() -> tuple[str, bytes, bytes]:
+    """Return the text that starts the program, the probes' packed sources, and what they compile to."""
     folder = CONTENT / "module_utils" / PACKAGE
     sources = {
         PACKAGE if path.stem == "__init__" else f"{PACKAGE}.{path.stem}": path.read_text("utf-8")
         for path in sorted(folder.glob("*.py"))
     }
-    return sources[f"{PACKAGE}.sent"], _packed(sources, level=9)
+    asked = repr((sys.version, sources)).encode()
+    name = f"probes-{hashlib.sha256(asked).hexdigest()[:32]}"
+    packed, _, codes = (cache_file.read(name) or b"").partition(b"\n")
+    if not codes:
+        packed, codes = _packed(json.dumps(sources).encode("ascii"), level=9), _compiled(sources)
+        cache_file.write(name, packed + b"\n" + codes)
+    return sources[f"{PACKAGE}.sent"], packed, codes
 
 
-def _packed(value: object, *, level: int) -> bytes:
-    return base64.b64encode(zlib.compress(json.dumps(value).encode("ascii"), level))
+def _compiled(sources: Mapping[str, str]) -> bytes:
+    codes = {
+        name: marshal.dumps(compile(text, place_of(name), "exec", dont_inherit=True))
+        for name, text in sources.items()
+    }
+    return _packed(marshal.dumps(codes), level=9)
+
+
+def _packed(data: bytes, *, level: int) -> bytes:
+    return base64.b64encode(zlib.compress(data, level))
 
 
 def command(interpreter: str | None, candidates: Sequence[str]) -> str:
@@ -56,11 +77,11 @@ def command(interpreter: str | None, candidates: Sequence[str]) -> str:
     for versions that it does not have.
     """
     if interpreter is not None:
-        return interpreter
+        return f"{interpreter} -S"
     names = " ".join(shlex.quote(name) for name in candidates)
     return (
         f"(for python in {names} /usr/bin/python3; do "
-        'if "$python" -c "" </dev/null >/dev/null 2>&1; then exec "$python"; fi; '
+        'if "$python" -c "" </dev/null >/dev/null 2>&1; then exec "$python" -S; fi; '
         'done; echo "no Python was found" >&2; exit 127)'
     )
 

@@ -280,7 +280,7 @@ _TYPES = (
             "load15": "the same over fifteen minutes",
             "load1_per_cpu": "`load1` for each processor",
             "cpus": "the processors at our disposal",
-            "cpu_percent": "how busy all processors are, measured for a fifth of a second",
+            "cpu_percent": "how busy all processors were for `sample_s`; null if that is 0",
             "pressure_cpu_percent": "the share of the last ten seconds in which something waited for "
             "a processor; null if the kernel does not say",
             "pressure_memory_percent": "the same for memory",

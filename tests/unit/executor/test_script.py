@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from runbook.executor.content.module_utils.runbook_probes.sent import magic
 from runbook.executor.probing import module_request, without_twins
 from runbook.executor.script import answer_in, command, program
 
@@ -54,6 +55,23 @@ def test_nothing_is_imported_from_where_it_starts(tmp_path: Path) -> None:
 
     assert json.loads(done.stdout)["answers"]["load"]["looked"] is True
     assert sorted(path.name for path in tmp_path.iterdir()) == ["json.py", "selectors.py"]
+
+
+def test_what_is_compiled_is_for_one_kind_of_python(tmp_path: Path) -> None:
+    """A Python of the sender's kind compiles nothing again; one of another kind compiles sources."""
+    sent = program(module_request([probe("load")], None))
+    start = command(sys.executable, [])
+    watched = sent.replace(
+        b"code = compile(", b"sys.stderr.write(name + '\\n'); code = compile(", 1
+    )
+
+    same = run(start, watched, tmp_path)
+    other = run(start, watched.replace(magic().encode(), b"another"), tmp_path)
+
+    assert same.stderr == b""
+    assert b"runbook_probes.batch" in other.stderr.splitlines()
+    for done in (same, other):
+        assert json.loads(done.stdout)["answers"]["load"]["looked"] is True
 
 
 def test_the_first_python_there_is_starts(tmp_path: Path) -> None:

@@ -75,8 +75,8 @@ def test_bad_probes_cost_only_their_own_answers() -> None:
 
 
 def test_probes_run_at_the_same_time() -> None:
-    """Eight commands of two seconds each take about two seconds together."""
-    probes = [_command(str(number), "sleep 2; echo done") for number in range(8)]
+    """Commands of three seconds take about three seconds together, many more than share workers."""
+    probes = [_command(str(number), "sleep 3; echo done", 20) for number in range(16)]
     started = time.monotonic()
     answers = request({"probes": probes})["answers"]
 
@@ -116,7 +116,7 @@ def test_samples_cover_the_period_and_its_end(tmp_path: Path) -> None:
     seen = [int(each["answers"]["count"]["facts"]["stdout"]) for each in told["samples"]]
     assert seen == [1, 2, 3, 4]
     assert [round(each["at_s"], 1) for each in told["samples"]] == pytest.approx(
-        [0.0, 0.2, 0.4, 0.5], abs=0.15
+        [0.0, 0.2, 0.4, 0.5], abs=0.4
     )
     assert told["answers"] == told["samples"][-1]["answers"]
 

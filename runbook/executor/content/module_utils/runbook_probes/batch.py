@@ -1,12 +1,15 @@
-"""Run many probes at the same time, each in a process of its own.
+"""Run many probes at the same time, in processes of their own.
 
 A probe that crashes, hangs, prints without end or is killed costs its own answer and nothing else:
-it is a forked child in a process group of its own, with its own time-out, and is killed with
-everything it started. The parent only waits on pipes.
+it is looked at by a forked worker in a process group of its own, with its own time-out. A worker
+that is not as it was before, since the probe started a program, changed the user or ran out of its
+time, is killed with everything it started; others take the next probe. The parent only waits on
+pipes.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import selectors
@@ -14,7 +17,7 @@ import signal
 import threading
 import time
 
-from . import identity, registry
+from . import commands, identity, registry
 from .call import CannotLookError, Look, OverTimeError, bind
 from .values import plain
 
@@ -28,6 +31,11 @@ _SUDO_S = 0.5
 # JSON escapes make a character up to six bytes long; nothing honest is longer than this.
 _ESCAPED = 6
 _READ_SIZE = 65536
+_WORKERS = 4
+# How long all workers may be held up before the probes that wait get processes of their own.
+_PATIENCE_S = 0.03
+# JSON holds no tab that is not escaped; the end of a line that says that its worker can go on.
+_REUSABLE = b"\t\n"
 
 
 def answer(request: dict[str, object]) -> dict[str, object]:
@@ -85,40 +93,59 @@ class _Probe:
         self.user = str(user) if user else None
 
 
-class _Child:
-    """A running probe: its process, the pipe its answer comes through, when to kill it."""
+class _Worker:
+    """A process that looks: at one probe after another, as long as each leaves it as it was."""
 
-    def __init__(self, probe: _Probe, ends: float, max_bytes: int) -> None:
-        self.probe = probe
-        self.started = time.monotonic()
-        left_s = max(ends - self.started, 0.001)
-        self.timeout_s = min(probe.timeout_s, left_s)
-        self.kill_at = self.started + self.timeout_s + min(GRACE_S, left_s)
+    def __init__(self, probes: list[_Probe], max_bytes: int) -> None:
+        self.probes = probes
         self.limit = max_bytes * _ESCAPED + _READ_SIZE
-        self.chunks: list[bytes] = []
-        self.size = 0
-        self.fd, write_fd = os.pipe()
+        self.reusable = True
+        asked_fd, self.ask_fd = os.pipe()
+        try:
+            self.fd, told_fd = os.pipe()
+        except OSError:
+            os.close(asked_fd)
+            os.close(self.ask_fd)
+            raise
         try:
             self.pid = os.fork()
         except OSError:
-            os.close(self.fd)
-            os.close(write_fd)
+            for fd in (asked_fd, self.ask_fd, self.fd, told_fd):
+                os.close(fd)
             raise
         if self.pid == 0:
-            _be_the_probe(probe, self.timeout_s, max_bytes, write_fd)
-        os.close(write_fd)
+            _be_a_worker(probes, max_bytes, asked_fd, told_fd)
+        os.close(asked_fd)
+        os.close(told_fd)
+
+    def begin(self, number: int, ends: float) -> None:
+        """Have it look at one of the probes."""
+        self.probe = self.probes[number]
+        self.started = time.monotonic()
+        left_s = max(ends - self.started, 0.001)
+        self.timeout_s = min(self.probe.timeout_s, left_s)
+        self.kill_at = self.started + self.timeout_s + min(GRACE_S, left_s)
+        self.chunks: list[bytes] = []
+        self.size = 0
+        try:
+            os.write(self.ask_fd, b"%d %r\n" % (number, self.timeout_s))
+        except OSError:
+            # It is gone, which the end of what it tells says as well.
+            return
 
     def read(self) -> bool:
-        """Take what the probe has written; return False once that is all."""
+        """Take what it tells of the probe; return False once that is all."""
         chunk = os.read(self.fd, _READ_SIZE)
         self.chunks.append(chunk)
         self.size += len(chunk)
-        return bool(chunk) and self.size <= self.limit
+        return bool(chunk) and not chunk.endswith(b"\n") and self.size <= self.limit
 
     def outcome(self, finished: bool) -> dict[str, object]:
-        """Return the probe's answer, and end it with whatever it started."""
+        """Return the probe's answer; end the process unless it can take another one."""
+        told = b"".join(self.chunks)
+        self.reusable = told.endswith(_REUSABLE)
         try:
-            result = json.loads(b"".join(self.chunks))
+            result = json.loads(told)
         except ValueError:
             result = None
         if not isinstance(result, dict):
@@ -129,11 +156,13 @@ class _Child:
             else:
                 reason = _over_time(self.timeout_s)
             result = {"looked": False, "reason": reason}
-        self._kill()
+        if not self.reusable:
+            self.end()
         result["took_s"] = round(time.monotonic() - self.started, 4)
         return result
 
-    def _kill(self) -> None:
+    def end(self) -> None:
+        """End it, with whatever it started."""
         # As long as its process is not waited for, its number cannot become someone else's.
         for kill in (os.killpg, os.kill):
             try:
@@ -143,6 +172,7 @@ class _Child:
                 # that one ends by its own alarm.
                 continue
         os.close(self.fd)
+        os.close(self.ask_fd)
         try:
             # Never waits: a process stuck in the kernel (a dead network file system) stays behind.
             os.waitpid(self.pid, os.WNOHANG)
@@ -167,29 +197,75 @@ def _over_time(timeout_s: float) -> str:
 
 
 def _round(probes: list[_Probe], ends: float, max_bytes: int) -> dict[str, object]:
+    """Look once at everything; return the answers by the ids of probes."""
     for kind in {probe.kind for probe in probes}:
         _prepare(kind)
-    answers: dict[str, object] = {probe.id: None for probe in probes}
+    # What is there by now would only be copied, should each of them look through it for garbage.
+    gc.freeze()
     with selectors.DefaultSelector() as selector:
-        for probe in probes:
-            try:
-                child = _Child(probe, ends, max_bytes)
-            except OSError as error:
-                # No more processes, or no more files: that may be the very fault of the host.
-                reason = f"the probe cannot be started: {error.strerror}"
-                answers[probe.id] = {"looked": False, "reason": reason, "took_s": 0.0}
-                continue
-            selector.register(child.fd, selectors.EVENT_READ, child)
-        while selector.get_map():
-            running = [key.data for key in selector.get_map().values()]
-            wait_s = max(min(child.kill_at for child in running) - time.monotonic(), 0)
-            done = [key.data for key, _ in selector.select(wait_s) if not key.data.read()]
-            now = time.monotonic()
-            for child in running:
-                if child in done or child.kill_at <= now:
-                    selector.unregister(child.fd)
-                    answers[child.probe.id] = child.outcome(finished=child in done)
-    return answers
+        return _Crew(probes, ends, max_bytes, selector).answers()
+
+
+class _Crew:
+    """The workers of a round.
+
+    A process for each probe costs more than most probes do. So a few share what there is, which is
+    as quick while none of them is held up. Once none of them came back for `_PATIENCE_S`, each probe
+    that is left gets its own.
+    """
+
+    def __init__(
+        self, probes: list[_Probe], ends: float, max_bytes: int, selector: selectors.BaseSelector
+    ) -> None:
+        self.probes = probes
+        self.ends = ends
+        self.max_bytes = max_bytes
+        self.selector = selector
+        self.allowed = _WORKERS
+        self.working: list[_Worker] = []
+        self.idle: list[_Worker] = []
+        self.told: dict[str, object] = {probe.id: None for probe in probes}
+
+    def answers(self) -> dict[str, object]:
+        """Look at everything; return the answers by the ids of probes."""
+        waiting = list(range(len(self.probes)))
+        while waiting or self.working:
+            while waiting and (self.idle or len(self.working) < self.allowed):
+                self._begin(waiting.pop(0))
+            if self.working and not self._take(_PATIENCE_S if waiting else None):
+                self.allowed = len(self.working) + len(waiting)
+        for worker in self.idle:
+            worker.end()
+        return self.told
+
+    def _begin(self, number: int) -> None:
+        try:
+            worker = self.idle.pop() if self.idle else _Worker(self.probes, self.max_bytes)
+        except OSError as error:
+            # No more processes, or no more files: that may be the very fault of the host.
+            reason = f"the probe cannot be started: {error.strerror}"
+            answer = {"looked": False, "reason": reason, "took_s": 0.0}
+            self.told[self.probes[number].id] = answer
+            return
+        worker.begin(number, self.ends)
+        self.working.append(worker)
+        self.selector.register(worker.fd, selectors.EVENT_READ, worker)
+
+    def _take(self, patience_s: float | None) -> bool:
+        """Wait for answers, at most so long; say whether a worker is free again, or gone."""
+        wait_s = max(min(worker.kill_at for worker in self.working) - time.monotonic(), 0)
+        if patience_s is not None:
+            wait_s = min(wait_s, patience_s)
+        done = [key.data for key, _ in self.selector.select(wait_s) if not key.data.read()]
+        now = time.monotonic()
+        over = [worker for worker in self.working if worker in done or worker.kill_at <= now]
+        for worker in over:
+            self.selector.unregister(worker.fd)
+            self.working.remove(worker)
+            self.told[worker.probe.id] = worker.outcome(finished=worker in done)
+            if worker.reusable:
+                self.idle.append(worker)
+        return bool(over)
 
 
 def _prepare(kind: str) -> None:
@@ -201,26 +277,43 @@ def _prepare(kind: str) -> None:
         return
 
 
-def _be_the_probe(probe: _Probe, timeout_s: float, max_bytes: int, write_fd: int) -> None:
-    """Look, write the answer, and end this process. Never returns."""
+def _be_a_worker(probes: list[_Probe], max_bytes: int, asked_fd: int, told_fd: int) -> None:
+    """Look at each probe that is asked for, and tell its answer as a line. Never returns."""
     try:
-        try:
-            result = _looked_at(probe, timeout_s, max_bytes, write_fd)
-        except OverTimeError:
-            result = {"looked": False, "reason": _over_time(timeout_s)}
-        data = json.dumps(result, allow_nan=False).encode("ascii")
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        while data:
-            data = data[os.write(write_fd, data) :]
+        _settle(asked_fd, told_fd)
+        asked = os.read(asked_fd, _READ_SIZE)
+        while asked:
+            number, timeout_s = asked.split()
+            data = _told(probes[int(number)], float(timeout_s), max_bytes)
+            while data:
+                data = data[os.write(told_fd, data) :]
+            asked = os.read(asked_fd, _READ_SIZE)
         os._exit(0)
     finally:
         os._exit(1)
 
 
-def _looked_at(probe: _Probe, timeout_s: float, max_bytes: int, write_fd: int) -> dict[str, object]:
+def _told(probe: _Probe, timeout_s: float, max_bytes: int) -> bytes:
+    """Return a probe's answer as a line, which ends differently where the process is as it was."""
+    left_as_it_was = False
+    signal.signal(signal.SIGALRM, _ring)
+    try:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, timeout_s, 2 * GRACE_S)
+            result = _looked_at(probe, timeout_s, max_bytes)
+            data = json.dumps(result, allow_nan=False).encode("ascii")
+            left_as_it_was = probe.user is None and not commands.has_run()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except OverTimeError:
+        left_as_it_was = False
+        data = json.dumps({"looked": False, "reason": _over_time(timeout_s)}).encode("ascii")
+    return data + (_REUSABLE if left_as_it_was else b"\n")
+
+
+def _looked_at(probe: _Probe, timeout_s: float, max_bytes: int) -> dict[str, object]:
     try:
         look = Look(timeout_s, max_bytes)
-        _settle(timeout_s, write_fd)
         if probe.user is not None and not identity.become(probe.user):
             return identity.answer_as(probe.user, _only(probe, look))
         function = registry.find(probe.kind)
@@ -258,8 +351,8 @@ def _described(error: Exception) -> str:
     return f"{type(error).__name__}: {error}{place}"
 
 
-def _settle(timeout_s: float, write_fd: int) -> None:
-    """Cut every tie to the parent but the pipe, and set the alarm."""
+def _settle(*kept: int) -> None:
+    """Cut every tie to the parent but the pipes."""
     os.setsid()
     # A probe stuck in the kernel must hold nothing open that somebody waits for.
     null = os.open(os.devnull, os.O_RDWR)
@@ -267,7 +360,7 @@ def _settle(timeout_s: float, write_fd: int) -> None:
         os.dup2(null, fd)
     for name in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []:
         fd = int(name)
-        if fd > 2 and fd != write_fd:
+        if fd > 2 and fd not in kept:
             try:
                 os.close(fd)
             except OSError:
@@ -275,8 +368,6 @@ def _settle(timeout_s: float, write_fd: int) -> None:
                 continue
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGALRM, _ring)
-    signal.setitimer(signal.ITIMER_REAL, timeout_s, 2 * GRACE_S)
 
 
 def _ring(number: int, frame: object) -> None:

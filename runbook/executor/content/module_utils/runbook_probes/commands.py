@@ -13,6 +13,7 @@ from .call import CannotLookError, Look
 _READ_SIZE = 65536
 # How long a program's output may stay open after its end: something it started holds it.
 _LINGER_S = 0.05
+_run: list[str] = []
 _ADMIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -23,6 +24,11 @@ class Finished(NamedTuple):
     stdout: str
     stderr: str
     truncated: bool
+
+
+def has_run() -> bool:
+    """Say whether this process has started a program, of which something may be left."""
+    return bool(_run)
 
 
 def run(
@@ -45,6 +51,7 @@ def run(
     """
     if chdir is not None and not os.path.isdir(chdir):
         raise CannotLookError("no such directory: " + chdir)
+    _run.append(argv[0])
     try:
         process = subprocess.Popen(
             argv,
@@ -104,6 +111,12 @@ def _collect(process: subprocess.Popen[bytes], limit: int) -> tuple[bytearray, b
 def tool_environment() -> dict[str, str]:
     """Return the environment for a system tool whose output we read: no translation, full path."""
     return {**os.environ, "LC_ALL": "C", "PATH": os.environ.get("PATH", "") + ":" + _ADMIN_PATH}
+
+
+def is_installed(tool: str) -> bool:
+    """Say whether there is such a system tool; `shutil`, which could tell, is slow to import."""
+    folders = tool_environment()["PATH"].split(os.pathsep)
+    return any(os.access(os.path.join(folder, tool), os.X_OK) for folder in folders if folder)
 
 
 def run_tool(look: Look, argv: list[str], *, chdir: str | None = None) -> Finished:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import shutil
 
 from . import iptables, nftables
 from .call import CannotLookError, Look
-from .commands import Finished, run_tool, tool_environment
+from .commands import Finished, is_installed, run_tool
 from .packets import BLOCKING, Finding, Packet, follow
 
 _MOST_RULES = 20
@@ -56,17 +55,16 @@ def _packet(port: int, protocol: str, source: str) -> Packet:
 
 def _rules(look: Look, version: int) -> tuple[list[str], str | None]:
     """Return what each tool on the host prints, for iptables and for nftables."""
-    path = tool_environment()["PATH"]
     kind = "iptables" if version == 4 else "ip6tables"
     saves = []
-    if shutil.which(kind + "-save", path=path):
+    if is_installed(kind + "-save"):
         saves.append(_printed(run_tool(look, [kind + "-save"]), kind + "-save"))
         # The old kernel interface may hold rules next to the new one.
         legacy = kind + "-legacy-save"
-        if iptables.is_by_nftables(saves[0]) and shutil.which(legacy, path=path):
+        if iptables.is_by_nftables(saves[0]) and is_installed(legacy):
             saves.append(_printed(run_tool(look, [legacy]), legacy))
     ruleset = None
-    if shutil.which("nft", path=path):
+    if is_installed("nft"):
         ruleset = _printed(run_tool(look, ["nft", "--json", "list", "ruleset"]), "nft")
     if not saves and ruleset is None:
         raise CannotLookError(f"neither {kind}-save nor nft is installed")

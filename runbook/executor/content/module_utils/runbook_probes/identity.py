@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pkgutil
 import pwd
 import subprocess
 import sys
@@ -88,6 +87,8 @@ def _sources() -> dict[str, str]:
     sources: dict[str, str] | None = getattr(package.__loader__, "sources", None)
     if sources is not None:  # We were sent ourselves, by `sent`.
         return sources
+    import pkgutil  # noqa: PLC0415 (only where we are files)
+
     found = {PACKAGE: '"""Sent along."""'}
     for info in pkgutil.iter_modules(package.__path__):
         source = pkgutil.get_data(package.__name__, info.name + ".py")

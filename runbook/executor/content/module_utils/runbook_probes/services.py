@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Callable
 
-from . import supervisord
 from .call import CannotLookError, Look
 from .commands import Finished, run_tool
 from .processes import IDLE_STATES, STATE_WORDS, find, monotonic_age_s, read_pidfile
@@ -135,9 +135,12 @@ def _last_line(done: Finished) -> str:
 def _by_supervisor(
     look: Look, name: str, program: list[str], config: str | None
 ) -> dict[str, object]:
+    # Only where it is needed: it takes as long to import as all the rest.
+    from . import supervisord  # noqa: PLC0415
+
     server = supervisord.server_of(program, config)
     if server is not None:
-        return _by_supervisord(server, name)
+        return _by_supervisord(lambda: supervisord.processes(server, name))
     options = [] if config is None else ["-c", config]
     done = run_tool(look, [*program, *options, "status", name])
     facts = parse_supervisor_status(name, done.stdout)
@@ -146,9 +149,9 @@ def _by_supervisor(
     return facts
 
 
-def _by_supervisord(server: supervisord.Server, name: str) -> dict[str, object]:
+def _by_supervisord(ask: Callable[[], list[dict[str, object]]]) -> dict[str, object]:
     try:
-        rows = supervisord.processes(server, name)
+        rows = ask()
     except (FileNotFoundError, ConnectionRefusedError) as error:
         return _facts(running=False, state="manager_down", detail=f"supervisord: {error.strerror}")
     if not rows:

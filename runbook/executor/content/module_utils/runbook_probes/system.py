@@ -11,9 +11,6 @@ from typing import NamedTuple
 from .call import CannotLookError, Look
 from .procfs import read_text
 
-# The other probes of a request start at the same moment: what they use is not to be measured.
-_CPU_SETTLE_S = 0.15
-_CPU_SAMPLE_S = 0.2
 # From <linux/timex.h>: the kernel's word for a clock nobody keeps.
 _STA_UNSYNC = 0x0040
 # struct utmp of glibc on Linux: type, pid, line, id, user, host, and the rest.
@@ -114,27 +111,28 @@ def _cgroup(unified: str, legacy: str, most: int | None) -> int | None:
     return None
 
 
-def load(look: Look) -> dict[str, object]:
+def load(look: Look, *, sample_s: float = 0.0) -> dict[str, object]:
     """Measure how busy the processors are."""
-    del look
     averages = [float(word) for word in read_text("/proc/loadavg").split()[:3]]
     cpus = len(os.sched_getaffinity(0))
-    clock.sleep(_CPU_SETTLE_S)
-    before = _cpu_times()
-    clock.sleep(_CPU_SAMPLE_S)
-    after = _cpu_times()
-    busy, idle = (after[at] - before[at] for at in (0, 1))
     return {
         "load1": averages[0],
         "load5": averages[1],
         "load15": averages[2],
         "load1_per_cpu": round(averages[0] / cpus, 2),
         "cpus": cpus,
-        "cpu_percent": _percent(busy, busy + idle),
+        "cpu_percent": _cpu_percent(min(sample_s, look.left_s() / 2)) if sample_s > 0 else None,
         "pressure_cpu_percent": _pressure("cpu"),
         "pressure_memory_percent": _pressure("memory"),
         "pressure_io_percent": _pressure("io"),
     }
+
+
+def _cpu_percent(sample_s: float) -> float:
+    before = _cpu_times()
+    clock.sleep(sample_s)
+    busy, idle = (after - before for after, before in zip(_cpu_times(), before))  # noqa: B905 (3.8)
+    return _percent(busy, busy + idle)
 
 
 def _cpu_times() -> tuple[int, int]:

@@ -167,8 +167,10 @@ def _encrypted(plain: socket.socket, request: _Request, host: str) -> socket.soc
 
     # As the author of a Host header means it: the site of that name, reached at this address.
     name = urlsplit("//" + request.headers.get("host", host)).hostname or host
-    context = ssl.create_default_context()
-    if not request.verify_tls:
+    if request.verify_tls:
+        context = ssl.create_default_context()
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context.wrap_socket(plain, server_hostname=name)
