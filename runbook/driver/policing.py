@@ -47,7 +47,7 @@ class PolicedOperator:
     A person's yes, `--yes` too, is one person's approval; where nobody watches (`source` is not a
     person) only what the policy calls `auto` is done. Guards hold for all, but for those that count
     shares of a run's hosts where a person decides fix by fix (`attended`). `clock` gives POSIX
-    seconds.
+    seconds; `severity` is that of the alert behind the run.
     """
 
     operator: Operator
@@ -57,6 +57,7 @@ class PolicedOperator:
     source: Source
     attended: bool
     clock: Callable[[], float]
+    severity: str = ""
 
     @property
     def name(self) -> str:
@@ -124,6 +125,7 @@ class PolicedOperator:
             cause=request.fix.cause or "",
             host=host,
             groups=frozenset(request.states[host].groups),
+            severity=self.severity,
             source=self.source,
             at=datetime.fromtimestamp(self.clock(), tz=UTC),
         )

@@ -24,6 +24,7 @@ class Source(StrEnum):
     PERSON = "person"
     SCHEDULE = "schedule"
     ALERT = "alert"
+    TRIGGER = "trigger"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,77 +1,79 @@
-"""The service: starts the runs that are due, each as a process of its own, and sees them end."""
+"""The service: starts the runs that are asked for, each as a process of its own, sees them end.
 
-import signal
-import subprocess
+Several services may share a state folder: a request belongs to the one that took it first, and what
+a service that died has left goes on with another one.
+"""
+
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from runbook.driver.launch import new_run_id
+from runbook.errors import RunbookError
+from runbook.journal import Holder, Journal, RunSummary
+from runbook.journal.holder import alive, this_process
+from runbook.model.codec import canonical, plain
+from runbook.schedule.ending import Ended, ended
 from runbook.schedule.pause import Pause, Switch
-from runbook.schedule.store import Stage, Store
-from runbook.schedule.timetable import Firing, Overlap, Schedule, due, next_firing
-
-LOST = "the service ended before the run did; `runbook history --unfinished` shows what it left"
+from runbook.schedule.process import Process
+from runbook.schedule.queue import Queue
+from runbook.schedule.requests import LIVE, Kept, Stage, firing_request
+from runbook.schedule.timetable import HORIZON, Firing, Overlap, Schedule, due, next_firing
 
 
 @dataclass(kw_only=True, slots=True)
 class _Running:
-    schedule: Schedule
-    firing: Firing
-    process: subprocess.Popen[bytes]
+    kept: Kept
+    process: Process
     cancelled: bool = False
 
 
 @dataclass(kw_only=True)
 class Service:
-    """Keeps to schedules. `command` gives the command line of a schedule's run.
+    """Keeps to schedules, and serves the queue.
 
-    `log` is told what happens, a word and its details at a time; `environment` is that of the runs,
-    by default this process's.
+    `command` gives the command line of a request's run: to begin it, or, where the second argument
+    says so, to go on with it. `log` is told what happens, a word and its details at a time;
+    `environment` is that of the runs, by default this process's. `me` is this service's process.
     """
 
     schedules: Sequence[Schedule]
-    store: Store
+    queue: Queue
     switch: Switch
-    command: Callable[[Schedule], Sequence[str]]
+    journal: Journal
+    command: Callable[[Kept, bool], Sequence[str]]
     log: Callable[[str, Mapping[str, str]], None]
     runs_at_once: int = 4
     environment: Mapping[str, str] | None = None
+    me: Holder = field(default_factory=this_process)
     _pause: Pause | None = None
-    _running: list[_Running] = field(default_factory=list)
+    _stopping: bool = False
+    _running: dict[int, _Running] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._by_name = {schedule.name: schedule for schedule in self.schedules}
-
-    def recover(self, now: datetime) -> None:
-        """Write down what an earlier service left behind; what waited waits on."""
-        for kept in self.store.firings(Stage.RUNNING):
-            self.store.move(kept.firing, Stage.LOST, LOST, now)
-            self._tell("lost", kept.firing, reason=LOST)
-        for kept in self.store.firings(Stage.QUEUED):
-            if kept.firing.schedule not in self._by_name:
-                reason = "its schedule is gone"
-                self.store.move(kept.firing, Stage.LEFT_OUT, reason, now)
-                self._tell("left out", kept.firing, reason=reason)
+        self._me = canonical(plain(self.me))
 
     def turn(self, now: datetime) -> None:
         """Do what is due: see what has ended, take new firings, start what there is room for."""
-        self._reap(now)
+        self.see_out(now)
         self._look_at_switch(now)
-        for schedule in self.schedules:
-            found = due(schedule, self.store.last(schedule.name, now), now)
-            for firing, reason in found.left_out:
-                self._leave_out(firing, reason, now)
-            for firing in found.fire:
-                if self._pause is None:
-                    self._fire(schedule, firing, now)
-                else:
-                    self._leave_out(firing, self._pause.said, now)
+        self._fire(now)
+        self._take_over(now)
         if self._pause is None:
-            self._start_queued(now)
+            self._serve(now)
 
     def see_out(self, now: datetime) -> None:
-        """See what has ended, and begin nothing more."""
-        self._reap(now)
+        """See which of this service's runs have ended, and begin nothing more."""
+        for one in list(self._running.values()):
+            code = one.process.code
+            if code is not None:
+                del self._running[one.kept.id]
+                self._settle(one.kept, now, code=code, cancelled=one.cancelled, told=one.process)
+
+    def tidy(self, now: datetime) -> None:
+        """Forget what has long been over."""
+        self.queue.forget(now - HORIZON)
 
     def next_due(self, now: datetime) -> datetime | None:
         """Return when the next firing is due; None where there never is one."""
@@ -84,9 +86,12 @@ class Service:
         return bool(self._running)
 
     def stop_runs(self) -> None:
-        """Ask the runs that go on to stop; they can be resumed."""
-        for one in self._running:
-            one.process.send_signal(signal.SIGTERM)
+        """Ask the runs that go on to stop; the next service goes on with them."""
+        self._stopping = True
+        for one in self._running.values():
+            one.process.stop()
+
+    # What is asked for
 
     def _look_at_switch(self, now: datetime) -> None:
         """Note whether a pause lasts, and say so once."""
@@ -98,55 +103,129 @@ class Service:
             self.log("unpaused", {})
         self._pause = lasting
 
-    def _fire(self, schedule: Schedule, firing: Firing, now: datetime) -> None:
-        going_on = [one for one in self._running if one.schedule.name == schedule.name]
-        waiting = any(
-            kept.firing.schedule == schedule.name for kept in self.store.firings(Stage.QUEUED)
-        )
-        if schedule.overlap is Overlap.SKIP and (going_on or waiting):
-            self._leave_out(firing, "the run of an earlier firing goes on", now)
-            return
-        if not self.store.take(firing, Stage.QUEUED, "", now):
-            return
-        if schedule.overlap is Overlap.CANCEL:
-            for one in going_on:
-                one.cancelled = True
-                one.process.send_signal(signal.SIGTERM)
-                self._tell("cancelled", one.firing, reason="a later firing takes its place")
+    def _fire(self, now: datetime) -> None:
+        """Put what the schedules ask for into the queue."""
+        reached = self.queue.reached((one.name for one in self.schedules), now)
+        for schedule in self.schedules:
+            found = due(schedule, reached[schedule.name], now)
+            for firing, reason in found.left_out:
+                self._ask(schedule, firing, now, reason)
+            for firing in found.fire:
+                self._ask(schedule, firing, now, None if self._pause is None else self._pause.said)
 
-    def _start_queued(self, now: datetime) -> None:
-        """Start what waits: one run of a schedule at a time, in the order they were due."""
-        for kept in self.store.firings(Stage.QUEUED):
-            if len(self._running) >= self.runs_at_once:
-                return
-            schedule = self._by_name[kept.firing.schedule]
-            if any(one.schedule.name == schedule.name for one in self._running):
+    def _ask(self, schedule: Schedule, firing: Firing, now: datetime, left_out: str | None) -> None:
+        """Write a firing down, as one that is left out where there is a reason for that."""
+        request = firing_request(schedule, firing)
+        stage = Stage.QUEUED if left_out is None else Stage.LEFT_OUT
+        number = self.queue.put(request, now, stage=stage, told=left_out or "")
+        self.queue.reach(schedule.name, firing.nominal)
+        if number is not None and left_out is not None:
+            nominal = firing.nominal.isoformat(timespec="seconds")
+            self.log("left out", {"schedule": schedule.name, "for": nominal, "reason": left_out})
+
+    # What is done about it
+
+    def _take_over(self, now: datetime) -> None:
+        """See to runs whose service died, or whose process found the run driven by another one."""
+        for kept in self.queue.requests(Stage.RUNNING):
+            if kept.id not in self._running and (
+                kept.holder == self._me or not _lives(kept.holder)
+            ):
+                self._settle(kept, now, code=None)
+
+    def _serve(self, now: datetime) -> None:
+        """Start what waits: one request of a line at a time, in the order they were due."""
+        ahead: dict[str, list[Kept]] = {}
+        live = self.queue.requests(*LIVE)
+        for kept in sorted(live, key=lambda one: one.stage is Stage.QUEUED):
+            before = ahead.setdefault(kept.request.line, [])
+            if kept.stage is Stage.QUEUED and not self._begin(kept, before, now):
                 continue
-            self.store.move(kept.firing, Stage.RUNNING, "", now)
-            process = subprocess.Popen(
-                self.command(schedule),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=None if self.environment is None else dict(self.environment),
-                # Ctrl-C is for the service, which lets its runs end.
-                start_new_session=True,
-            )
-            self._running.append(_Running(schedule=schedule, firing=kept.firing, process=process))
-            self._tell("started", kept.firing, runbook=schedule.runbook, host=schedule.pattern)
+            before.append(kept)
 
-    def _reap(self, now: datetime) -> None:
-        for one in [one for one in self._running if one.process.poll() is not None]:
-            self._running.remove(one)
-            code = one.process.returncode
-            told = f"exit code {code}" + (", cancelled" if one.cancelled else "")
-            self.store.move(one.firing, Stage.OVER, told, now)
-            self._tell("over", one.firing, exit_code=str(code))
+    def _begin(self, kept: Kept, before: Sequence[Kept], now: datetime) -> bool:
+        """Start a queued request if it is its turn; say whether others of its line wait for it."""
+        if before and kept.tries == 0:
+            match kept.request.overlap:
+                case Overlap.SKIP:
+                    self._move(kept, Stage.LEFT_OUT, "the run of an earlier one goes on", now)
+                    return False
+                case Overlap.CANCEL:
+                    for one in before:
+                        self._cancel(one, now)
+                case Overlap.QUEUE:
+                    pass
+        if not before and len(self._running) < self.runs_at_once:
+            self._start(kept, now)
+        return True
 
-    def _leave_out(self, firing: Firing, reason: str, now: datetime) -> None:
-        if self.store.take(firing, Stage.LEFT_OUT, reason, now):
-            self._tell("left out", firing, reason=reason)
+    def _start(self, kept: Kept, now: datetime) -> None:
+        run = kept.run or new_run_id(now.timestamp())
+        if not self.queue.take(kept.id, run=run, holder=self._me, now=now):
+            return
+        [taken] = [one for one in self.queue.requests(Stage.RUNNING) if one.id == kept.id]
+        again = self._find(run) is not None
+        process = Process(self.command(taken, again), self.environment)
+        self._running[kept.id] = _Running(kept=taken, process=process)
+        self._tell("goes on" if again else "started", taken)
 
-    def _tell(self, what: str, firing: Firing, **details: str) -> None:
-        nominal = firing.nominal.isoformat(timespec="seconds")
-        self.log(what, {"schedule": firing.schedule, "for": nominal, **details})
+    def _cancel(self, kept: Kept, now: datetime) -> None:
+        """Have an earlier request give way, as far as that is this service's to do."""
+        reason = "a later one takes its place"
+        running = self._running.get(kept.id)
+        if running is not None and not running.cancelled:
+            running.cancelled = True
+            running.process.stop()
+            self._tell("cancelled", kept, reason=reason)
+        elif kept.stage is Stage.QUEUED:
+            self._move(kept, Stage.LEFT_OUT, reason, now)
+
+    def _settle(
+        self,
+        kept: Kept,
+        now: datetime,
+        *,
+        code: int | None,
+        cancelled: bool = False,
+        told: Process | None = None,
+    ) -> None:
+        """Write down what has become of a request whose process is gone."""
+        run = self._find(kept.run)
+        if run is not None and run.verdict is None and run.holder and alive(run.holder):
+            return  # A service that died left it running.
+        came_to = ended(
+            run, code=code, tries=kept.tries, cancelled=cancelled, stopping=self._stopping
+        )
+        said = "" if run is not None or told is None else told.last_words
+        came_to = Ended(stage=came_to.stage, told=": ".join(filter(None, (came_to.told, said))))
+        words = {
+            Stage.QUEUED: "lost",
+            Stage.WAITING: "waiting",
+            Stage.LOST: "given up",
+        }
+        if self.queue.move(kept, came_to.stage, came_to.told, now):
+            self._tell(words.get(came_to.stage, "over"), kept, outcome=came_to.told)
+
+    def _move(self, kept: Kept, stage: Stage, told: str, now: datetime) -> None:
+        if self.queue.move(kept, stage, told, now):
+            self._tell("left out", kept, reason=told)
+
+    def _find(self, run: str) -> RunSummary | None:
+        """Return a run as the journal has it, None where it never began."""
+        try:
+            return self.journal.find(run)
+        except RunbookError as error:
+            if run and error.problems[0].reference != "unknown-run":
+                raise
+            return None
+
+    def _tell(self, what: str, kept: Kept, **details: str) -> None:
+        request = kept.request
+        named = {"request": str(kept.id), request.source.value: request.asker, "run": kept.run}
+        target = {"runbook": request.runbook, "host": request.pattern}
+        self.log(what, {key: value for key, value in (named | target | details).items() if value})
+
+
+def _lives(holder: str) -> bool:
+    """Say whether the service that took a request may still be there."""
+    return alive(Holder(**json.loads(holder))) is not False

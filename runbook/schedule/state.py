@@ -33,6 +33,29 @@ _STEPS: tuple[str, ...] = (
       reason TEXT NOT NULL, lifted REAL, lifted_by TEXT
     ) STRICT;
     """,
+    """
+    DROP TABLE firings;
+    CREATE TABLE requests (
+      id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, source TEXT NOT NULL, asker TEXT NOT NULL,
+      runbook TEXT NOT NULL, pattern TEXT NOT NULL, line TEXT NOT NULL, due REAL NOT NULL,
+      diagnose INTEGER NOT NULL, given TEXT NOT NULL, overlap TEXT NOT NULL,
+      severity TEXT NOT NULL, stage TEXT NOT NULL, told TEXT NOT NULL, run TEXT NOT NULL DEFAULT '',
+      holder TEXT NOT NULL DEFAULT '', tries INTEGER NOT NULL DEFAULT 0,
+      joined INTEGER NOT NULL DEFAULT 0, at REAL NOT NULL
+    ) STRICT;
+    CREATE INDEX requests_by_stage ON requests (stage, due);
+    CREATE INDEX requests_by_run ON requests (run);
+    """,
+    """
+    CREATE TABLE alerts (
+      hook TEXT NOT NULL, fingerprint TEXT NOT NULL, starts REAL NOT NULL, firing INTEGER NOT NULL,
+      told TEXT NOT NULL, line TEXT NOT NULL, host TEXT NOT NULL, request INTEGER,
+      times INTEGER NOT NULL, at REAL NOT NULL, PRIMARY KEY (hook, fingerprint)
+    ) STRICT;
+    CREATE INDEX alerts_by_line ON alerts (line, host);
+    CREATE INDEX alerts_by_request ON alerts (request);
+    CREATE TABLE signatures (signature TEXT PRIMARY KEY, at REAL NOT NULL) STRICT;
+    """,
 )
 """`PRAGMA user_version` counts the steps taken; one that has been released is never edited."""
 
@@ -63,8 +86,14 @@ class State:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Do everything inside or nothing, and have it on disk at the end."""
+        """Do everything inside or nothing, and have it on disk at the end.
+
+        Inside another one it is a part of that.
+        """
         with self._lock, _said(self._path):
+            if self._connection.in_transaction:
+                yield self._connection
+                return
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection

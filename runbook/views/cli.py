@@ -31,7 +31,15 @@ COMMANDS = {
         "undo": ("commands.run:undo_command", "Take back what a run did."),
     },
     "Heal by itself": {
-        "serve": ("commands.serve:serve_command", "Start runs by the clock, until stopped."),
+        "serve": ("commands.serve:serve_command", "Start runs by themselves, until stopped."),
+        "trigger": (
+            "commands.trigger:trigger_command",
+            "Ask the service for a run, which nobody watches.",
+        ),
+        "queue": (
+            "commands.trigger:queue_command",
+            "List what the service was asked for, newest first.",
+        ),
         "pause": (
             "commands.pause:pause_command",
             "Hold all that nobody watches: start nothing, begin no fix.",

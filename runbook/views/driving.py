@@ -55,6 +55,9 @@ def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal
             stepping=wish.step,
             blocking=settings.collisions_block,
             paused=_paused(wish, settings),
+            source=Source(wish.source),
+            severity=wish.severity,
+            run=wish.run,
         )
         with _view(runbook, wish) as view:
             operator = _operator(runbook, wish, view, settings, journal)
@@ -64,6 +67,8 @@ def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal
 
 def resume(stopped: RunSummary, wish: Wish, settings: Settings, journal: Journal) -> int:
     """Go on with a run that stopped; return the exit code; raise RunbookError."""
+    if wish.unattended:
+        wish = _as_it_was_started(stopped, wish, journal)
     try:
         order = _recorded_order(stopped, wish, settings, journal)
     except RunbookError as error:
@@ -73,6 +78,19 @@ def resume(stopped: RunSummary, wish: Wish, settings: Settings, journal: Journal
         operator = _operator(order.runbook, wish, view, settings, journal)
         result = go_on(order, stopped, journal, operator, view)
     return _say(result, order, journal, wish)
+
+
+def _as_it_was_started(stopped: RunSummary, wish: Wish, journal: Journal) -> Wish:
+    """Return the wish of whatever started a run; raise RunbookError where that was a person."""
+    settings = recorded_start(journal, stopped).settings
+    source = settings.get("started_by", Source.PERSON.value)
+    if source == Source.PERSON:
+        raise RunbookError.of(
+            "run-attended",
+            f"run {stopped.id} was started by a person, who has to go on with it",
+            hint=f"runbook resume {stopped.id}",
+        )
+    return replace(wish, source=source, severity=settings["severity"])
 
 
 def undo(past: RunSummary, wish: Wish, settings: Settings, journal: Journal) -> int:
@@ -161,6 +179,7 @@ def _operator(
         runbook=runbook,
         journal=journal,
         source=source,
+        severity=wish.severity,
         attended=not (unwatched or wish.yes),
         clock=time.time,
     )

@@ -35,6 +35,7 @@ from runbook.journal import Journal, RunSummary
 from runbook.model.definition import Json, Runbook
 from runbook.model.event import Mode, RunStarted
 from runbook.model.masking import MASK
+from runbook.model.policy import Source
 from runbook.model.state import HostState
 from runbook.model.verdict import Verdict
 from runbook.views.paths import sketched, titles_of
@@ -45,7 +46,8 @@ class Order:
     """What a person asks for: this runbook, on these hosts, in this way.
 
     With `stepping` they are asked before each step. `blocking` are the kinds of what else goes on on
-    a host that only a person may pass over. `paused` says why no fix may begin now.
+    a host that only a person may pass over. `paused` says why no fix may begin now. `source` is what
+    started the run, with the alert's `severity`; `run` is the id it is to have, "" for a new one.
     """
 
     runbook: Runbook
@@ -56,6 +58,9 @@ class Order:
     stepping: bool = False
     blocking: tuple[str, ...] = ()
     paused: Callable[[], str | None] = lambda: None
+    source: Source = Source.PERSON
+    severity: str = ""
+    run: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +98,7 @@ def carry_out(
     """Begin a run and drive it as far as it goes; raise RunbookError."""
     with _signals() as drivers:
         sweep()
-        run = new_run_id(time.time())
+        run = order.run or new_run_id(time.time())
         setting = _setting(order, run, journal, operator, observer, starter=starter)
         started = RunStarted(
             runbook=order.runbook.name,
@@ -222,6 +227,8 @@ def recorded(order: Order) -> dict[str, Json]:
         "config": None if target.config is None else str(target.config),
         "forks": target.forks,
         "directory": str(Path.cwd()),
+        "started_by": order.source.value,
+        "severity": order.severity,
     }
 
 

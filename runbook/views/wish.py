@@ -11,7 +11,11 @@ if TYPE_CHECKING:  # The model takes longer to import than all the rest of a com
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wish:
-    """What was asked for on the command line; `source` is a `model.policy.Source`."""
+    """What was asked for on the command line; `source` is a `model.policy.Source`.
+
+    `run` is the id that a run is to have, "" for a new one, `severity` that of the alert behind it.
+    `unattended`: a run that is resumed is gone on with as it was started, with nobody there.
+    """
 
     mode: "Mode"
     aim: Aim
@@ -19,3 +23,6 @@ class Wish:
     yes: bool = False
     step: bool = False
     source: str = "person"
+    severity: str = ""
+    run: str = ""
+    unattended: bool = False

@@ -23,7 +23,10 @@ guards:
 
 
 def test_a_schedule_heals_within_its_policy(program: Program, tmp_path: Path) -> None:
-    """Without a policy nothing is done; with one the file is made, once a day; SIGTERM ends it."""
+    """Without a policy nothing is done; with one the file is made, once a day; SIGTERM ends it.
+
+    A run that a person asks for, twice by one key, goes through the same queue once.
+    """
     (tmp_path / "schedules.yml").write_text(SCHEDULES)
     (tmp_path / "policy.yml").write_text(POLICY)
     alone = program("run", "counted-fix", "-i", "inventory.yml", "--host", "alive", "--json",
@@ -50,14 +53,25 @@ def test_a_schedule_heals_within_its_policy(program: Program, tmp_path: Path) ->
         (tmp_path / "alive.flag").unlink()
         ended = len(over(log))
         wait_until(lambda: len(over(log)) >= ended + 2)
+        asked = [
+            program("trigger", "counted-fix", "--host", "alive", "--key", "k", "--json")
+            for _ in range(2)
+        ]
+        wait_until(lambda: any(one.get("trigger") for one in over(log)))
     finally:
         service.send_signal(signal.SIGTERM)
         code = service.wait(timeout=60)
 
     assert code == 0
     assert (tmp_path / "alive.counter").read_text() == "x"
+    assert [(one.code, one.document["new"]) for one in asked] == [(0, True), (0, False)]
+    requests = program("queue", "--limit", "1000", "--json").document["requests"]
+    [triggered] = [one for one in requests if one["source"] == "trigger"]
+    assert triggered["request"] == asked[0].document["request"] == asked[1].document["request"]
+    assert triggered["stage"] == "over"
     runs = program("history", "--json").document["runs"]
-    assert {"schedule"} == {run["operator"] for run in runs}
+    assert triggered["run"] in {run["run_id"] for run in runs}
+    assert {run["operator"] for run in runs} == {"schedule", "trigger"}
     assert "declined" in {run["verdict"] for run in runs}
     assert "resolved" in {run["verdict"] for run in runs}
 

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from runbook.journal import Journal, RunSummary
 
 
+_id = click.option(
+    "--id", "run", default="", hidden=True, help="The id of the run, for who knows it before."
+)
+
+
 @click.command("run")
 @click.argument("name", metavar="NAME", shell_complete=options.complete_runbooks)
 @options.host
@@ -24,11 +29,13 @@ if TYPE_CHECKING:
 @options.step
 @click.option(
     "--source",
-    type=click.Choice(["person", "schedule", "alert"]),
+    type=click.Choice(["person", "schedule", "alert", "trigger"]),
     default="person",
     help="What starts the run, as the policy is told. Other than for a person, nobody is asked: "
     "what the policy does not call auto is declined.",
 )
+@click.option("--severity", default="", help="The severity of the alert, as the policy is told.")
+@_id
 @options.target
 @options.plain
 @options.output
@@ -69,11 +76,18 @@ def run_command(
 @click.argument("name", metavar="NAME", shell_complete=options.complete_runbooks)
 @options.host
 @options.step
+@_id
 @options.target
 @options.plain
 @options.output
 def diagnose_command(
-    name: str, host: str | None, step: bool, target: options.Aim, output: options.Output
+    name: str,
+    host: str | None,
+    *,
+    step: bool,
+    run: str,
+    target: options.Aim,
+    output: options.Output,
 ) -> int:
     r"""Walk a runbook read-only: say what is wrong and what would be done.
 
@@ -86,7 +100,7 @@ def diagnose_command(
     """
     from runbook.model.event import Mode  # noqa: PLC0415 -- see above
 
-    wish = Wish(mode=Mode.DIAGNOSE, aim=target, output=output, step=step)
+    wish = Wish(mode=Mode.DIAGNOSE, aim=target, output=output, step=step, run=run)
     return _start(name, host, wish)
 
 
@@ -101,13 +115,20 @@ def diagnose_command(
     help="Close the run as it stands instead: nothing is done, and its hosts are free again.",
 )
 @options.yes
+@click.option(
+    "--unattended",
+    is_flag=True,
+    help="Go on with a run that nobody watches as it was started: the policy decides.",
+)
 @options.target
 @options.plain
 @options.output
 def resume_command(
     which: str,
+    *,
     abandon: str | None,
     yes: bool,
+    unattended: bool,
     target: options.Aim,
     output: options.Output,
 ) -> int:
@@ -129,13 +150,15 @@ def resume_command(
     from runbook.model.event import Mode  # noqa: PLC0415
     from runbook.views import abandoning, driving  # noqa: PLC0415
 
+    if yes and unattended:
+        raise click.UsageError("--yes is for a person; with --unattended the policy decides.")
     settings = settings_for(target.flags)
     with closing(open_journal(settings.journal)) as journal:
         stopped = _last_stopped(journal) if which == "last" else journal.find(which)
         if abandon is not None:
             abandoning.close(stopped, abandon, output, journal)
             return 0
-        wish = Wish(mode=Mode.RUN, aim=target, output=output, yes=yes)
+        wish = Wish(mode=Mode.RUN, aim=target, output=output, yes=yes, unattended=unattended)
         return driving.resume(stopped, wish, settings, journal)
 
 

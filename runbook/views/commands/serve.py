@@ -1,4 +1,4 @@
-"""`runbook serve`: runs that start by the clock."""
+"""`runbook serve`: runs that start by themselves."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -19,8 +20,8 @@ from runbook.views.output import tell
 from runbook.views.safe_text import printable
 
 if TYPE_CHECKING:
+    from runbook.schedule.requests import Kept
     from runbook.schedule.service import Service
-    from runbook.schedule.timetable import Schedule
 
 _LONGEST_SLEEP_S = 1.0
 
@@ -29,30 +30,33 @@ _LONGEST_SLEEP_S = 1.0
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 @options.output
 def serve_command(path: Path, output: options.Output) -> None:
-    r"""Start runs by the clock, until stopped.
+    r"""Start runs by themselves, until stopped.
 
-    FILE lists schedules. Each firing is a `runbook run` of its own, which nobody watches: what
-    the policy (setting `policy`) does not call auto is declined, and without a policy everything
-    destructive is. Ctrl-C lets runs under way end; a second one stops them, and they can be
-    resumed. The log goes to standard error, with --json as one JSON document a line.
+    FILE lists schedules; `runbook trigger` asks for runs as well. Each is a `runbook run` of its
+    own, which nobody watches: what the policy (setting `policy`) does not call auto is declined,
+    and without a policy everything destructive is. Ctrl-C lets runs under way end; a second one
+    stops them, and the next service goes on with them, as it does with those of a service that
+    died. The log goes to standard error, with --json as one JSON document a line.
 
     \b
     Example:
       runbook serve schedules.yml
     """
+    from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- which --help needs not
     from runbook.schedule.pause import Switch  # noqa: PLC0415
-    from runbook.schedule.reading import load_timetable  # noqa: PLC0415 -- which --help needs not
+    from runbook.schedule.queue import Queue  # noqa: PLC0415
+    from runbook.schedule.reading import load_timetable  # noqa: PLC0415
     from runbook.schedule.service import Service  # noqa: PLC0415
     from runbook.schedule.state import FILE, opened  # noqa: PLC0415
-    from runbook.schedule.store import Store  # noqa: PLC0415
 
     settings = settings_for()
     timetable = load_timetable(path)
-    with opened(settings.home / FILE) as state:
+    with opened(settings.home / FILE) as state, closing(open_journal(settings.journal)) as journal:
         service = Service(
             schedules=timetable.schedules,
-            store=Store(state),
+            queue=Queue(state),
             switch=Switch(state),
+            journal=journal,
             command=command_of,
             log=_Log(json=output.json),
             runs_at_once=timetable.runs_at_once,
@@ -60,12 +64,18 @@ def serve_command(path: Path, output: options.Output) -> None:
         _keep_to(service, timetable.service)
 
 
-def command_of(schedule: "Schedule") -> Sequence[str]:
-    """Return the command line of a schedule's run."""
-    given = [word for one in schedule.given for word in ("--set", one)]
-    how = ["diagnose"] if schedule.diagnose else ["run", "--source", "schedule"]
-    target = [schedule.runbook, "--host", schedule.pattern]
-    return [sys.executable, "-m", "runbook", *how, *target, *given]
+def command_of(kept: "Kept", again: bool) -> Sequence[str]:
+    """Return the command line that begins a request's run, or goes on with it."""
+    program = [sys.executable, "-m", "runbook"]
+    if again:
+        return [*program, "resume", kept.run, "--unattended"]
+    request = kept.request
+    given = [word for one in request.given for word in ("--set", one)]
+    target = [request.runbook, "--host", request.pattern, "--id", kept.run]
+    if request.diagnose:
+        return [*program, "diagnose", *target, *given]
+    severity = ["--severity", request.severity] if request.severity else []
+    return [*program, "run", *target, "--source", request.source, *severity, *given]
 
 
 class _Log:
@@ -97,7 +107,7 @@ def _keep_to(service: "Service", name: str) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
-    service.recover(_now())
+    service.tidy(_now())
     service.log("serving", {"service": name, "pid": str(os.getpid())})
     while not signals:
         now = _now()

@@ -9,14 +9,23 @@ from pathlib import Path
 
 import pytest
 
+from runbook.journal import Holder, Journal, RunSummary
+from runbook.journal.holder import this_process
+from runbook.journal.memory import MemoryJournal
+from runbook.model.event import Mode, RunFinished, RunInterrupted, RunStarted
+from runbook.model.policy import Source
+from runbook.model.verdict import Verdict
 from runbook.schedule.pause import Pause, Switch
+from runbook.schedule.queue import Queue
+from runbook.schedule.requests import Kept, Request, Stage
 from runbook.schedule.service import Service
 from runbook.schedule.state import State
-from runbook.schedule.store import Stage, Store
 from runbook.schedule.timetable import Every, Missed, Overlap, Schedule
 from tests.acceptance.program import wait_until
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+DEAD = replace(this_process(), started=1)
+"""A process that has this one's number and was there before it."""
 HOURLY = Schedule(name="hourly", runbook="disk-full", pattern="web", rhythm=Every(seconds=3600))
 
 
@@ -26,33 +35,43 @@ class World:
 
     folder: Path
     log: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
+    journal: Journal = field(default_factory=MemoryJournal)
+    resumed: list[str] = field(default_factory=list)
 
     def state(self) -> State:
         """Open the file that all services of this world share."""
         return State(self.folder / "service.sqlite")
 
     def service(
-        self, *schedules: Schedule, state: State, runs_at_once: int = 4, since: datetime = NOON
+        self,
+        *schedules: Schedule,
+        state: State,
+        runs_at_once: int = 4,
+        since: datetime = NOON,
+        me: Holder | None = None,
     ) -> Service:
         """Return a service that keeps its schedules, from noon on unless told otherwise."""
         service = Service(
             schedules=schedules,
-            store=Store(state),
+            queue=Queue(state),
             switch=Switch(state),
+            journal=self.journal,
             command=self.command,
             log=lambda what, details: self.log.append((what, details)),
             runs_at_once=runs_at_once,
+            me=me or this_process(),
         )
-        service.recover(since)
         service.turn(since)
         return service
 
-    def command(self, schedule: Schedule) -> Sequence[str]:
+    def command(self, kept: Kept, again: bool) -> Sequence[str]:
         """Say that it began, and go on until the file `end` is there."""
+        if again:
+            self.resumed.append(kept.run)
         code = (
             "import pathlib, time\n"
             f"here = pathlib.Path({str(self.folder)!r})\n"
-            f"with open(here / {schedule.name + '.begun'!r}, 'a') as begun: begun.write('x')\n"
+            f"with open(here / {kept.request.asker + '.begun'!r}, 'a') as begun: begun.write('x')\n"
             "while not (here / 'end').exists(): time.sleep(0.01)"
         )
         return [sys.executable, "-S", "-c", code]
@@ -97,7 +116,7 @@ def hours(count: float) -> datetime:
 def test_a_firing_starts_one_run(world: World) -> None:
     """Nothing before its time, once at its time, and nothing more however often one looks."""
     state = world.state()
-    store, service = Store(state), world.service(HOURLY, state=state)
+    queue, service = Queue(state), world.service(HOURLY, state=state)
     service.turn(hours(0.9))
     assert world.told() == []
 
@@ -107,15 +126,18 @@ def test_a_firing_starts_one_run(world: World) -> None:
     wait_until(lambda: world.begun("hourly") == 1)
     world.let_end(service, hours(1.1))
     assert world.told() == ["started", "over"]
-    assert world.log[0][1]["for"] == "2026-06-01T13:00:00+00:00"
-    [kept] = store.firings(*Stage)
+    assert world.log[0][1]["schedule"] == "hourly"
+    [kept] = queue.requests(*Stage)
     assert (kept.stage, kept.told) == (Stage.OVER, "exit code 0")
 
 
 def test_two_services_with_one_store_fire_once(world: World) -> None:
     """Whoever writes the firing down first has it; the other one leaves it alone."""
     one, two = world.state(), world.state()
-    first, second = world.service(HOURLY, state=one), world.service(HOURLY, state=two)
+    first, second = (
+        world.service(HOURLY, state=one),
+        world.service(HOURLY, state=two, me=replace(this_process(), controller="another")),
+    )
 
     for hour in range(1, 6):
         (first if hour % 2 else second).turn(hours(hour))
@@ -124,7 +146,7 @@ def test_two_services_with_one_store_fire_once(world: World) -> None:
         world.let_end(second, hours(hour))
 
     assert world.begun("hourly") == 5
-    assert len(Store(one).firings(Stage.OVER)) == 5
+    assert len(Queue(one).requests(Stage.OVER)) == 5
 
 
 @pytest.mark.parametrize(
@@ -140,7 +162,7 @@ def test_a_firing_while_an_earlier_run_goes_on(
 ) -> None:
     """It is left out, or waits for the end, or ends that run; never do two go on at once."""
     state = world.state()
-    store, service = Store(state), world.service(replace(HOURLY, overlap=overlap), state=state)
+    queue, service = Queue(state), world.service(replace(HOURLY, overlap=overlap), state=state)
     service.turn(hours(1))
     wait_until(lambda: world.begun("hourly") == 1)
 
@@ -149,14 +171,14 @@ def test_a_firing_while_an_earlier_run_goes_on(
     assert world.begun("hourly") == 1
     if overlap is Overlap.CANCEL:
         wait_until(lambda: world.is_over(service, hours(2)))
-        assert store.firings(Stage.OVER)[0].told == "exit code -15, cancelled"
+        assert queue.requests(Stage.OVER)[0].told == "cancelled"
     else:
         world.let_end(service, hours(2))
     service.turn(hours(2.1))
     if service.busy:
         wait_until(lambda: world.begun("hourly") == 2)
         world.let_end(service, hours(2.2))
-    assert [kept.stage for kept in store.firings(*Stage)] == stages
+    assert [kept.stage for kept in queue.requests(*Stage)] == stages
     assert world.begun("hourly") == begun
 
 
@@ -164,41 +186,143 @@ def test_what_there_is_no_room_for_waits(world: World) -> None:
     """Three are due and one may run: the others begin one after the other."""
     names = ("a", "b", "c")
     state = world.state()
-    store, service = (
-        Store(state),
+    queue, service = (
+        Queue(state),
         world.service(*(replace(HOURLY, name=name) for name in names), state=state, runs_at_once=1),
     )
 
     service.turn(hours(1))
-    assert [len(store.firings(stage)) for stage in (Stage.RUNNING, Stage.QUEUED)] == [1, 2]
+    assert [len(queue.requests(stage)) for stage in (Stage.RUNNING, Stage.QUEUED)] == [1, 2]
     for name in names:
         wait_until(partial(_has_begun, world, name))
         world.let_end(service, hours(1.1))
         service.turn(hours(1.1))
 
-    assert len(store.firings(Stage.OVER)) == 3
+    assert len(queue.requests(Stage.OVER)) == 3
 
 
-def test_a_service_that_died_is_told_of_and_followed(world: World) -> None:
-    """The next one says which runs were lost, and makes up for the newest missed firing."""
+def asked(name: str) -> Request:
+    """Return what a person asks for."""
+    return Request(
+        key=name,
+        source=Source.TRIGGER,
+        asker=name,
+        runbook="disk-full",
+        pattern="web",
+        line=name,
+        due=NOON,
+    )
+
+
+def begun(journal: Journal, run: str, holder: Holder) -> None:
+    """Write into the journal that a run began, driven by some process."""
+    journal.begin(
+        RunSummary(
+            id=run,
+            runbook="disk-full",
+            mode=Mode.RUN,
+            pattern="web",
+            operator="trigger",
+            started_at=NOON.timestamp(),
+            holder=holder,
+        )
+    )
+    started = RunStarted(runbook="disk-full", closure="c", pattern="web", mode=Mode.RUN)
+    journal.append(run, [started], at=NOON.timestamp(), who="trigger")
+
+
+def test_a_request_is_taken_once_and_kept_once(world: World) -> None:
+    """Two with one key are one; whoever takes it first has it."""
+    one, two = Queue(world.state()), Queue(world.state())
+
+    number = one.put(asked("a"), NOON)
+
+    assert number is not None
+    assert two.put(asked("a"), NOON) is None
+    assert two.take(number, run="r1", holder="", now=NOON)
+    assert not one.take(number, run="r2", holder="", now=NOON)
+    [kept] = one.requests(Stage.RUNNING)
+    assert (kept.request, kept.run, kept.tries) == (asked("a"), "r1", 1)
+
+
+def test_what_a_service_that_died_left_is_seen_to(world: World) -> None:
+    """Never begun: begun now. Stopped half-way: gone on with. Over: known. Alive: left alone."""
+    state = world.state()
+    queue = Queue(state)
+    dead = world.service(state=state, me=DEAD)
+    for name in ("unbegun", "stopped", "over", "alive"):
+        queue.put(asked(name), NOON)
+        [kept] = queue.requests(Stage.QUEUED)
+        queue.take(kept.id, run=name, holder=dead._me, now=NOON)
+    begun(world.journal, "stopped", DEAD)
+    begun(world.journal, "alive", this_process())
+    begun(world.journal, "over", DEAD)
+    world.journal.append("over", [RunFinished(verdict=Verdict.RESOLVED)], at=1.0, who="trigger")
+
+    later = world.service(state=state)
+
+    stages = {kept.request.asker: (kept.stage, kept.told) for kept in queue.requests(*Stage)}
+    assert stages == {
+        "unbegun": (Stage.RUNNING, ""),
+        "stopped": (Stage.RUNNING, ""),
+        "over": (Stage.OVER, "resolved"),
+        "alive": (Stage.RUNNING, ""),
+    }
+    assert world.resumed == ["stopped"]
+    assert sorted(world.told()) == ["goes on", "lost", "lost", "over", "started"]
+    wait_until(lambda: world.begun("stopped") == 1)
+    world.journal.append("stopped", [RunInterrupted(reason="SIGTERM")], at=2.0, who="trigger")
+    world.let_end(later, NOON)
+    ends = {kept.request.asker: kept.told for kept in queue.requests(Stage.OVER)}
+    assert ends == {"over": "resolved", "unbegun": "exit code 0", "stopped": "stopped: SIGTERM"}
+
+
+def test_a_run_whose_process_dies_again_and_again_is_given_up(world: World) -> None:
+    """It is gone on with three times; then it is lost, and said to be."""
+    state = world.state()
+    queue, service = Queue(state), world.service(state=state)
+    queue.put(asked("a"), NOON)
+    for tries in range(1, 5):
+        service.turn(NOON)
+        [kept] = queue.requests(Stage.RUNNING)
+        assert kept.tries == tries
+        service._running[kept.id].process._process.kill()
+        wait_until(lambda: world.is_over(service, NOON))
+    service.turn(NOON)
+
+    assert world.told() == ["started", "lost"] * 3 + ["started", "given up"]
+    [kept] = queue.requests(*Stage)
+    assert (kept.stage, kept.told) == (Stage.LOST, "its process died 4 times")
+
+
+def test_what_a_run_that_never_began_says_is_kept(world: World) -> None:
+    """A runbook that is not there: exit code 2, and the words of standard error."""
+    state = world.state()
+    service = world.service(state=state)
+    words = "import sys; sys.exit('error: unknown-runbook\\n\\nthere is none')"
+    service.command = lambda kept, again: [sys.executable, "-S", "-c", words]
+    Queue(state).put(asked("a"), NOON)
+    service.turn(NOON)
+    wait_until(lambda: world.is_over(service, NOON))
+
+    [kept] = Queue(state).requests(Stage.OVER)
+    assert kept.told == "exit code 1: error: unknown-runbook there is none"
+
+
+def test_missed_firings_are_made_up_for_by_the_newest(world: World) -> None:
+    """Nobody was there for four hours: three firings are left out, with the reason, one fires."""
     first = world.state()
-    service = world.service(HOURLY, state=first)
-    service.turn(hours(1))
-    wait_until(lambda: world.begun("hourly") == 1)
-    (world.folder / "end").touch()
-    service._running[0].process.wait()
-    (world.folder / "end").unlink()
-    first.close()  # The service is gone: it did not see the run end.
+    world.service(HOURLY, state=first)
+    first.close()
 
     state = world.state()
-    newest = replace(HOURLY, missed=Missed.NEWEST)
-    store, later = Store(state), world.service(newest, state=state, since=hours(5.5))
+    later = world.service(replace(HOURLY, missed=Missed.NEWEST), state=state, since=hours(4.5))
 
-    assert world.told() == ["started", "lost", "left out", "left out", "left out", "started"]
-    wait_until(lambda: world.begun("hourly") == 2)
-    world.let_end(later, hours(5.6))
-    assert [kept.stage for kept in store.firings(Stage.LOST, Stage.OVER)] == [
-        Stage.LOST,
+    wait_until(lambda: world.begun("hourly") == 1)
+    world.let_end(later, hours(4.6))
+    assert world.told() == ["left out"] * 3 + ["started", "over"]
+    assert [kept.stage for kept in Queue(state).requests(*Stage)] == [
+        *[Stage.LEFT_OUT] * 3,
         Stage.OVER,
     ]
 

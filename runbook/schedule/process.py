@@ -1,0 +1,44 @@
+"""A run as a process of its own, of which only the end and the last words are wanted."""
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+
+_MOST_SAID = 500
+
+
+class Process:
+    """Starts at once; `stop` asks it to end, and it ends its run so that it can be resumed.
+
+    `last_words` is, once it has ended, the end of what it wrote to standard error, on one line.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None) -> None:
+        self.last_words = ""
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 -- for as long as the process runs
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._said,
+            env=None if environment is None else dict(environment),
+            # Ctrl-C is for the service, which lets its runs end.
+            start_new_session=True,
+        )
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code; None while it runs."""
+        code = self._process.poll()
+        if code is not None and not self._said.closed:
+            with self._said as said:
+                size = said.seek(0, os.SEEK_END)
+                said.seek(max(0, size - _MOST_SAID))
+                self.last_words = " ".join(said.read().decode(errors="replace").split())
+        return code
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        self._process.send_signal(signal.SIGTERM)

@@ -1,0 +1,147 @@
+"""The queue that all requests go through, whoever asks: in the state file, each taken exactly once."""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from runbook.model.policy import Source
+from runbook.schedule.requests import LIVE, Kept, Request, Stage
+from runbook.schedule.state import State, at, moment
+from runbook.schedule.timetable import Overlap
+
+_COLUMNS = (
+    "id, key, source, asker, runbook, pattern, line, due, diagnose, given, overlap, severity,"
+    " stage, told, run, holder, tries, joined"
+)
+
+
+class Queue:
+    """The requests of a state folder."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def put(
+        self, request: Request, now: datetime, *, stage: Stage = Stage.QUEUED, told: str = ""
+    ) -> int | None:
+        """Write a request down and return its number; None where its key is there already."""
+        with self._state.writing() as connection:
+            done = connection.execute(
+                "INSERT OR IGNORE INTO requests (key, source, asker, runbook, pattern, line, due,"
+                " diagnose, given, overlap, severity, stage, told, at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    request.key,
+                    request.source,
+                    request.asker,
+                    request.runbook,
+                    request.pattern,
+                    request.line,
+                    at(request.due),
+                    int(request.diagnose),
+                    json.dumps(request.given),
+                    request.overlap,
+                    request.severity,
+                    stage,
+                    told,
+                    at(now),
+                ),
+            )
+            return done.lastrowid if done.rowcount == 1 else None
+
+    def take(self, number: int, *, run: str, holder: str, now: datetime) -> bool:
+        """Have a queued request run as `run` from now on; False where somebody else has it."""
+        with self._state.writing() as connection:
+            done = connection.execute(
+                "UPDATE requests SET stage = ?, told = '', run = ?, holder = ?, tries = tries + 1,"
+                " at = ? WHERE id = ? AND stage = ?",
+                (Stage.RUNNING, run, holder, at(now), number, Stage.QUEUED),
+            )
+            return done.rowcount == 1
+
+    def move(self, kept: Kept, stage: Stage, told: str, now: datetime) -> bool:
+        """Write down how far a request has come; False where it has gone elsewhere meanwhile."""
+        with self._state.writing() as connection:
+            done = connection.execute(
+                "UPDATE requests SET stage = ?, told = ?, at = ? WHERE id = ? AND stage = ?",
+                (stage, told, at(now), kept.id, kept.stage),
+            )
+            return done.rowcount == 1
+
+    def requests(self, *stages: Stage) -> list[Kept]:
+        """Return the requests at one of the stages, the earliest first."""
+        return self._found(f"WHERE stage IN ({_marks(stages)}) ORDER BY due, id", stages)
+
+    def latest(self, limit: int) -> list[Kept]:
+        """Return the requests that were put last, the newest first."""
+        return self._found("ORDER BY id DESC LIMIT ?", (limit,))
+
+    def of_key(self, key: str) -> list[Kept]:
+        """Return the request of that key, if there is one."""
+        return self._found("WHERE key = ?", (key,))
+
+    def of_run(self, run: str) -> Kept | None:
+        """Return the request that a run serves."""
+        return next(iter(self._found("WHERE run = ?", (run,))), None)
+
+    def forget(self, before: datetime) -> None:
+        """Drop what was over by then."""
+        with self._state.writing() as connection:
+            connection.execute(
+                f"DELETE FROM requests WHERE at < ? AND stage NOT IN ({_marks(LIVE)})",  # noqa: S608
+                (at(before), *LIVE),
+            )
+
+    def reached(self, schedules: Iterable[str], now: datetime) -> Mapping[str, datetime]:
+        """Return up to which nominal time each schedule has been dealt with: now for a new one."""
+        names = list(schedules)
+        known = dict(self._state.rows("SELECT schedule, last FROM kept"))
+        fresh = [(name, at(now)) for name in names if name not in known]
+        if fresh:
+            with self._state.writing() as connection:
+                connection.executemany("INSERT OR IGNORE INTO kept VALUES (?, ?)", fresh)
+            known = dict(self._state.rows("SELECT schedule, last FROM kept"))
+        return {name: moment(known[name]) for name in names}
+
+    def reach(self, schedule: str, nominal: datetime) -> None:
+        """Note that all firings of a schedule up to a nominal time have been dealt with."""
+        with self._state.writing() as connection:
+            connection.execute(
+                "UPDATE kept SET last = max(last, ?) WHERE schedule = ?", (at(nominal), schedule)
+            )
+
+    def _found(self, where: str, given: Iterable[Any]) -> list[Kept]:
+        query = f"SELECT {_COLUMNS} FROM requests {where}"  # noqa: S608 -- marks only
+        return [_kept(row) for row in self._state.rows(query, tuple(given))]
+
+
+def _marks(values: Iterable[object]) -> str:
+    return ", ".join("?" for _ in values)
+
+
+def _kept(row: tuple[Any, ...]) -> Kept:
+    (number, key, source, asker, runbook, pattern, line, due, diagnose, given, overlap, severity,
+     stage, told, run, holder, tries, joined) = row  # fmt: skip
+    return Kept(
+        id=number,
+        request=Request(
+            key=key,
+            source=Source(source),
+            asker=asker,
+            runbook=runbook,
+            pattern=pattern,
+            line=line,
+            due=moment(due),
+            diagnose=bool(diagnose),
+            given=tuple(json.loads(given)),
+            overlap=Overlap(overlap),
+            severity=severity,
+        ),
+        stage=Stage(stage),
+        told=told,
+        run=run,
+        holder=holder,
+        tries=tries,
+        joined=joined,
+    )
