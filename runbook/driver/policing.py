@@ -173,18 +173,23 @@ class PolicedOperator:
 
 
 def past_fixes(journal: Journal, runbook: Runbook, look_back_s: float, now: float) -> list[PastFix]:
-    """Return the fixes of all runs within a span; causes are known of this runbook's only."""
+    """Return the fixes of all runs within a span; of other runbooks' only where and when is known.
+
+    The journal is asked twice, however many runs there are.
+    """
     if look_back_s == 0:
         return []
-    entries = journal.milestones(MilestoneFilter(since=now - look_back_s, limit=_MOST_PAST))
-    names = {run: journal.find(run).runbook for run in {entry.run for entry in entries}}
+    since = now - look_back_s
+    entries = journal.milestones(MilestoneFilter(since=since, limit=_MOST_PAST))
+    own = MilestoneFilter(runbook=runbook.name, since=since, limit=_MOST_PAST)
+    ours = {entry.run for entry in journal.milestones(own)}
     return [
         PastFix(
-            runbook=names[attempt.run],
+            runbook=runbook.name if attempt.run in ours else "",
             fix=attempt.step,
             host=attempt.host,
             at=attempt.at,
-            cause=_cause_of(runbook, attempt.step) if names[attempt.run] == runbook.name else "",
+            cause=_cause_of(runbook, attempt.step) if attempt.run in ours else "",
         )
         for attempt in attempts(entries)
     ]

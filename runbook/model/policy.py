@@ -175,7 +175,10 @@ class Judgement:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PastFix:
-    """A fix of the past, and when it began (POSIX seconds)."""
+    """A fix of the past, and when it began (POSIX seconds).
+
+    `runbook` is "" where it is another one than that of the situation it is held against.
+    """
 
     runbook: str
     fix: str

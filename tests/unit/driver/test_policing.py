@@ -1,9 +1,11 @@
 """A policy is asked before anybody else, and its guards count what the journal has."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from runbook.driver.policing import PolicedOperator
+from runbook.driver.policing import PolicedOperator, past_fixes
 from runbook.executor.scripted import ScriptedFix
+from runbook.journal import Entry, MilestoneFilter, RunSummary
 from runbook.journal.memory import MemoryJournal
 from runbook.model.definition import FixResult
 from runbook.model.event import FixApproved, FixDeclined
@@ -128,6 +130,33 @@ def test_a_budget_counts_the_fixes_of_earlier_runs_and_of_this_question() -> Non
         "policy prod: budget: fixes by this runbook within 1 d: 2; at most 2"
     )
     assert declined.guard == "budget"
+
+
+def test_looking_back_asks_the_journal_twice_however_many_runs_there_are() -> None:
+    """Another runbook's fixes count for the host and not for this runbook, and no run is looked up."""
+
+    class Counting(MemoryJournal):
+        asked = 0
+
+        def find(self, prefix: str) -> RunSummary:
+            raise AssertionError(f"{prefix} was looked up by itself")
+
+        def milestones(self, which: MilestoneFilter) -> Sequence[Entry]:
+            self.asked += 1
+            return super().milestones(which)
+
+    journal = Counting()
+    for number, runbook in enumerate([ONE_FIX, replace(ONE_FIX, name="other"), ONE_FIX]):
+        Stage(runbook=runbook, hosts={"web1": host()}, journal=journal, run=f"run-{number}").play()
+
+    past = past_fixes(journal, ONE_FIX, 60.0, 1.0)
+
+    assert [(one.runbook, one.host, one.cause) for one in past] == [
+        (ONE_FIX.name, "web1", "stopped"),
+        ("", "web1", ""),
+        (ONE_FIX.name, "web1", "stopped"),
+    ]
+    assert journal.asked == 2
 
 
 def test_a_run_stops_fixing_after_failures() -> None:
