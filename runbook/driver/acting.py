@@ -129,6 +129,11 @@ class Acting:
 
     def _request_approval(self, ticket: str, cohort: Cohort, fix: str) -> None:
         hosts = cohort.hosts
+        if refused := self.desk.refused(hosts, fix):
+            self.ledger.tell(*refused)
+            for host in hosts:
+                self.awake(host)
+            return
         self.desk.open(ticket, cohort)
         if not self.operator.wants_previews:
             self.desk.ask_approval(ticket, self.ledger.states, None)

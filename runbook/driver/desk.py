@@ -1,7 +1,7 @@
 """What the operator has been asked and has not answered yet."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from runbook.driver.approvals import approval_digest, approval_request
@@ -25,9 +25,11 @@ from runbook.model.decision import AskOperator, AskStep, RequestApproval
 from runbook.model.definition import Ask, Fix, Manual, Runbook
 from runbook.model.event import (
     Answered,
+    Event,
     FixApproved,
     FixDeclined,
     HostEvent,
+    Reach,
     StepAllowed,
     StepJumped,
     SteppingSet,
@@ -74,6 +76,7 @@ class Desk:
     blocking: Collection[str] = ()
     clock: Callable[[], float] = time.monotonic
     _tickets: dict[str, _Ticket] = field(default_factory=dict)
+    _refusals: list[FixDeclined] = field(default_factory=list)
 
     def open(self, ticket: str, cohort: Cohort) -> None:
         """Note that a cohort waits for an answer which is yet to be asked for."""
@@ -109,6 +112,18 @@ class Desk:
             ),
             lambda reply: self.deliver(Replied(ticket=ticket, reply=reply)),
         )
+
+    def recall(self, events: Iterable[Event]) -> None:
+        """Take note of what was declined for more than the host that was asked about."""
+        declined = (event for event in events if isinstance(event, FixDeclined))
+        self._refusals += [event for event in declined if event.reach is not Reach.HOST]
+
+    def refused(self, hosts: Iterable[str], fix: str) -> list[FixDeclined]:
+        """Return the no that somebody said to a fix beforehand, for each host; none is no answer."""
+        standing = [
+            event for event in self._refusals if event.reach is Reach.RUN or event.step == fix
+        ]
+        return [replace(standing[0], host=host, step=fix) for host in hosts] if standing else []
 
     def ask_question(self, ticket: str, cohort: Cohort, states: Mapping[str, HostState]) -> None:
         """Put an `ask` or `manual` step to the operator, for as long as it allows."""
@@ -182,6 +197,7 @@ class Desk:
                         by=reply.by,
                         reason=reply.reasons.get(host, reply.reason),
                         guard=reply.guards.get(host, ""),
+                        reach=reply.reach,
                     )
                     for host in hosts
                 ]

@@ -188,7 +188,7 @@ def resume_run(summary: RunSummary, setting: Setting) -> Driver:
         if conflict is not None:
             raise held(conflict.claims)
     driver = _driver(summary.id, setting, started)
-    driver.take_up(states, _last_invocations(events))
+    driver.take_up(states, _last_invocations(events), events)
     driver.note(RunResumed(operator=setting.operator.name))
     return driver
 

@@ -3,7 +3,7 @@
 import queue
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from runbook.driver.acting import Acting
@@ -46,6 +46,7 @@ from runbook.model.decision import (
 from runbook.model.definition import Runbook
 from runbook.model.event import (
     AsideEvent,
+    Event,
     HostJoined,
     LookAgain,
     Mode,
@@ -221,9 +222,15 @@ class Driver:
             by = self.operator.name
             self._tell(*(SteppingSet(host=host, on=True, by=by) for host in resolved.hosts))
 
-    def take_up(self, states: Mapping[str, HostState], orphans: Mapping[str, str]) -> None:
-        """Go on from these states; `orphans` names the last invocation of each host's fixes."""
+    def take_up(
+        self, states: Mapping[str, HostState], orphans: Mapping[str, str], past: Iterable[Event]
+    ) -> None:
+        """Go on from these states, which `past` came to.
+
+        `orphans` names the last invocation of each host's fixes.
+        """
         self.ledger.open(states)
+        self._desk.recall(past)
         self._idle.update(host for host, state in states.items() if state.verdict is None)
         self._orphans.update({host: orphans[host] for host in orphans if states[host].acting})
 
@@ -384,6 +391,7 @@ class Driver:
         hosts, events = self._desk.take(replied)
         if self._stopping is None:
             self._tell(*events)
+            self._desk.recall(events)
             if hosts and isinstance(replied.reply, EndRun):
                 self._on_stop(Stop(reason=replied.reply.why))
         self._idle.update(hosts)
@@ -420,6 +428,7 @@ class Driver:
 
     def _on_stop(self, stop: Stop) -> None:
         self._stopping = stop
+        self.operator.leave()
         self._flights.cancel(fixes=stop.now)
         if self._flights.fixing():
             self.observer.stopping(

@@ -7,6 +7,7 @@ from typing import Protocol
 from runbook.driver.experience import Experience
 from runbook.executor import HostPreviewed
 from runbook.model.definition import Ask, Cause, Fix, Manual, Probe, Step, Target
+from runbook.model.event import Reach
 from runbook.model.observation import Observation
 from runbook.model.state import HostState
 
@@ -87,13 +88,14 @@ class ApprovalRequest:
 class ApprovalReply:
     """The answer: hosts approved; all others of the request are declined.
 
-    `reasons` are those of single hosts, `reason` is that of all others. `guards` names, by host, the
-    limit of a policy that stood in the way.
+    `reasons` are those of single hosts, `reason` is that of all others. `reach` says what else of
+    the run a no is for. `guards` names, by host, the limit of a policy that stood in the way.
     """
 
     approved: frozenset[str]
     by: str
     reason: str = ""
+    reach: Reach = Reach.HOST
     reasons: Mapping[str, str] = field(default_factory=dict)
     guards: Mapping[str, str] = field(default_factory=dict)
 
@@ -185,6 +187,9 @@ class Operator(Protocol):
     def step(self, request: StepRequest, reply: Callable[[StepReply], None]) -> None:
         """Ask what to do with the next step."""
 
+    def leave(self) -> None:
+        """Ask nothing more: the run is about to stop, and no answer counts."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ApprovingOperator:
@@ -227,6 +232,9 @@ class ApprovingOperator:
         """Let this step be done, and all others."""
         reply(GoOn(by=self.name, rest=True))
 
+    def leave(self) -> None:
+        """Nothing is left open."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AbsentOperator:
@@ -263,3 +271,6 @@ class AbsentOperator:
     ) -> None:
         """Stop: whoever wanted to be asked before each step is not there."""
         reply(EndRun(by=self.name, reason="there is no terminal to ask at before each step"))
+
+    def leave(self) -> None:
+        """Nothing is left open."""

@@ -100,6 +100,10 @@ class PolicedOperator:
         """Have a person who goes step by step asked; what a step does is policed where it acts."""
         self.operator.step(request, reply)
 
+    def leave(self) -> None:
+        """Have nothing more asked."""
+        self.operator.leave()
+
     @property
     def _by(self) -> str:
         return f"policy {self.policy.name}"

@@ -258,6 +258,7 @@ class Undoing:
                 case ApprovalReply() as reply:
                     return reply
                 case Stop(reason=reason):
+                    self.setting.operator.leave()
                     raise InterruptedRunError(reason)
                 case _:
                     pass  # Of what was cut off before.

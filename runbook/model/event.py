@@ -141,11 +141,20 @@ class FixApproved:
     reason: str = ""
 
 
+class Reach(StrEnum):
+    """What else of a run a no is for: nothing, hosts that come to this fix later, or every fix."""
+
+    HOST = "host"
+    FIX = "fix"
+    RUN = "run"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FixDeclined:
     """Somebody, or the lack of anybody to ask, said no.
 
     `guard` names the limit of the policy that stood in the way, "" where none did.
+    `reach` is how far they want it to go: whoever it covers later in the run is not asked about.
     """
 
     host: str
@@ -153,6 +162,7 @@ class FixDeclined:
     by: str
     reason: str = ""
     guard: str = ""
+    reach: Reach = Reach.HOST
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -405,6 +415,7 @@ __all__ = [
     "Noted",
     "Observed",
     "OwnLook",
+    "Reach",
     "RunEvent",
     "RunFinished",
     "RunInterrupted",

@@ -126,3 +126,6 @@ class _Prompter:
     ) -> None:
         """Let everything be done: a rehearsal is not walked step by step."""
         reply(GoOn(by=self.name, rest=True))
+
+    def leave(self) -> None:
+        """Nothing is left open."""

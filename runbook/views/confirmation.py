@@ -1,24 +1,23 @@
-"""What a person sees before saying yes to a fix."""
+"""What a person sees before saying yes to a fix: one screen, however much there is to say."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from runbook.driver.collisions import collisions
 from runbook.driver.operator import ApprovalRequest
-from runbook.executor import HostPreviewed
-from runbook.model.definition import AnsibleRole, Fix, Json, Runbook
-from runbook.model.observation import Observation, TaskChange
-from runbook.model.state import HostState
-from runbook.views.description import describe_fix
+from runbook.model.definition import AnsibleRole, Fix, Runbook
+from runbook.model.observation import Observation
+from runbook.views.details import going_on
+from runbook.views.folding import fold, one_row, others
 from runbook.views.heading import Heading
 from runbook.views.line import Line
 from runbook.views.past import say_fix_experience, say_times
-from runbook.views.safe_text import printable, printable_lines
+from runbook.views.prediction import predicted
+from runbook.views.safe_text import printable
 from runbook.views.telling import Mark, Told, tell_visits, title_of
 from runbook.views.titles import common_title
 from runbook.views.words import (
@@ -27,188 +26,104 @@ from runbook.views.words import (
     count,
     say_expected,
     say_hosts,
-    say_moment,
     say_observation,
     say_share,
-    shorten,
 )
 
-_MOST_GROUPS = 4
-_MOST_TASKS = 6
-_MOST_STEPS = 6
 _MOST_TURNS = 1
-_MOST_DIFF = 10
-_LEAST_DIFF = 3
-_TITLE_ROWS = 2
-_MOST_COLLISIONS = 4
-
-_PREDICTED = {
-    "changed": "would change",
-    "ok": "no change",
-    "skipped": "cannot be previewed",
-    "failed": "would fail",
-}
-
-Key = TypeVar("Key")
 
 
-def confirmation(
-    request: ApprovalRequest, runbook: Runbook, *, height: int | None = None
-) -> RenderableType:
-    """Return everything a person needs to decide, in about one screen.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Room:
+    """How much is shown of what can be long; the keys show all of it.
 
-    Of the prediction as much is shown as `height` rows leave room for, and always a little.
+    With `wraps`, text that is too long for a row takes another one; else it is cut off.
     """
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    impact = [Text(printable(request.impact) or "not described")]
-    reasons: list[tuple[str, Sequence[RenderableType]]] = [
-        ("Cause", [_cause(request)]),
-        ("Impact", impact),
-        ("Undo", [Text(_undo(request.fix))]),
-        ("Evidence", _evidence(request)),
-        ("Led here", _led_here(request, runbook)),
-    ]
-    parts = [
-        # What led to the fix does not speak for its undo, which has none itself.
-        *([("Impact", impact)] if request.undoing else reasons),
-        ("This run", _this_run(request, runbook)),
-        ("Before", _before(request)),
-        ("Also here", _also_here(request)),
-        ("Runs", [_row(_action(request.fix))]),
-    ]
-    shown = sum(len(rows) for _, rows in parts) + _TITLE_ROWS
-    room = None if height is None else max(height - shown, 0)
-    parts.append(("Predicted", _predicted(request, room)))
-    for label, rows in parts:
-        for number, row in enumerate(rows):
-            table.add_row(label if number == 0 else "", row)
-    title = Text.assemble(
-        (printable(request.title), "bold"), f" on {say_hosts(request.hosts, most=8)}"
-    )
-    return Group(Heading("May this be done?"), title, table)
+
+    diff: int = 10
+    tasks: int = 6
+    steps: int = 6
+    collisions: int = 4
+    groups: int = 4
+    wraps: bool = True
 
 
-def whole_diff(request: ApprovalRequest) -> RenderableType:
-    """Return everything that Ansible predicts, host by host where they differ."""
-    rows: list[Text] = []
-    for hosts, preview in _folded(request.previews):
-        rows.append(Text(f"{say_hosts(hosts, most=len(hosts))}:", style="bold"))
-        rows += _tasks(preview, None)
-    if not rows:
-        rows.append(Text("Ansible was not asked for a prediction."))
-    return Group(*rows)
+_ROOMS = (
+    *(_Room(diff=most) for most in (10, 8, 7, 6, 5, 4, 3)),
+    _Room(diff=3, tasks=4, collisions=2),
+    _Room(diff=3, tasks=3, collisions=2, steps=4, groups=3),
+    _Room(diff=2, tasks=2, collisions=1, steps=3, groups=2),
+    _Room(diff=0, tasks=1, collisions=1, steps=2, groups=1, wraps=False),
+)
+"""What is left out, a little more each time, where there is not room for all."""
 
 
-def rendered_tasks(request: ApprovalRequest) -> str:
-    """Return the tasks with the arguments they come to, host by host where they differ."""
-    lines: list[str] = []
-    tasks = (
-        (host, tuple((change.name, change.status, change.rendered) for change in preview.changes))
-        for host, preview in request.previews.items()
-    )
-    for hosts, changes in _fold(tasks):
-        lines.append(f"{say_hosts(hosts, most=len(hosts))}:")
-        for name, status, rendered in changes:
-            lines.append(f"  {printable(name)} ({_PREDICTED.get(status, status)})")
-            lines += [f"    {line}" for line in printable_lines(rendered)]
-    return "\n".join(lines) or "Ansible was not asked for a prediction, so nothing was rendered."
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Confirmation:
+    """Everything a person needs to decide, in at most `height` rows (None: as many as it takes).
+
+    `aside` is said beside the question: what else of the run goes on, or waits.
+    """
+
+    request: ApprovalRequest
+    runbook: Runbook
+    height: int | None = None
+    aside: str = ""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        height, lines = self.height, list[list[Segment]]()
+        for room in _ROOMS:
+            lines = console.render_lines(self._at(room), options, pad=False)
+            if height is None or len(lines) <= height:
+                break
+        if height is not None and len(lines) > height:
+            left_out = count(len(lines) - height + 1, "more row")
+            more = one_row(f"… {left_out} (e, d and o show all)", style="dim")
+            lines = [*lines[: height - 1], *console.render_lines(more, options, pad=False)]
+        for line in lines:
+            yield from line
+            yield Segment.line()
+
+    def _at(self, room: _Room) -> RenderableType:
+        request = self.request
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(overflow="fold")
+        impact = [Text(printable(request.impact) or "not described")]
+        reasons: list[tuple[str, Sequence[RenderableType]]] = [
+            ("Cause", [_cause(request)]),
+            ("Impact", impact),
+            ("Undo", [Text(_undo(request.fix))]),
+            ("Evidence", _evidence(request, room)),
+            ("Led here", _led_here(request, self.runbook, room)),
+        ]
+        parts = [
+            # What led to the fix does not speak for its undo, which has none itself.
+            *([("Impact", impact)] if request.undoing else reasons),
+            ("This run", _this_run(request, self.runbook, room)),
+            ("Before", _before(request)),
+            ("Also here", _also_here(request, room)),
+            ("Runs", [one_row(_action(request.fix))]),
+            ("Predicted", _predicted(request, room)),
+        ]
+        title = Text.assemble(
+            (printable(request.title), "bold"), f" on {say_hosts(request.hosts, most=8)}"
+        )
+        for label, rows in parts:
+            for number, row in enumerate(rows):
+                table.add_row(label if number == 0 else "", _fitted(row, room))
+        aside = f" ({self.aside})" if self.aside else ""
+        return Group(Heading(f"May this be done?{aside}"), _fitted(title, room), table)
 
 
-def documentation(request: ApprovalRequest, runbook: Runbook) -> str:
-    """Return what its runbook says of a fix, and where that stands."""
-    fix = replace(request.fix, title=request.title, impact=request.impact)
-    lines = [*describe_fix(fix, runbook)]
-    if fix.help:
-        lines += ["", *printable_lines(fix.help.strip())]
-    if fix.where is not None:
-        lines += ["", f"written in  {printable(fix.where.path)}:{fix.where.line}"]
-    return "\n".join([*lines, f"the whole   runbook show {runbook.name}"])
+def _fitted(row: RenderableType, room: _Room) -> RenderableType:
+    if isinstance(row, Text) and not room.wraps:
+        row.no_wrap, row.overflow = True, "ellipsis"
+    return row
 
 
-def own_look(answers: Mapping[str, Observation]) -> str:
-    """Return what the operator's own probe answered, as YAML, host by host where they differ."""
-    import yaml  # noqa: PLC0415 -- only where somebody asks
-
-    lines: list[str] = []
-    for hosts, (facts, reason) in _fold(
-        (host, (_said(seen.facts), seen.reason)) for host, seen in answers.items()
-    ):
-        lines.append(f"{say_hosts(hosts, most=len(hosts))}:")
-        if reason is not None:
-            lines.append(f"  could not look: {printable(reason)}")
-        if facts:
-            text = yaml.safe_dump(facts, allow_unicode=True, sort_keys=False, width=76)
-            lines += [f"  {line}" for line in printable_lines(text)]
-    return "\n".join(lines) or "No host answered."
-
-
-def _said(facts: Mapping[str, Json]) -> dict[str, Json]:
-    return {name: value for name, value in facts.items() if value not in (None, [], {})}
-
-
-def whole_evidence(request: ApprovalRequest) -> str:
-    """Return, as YAML, all that was seen on the way to this fix, host by host."""
-    import yaml  # noqa: PLC0415 -- only where somebody asks
-
-    document = {host: _all_seen(request, state) for host, state in request.states.items()}
-    text = yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=100)
-    return "\n".join(printable_lines(text))
-
-
-def _all_seen(request: ApprovalRequest, state: HostState) -> dict[str, Json]:
-    on_path = [visit.step for visit in state.path if visit.epoch == state.epoch]
-    seen = {step: state.known[step] for step in on_path if step in state.known}
-    evidence = request.evidence.get(state.host)
-    if evidence is not None and evidence not in seen.values():
-        seen["what speaks for the cause"] = evidence
-    told = {step: _as_data(observation) for step, observation in seen.items()}
-    also_here = _going_on(request, state.host)
-    return {**told, "also here": list(also_here)} if also_here else told
-
-
-def _as_data(seen: Observation) -> dict[str, Json]:
-    return {
-        "result": seen.result.value,
-        "expected": seen.expected,
-        "reason": seen.reason,
-        "seen_at": say_moment(seen.seen_at),
-        "facts": dict(seen.facts),
-    }
-
-
-def _fold(pairs: Iterable[tuple[str, Key]]) -> list[tuple[list[str], Key]]:
-    """Put hosts with the same value together, in the order of their first."""
-    found: list[tuple[list[str], Key]] = []
-    for host, value in pairs:
-        hosts = next((hosts for hosts, other in found if other == value), None)
-        if hosts is None:
-            found.append(([host], value))
-        else:
-            hosts.append(host)
-    return found
-
-
-def _folded(
-    previews: Mapping[str, HostPreviewed],
-) -> list[tuple[list[str], tuple[Sequence[TaskChange], str | None]]]:
-    return _fold(
-        (host, (tuple(replace(change, rendered="") for change in seen.changes), seen.failed))
-        for host, seen in previews.items()
-    )
-
-
-def _bounded(groups: Sequence[tuple[list[str], Key]]) -> Sequence[tuple[list[str], Key]]:
-    return groups[:_MOST_GROUPS]
-
-
-def _others(groups: Sequence[tuple[list[str], object]], how: str) -> list[Text]:
-    """Say how many hosts are not shown, and how to see them."""
-    left_out = sum(len(hosts) for hosts, _ in groups[_MOST_GROUPS:])
-    if not left_out:
-        return []
-    return [_row(f"… others on {count(left_out, 'more host')} ({how})", style="dim")]
+def _predicted(request: ApprovalRequest, room: _Room) -> list[Text]:
+    return predicted(request, most_diff=room.diff, most_tasks=room.tasks, most_groups=room.groups)
 
 
 def _lead(request: ApprovalRequest, hosts: Sequence[str]) -> str:
@@ -244,10 +159,12 @@ def _action(fix: Fix) -> str:
     return printable(text)
 
 
-def _evidence(request: ApprovalRequest) -> list[Text]:
-    groups = _fold((host, _say(request.evidence.get(host))) for host in request.hosts)
-    rows = [_row(f"{_lead(request, hosts)}{said}") for hosts, said in _bounded(groups)]
-    return rows + _others(groups, "e shows all")
+def _evidence(request: ApprovalRequest, room: _Room) -> list[Text]:
+    groups = fold((host, _say(request.evidence.get(host))) for host in request.hosts)
+    # A row that says that one more is left out is no shorter than that one.
+    most = len(groups) if len(groups) == room.groups + 1 else room.groups
+    rows = [one_row(f"{_lead(request, hosts)}{said}") for hosts, said in groups[:most]]
+    return rows + others(groups, most, "e shows all")
 
 
 def _say(seen: Observation | None) -> str:
@@ -258,7 +175,7 @@ def _say(seen: Observation | None) -> str:
     return f"{said}; expected {expected}" if expected else said
 
 
-def _led_here(request: ApprovalRequest, runbook: Runbook) -> list[RenderableType]:
+def _led_here(request: ApprovalRequest, runbook: Runbook, room: _Room) -> list[RenderableType]:
     """Return the steps of this epoch: what was found wrong first of all, then what was not.
 
     Hosts are told apart by steps and results, not by titles as rendered or by values seen.
@@ -267,30 +184,30 @@ def _led_here(request: ApprovalRequest, runbook: Runbook) -> list[RenderableType
         host: tell_visits(runbook, state, since=state.epoch)
         for host, state in request.states.items()
     }
-    groups = _fold(
+    groups = fold(
         (host, [(told.mark, told.step, told.result) for told in way]) for host, way in ways.items()
     )
     rows: list[RenderableType] = []
-    for hosts, _ in _bounded(groups):
+    for hosts, _ in groups[: room.groups]:
         if lead := _lead(request, hosts):
-            rows.append(_row(lead))
+            rows.append(one_row(lead))
         way = [
             _common(runbook, lines) for lines in zip(*(ways[host] for host in hosts), strict=True)
         ]
-        telling, left_out = _telling(way)
+        telling, left_out = _telling(way, room.steps)
         if left_out:
-            rows.append(_row(f"… {count(left_out, 'other step')} (e shows all)", style="dim"))
+            rows.append(one_row(f"… {count(left_out, 'other step')} (e shows all)", style="dim"))
         rows += [
             Line(mark=told.mark, title=told.title, result=told.result, seen=told.seen)
             for told in telling
         ]
         passed = [told.title for told in way if told.mark is Mark.PASSED]
         if passed:
-            rows.append(_row(f"✓ passed: {'; '.join(passed)}", style="dim"))
-    return [*rows, *_others(groups, "e shows all")]
+            rows.append(one_row(f"✓ passed: {'; '.join(passed)}", style="dim"))
+    return [*rows, *others(groups, room.groups, "e shows all")]
 
 
-def _telling(way: Sequence[Told]) -> tuple[list[Told], int]:
+def _telling(way: Sequence[Told], most_steps: int) -> tuple[list[Told], int]:
     """Return what to show of a way but for what passed, and how many steps that leaves out.
 
     What was found wrong comes before turns that were merely taken, the later before the earlier.
@@ -299,7 +216,7 @@ def _telling(way: Sequence[Told]) -> tuple[list[Told], int]:
     ranked = sorted(steps, key=lambda step: (step[1].mark is Mark.NOTE, -step[0]))
     found = sum(told.mark is not Mark.NOTE for _, told in steps)
     # The last turn says how it came to this; more would only hide what is wrong.
-    most = min(max(found, 1) + _MOST_TURNS, _MOST_STEPS)
+    most = min(max(found, 1) + _MOST_TURNS, most_steps)
     kept = sorted(ranked[:most])
     return [told for _, told in kept], len(steps) - len(kept)
 
@@ -312,12 +229,7 @@ def _common(runbook: Runbook, lines: Sequence[Told]) -> Told:
     return first if same else replace(first, seen="")
 
 
-def _row(*parts: str | tuple[str, str], style: str = "") -> Text:
-    """Return text that stays on one row: what is too long for the window is cut off."""
-    return Text.assemble(*parts, style=style, no_wrap=True, overflow="ellipsis")
-
-
-def _this_run(request: ApprovalRequest, runbook: Runbook) -> list[Text]:
+def _this_run(request: ApprovalRequest, runbook: Runbook, room: _Room) -> list[Text]:
     """Say what this run has done on the hosts already."""
     done = (
         (
@@ -326,39 +238,29 @@ def _this_run(request: ApprovalRequest, runbook: Runbook) -> list[Text]:
         )
         for host, state in request.states.items()
     )
-    groups = [(hosts, fixes) for hosts, fixes in _fold(done) if fixes]
+    groups = [(hosts, fixes) for hosts, fixes in fold(done) if fixes]
     rows = [
         Text(
             _lead(request, hosts)
             + ", ".join(f"{title}: {FIX_RESULTS.get(result, result)}" for title, result in fixes)
         )
-        for hosts, fixes in _bounded(groups)
+        for hosts, fixes in groups[: room.groups]
     ]
-    return rows + _others(groups, "e shows all")
+    return rows + others(groups, room.groups, "e shows all")
 
 
-def _also_here(request: ApprovalRequest) -> list[Text]:
+def _also_here(request: ApprovalRequest, room: _Room) -> list[Text]:
     """Say what else goes on on the hosts, and what of it --yes would not pass over."""
-    seen = ((host, _going_on(request, host)) for host in request.hosts)
-    groups = [(hosts, told) for hosts, told in _fold(seen) if told]
+    seen = ((host, going_on(request, host)) for host in request.hosts)
+    groups = [(hosts, told) for hosts, told in fold(seen) if told]
     rows = [
         Text(f"{_lead(request, hosts)}{printable(text)}", style="yellow")
-        for hosts, told in _bounded(groups)
-        for text in told[:_MOST_COLLISIONS]
+        for hosts, told in groups[: room.groups]
+        for text in told[: room.collisions]
     ]
-    left_out = sum(max(len(told) - _MOST_COLLISIONS, 0) for _, told in groups)
-    more = [_row(f"… {left_out} more (e shows all)", style="dim")] if left_out else []
-    return [*rows, *more, *_others(groups, "e shows all")]
-
-
-def _going_on(request: ApprovalRequest, host: str) -> tuple[str, ...]:
-    activity = request.states[host].activity
-    if activity is None:
-        return ()
-    if activity.reason is not None:
-        unseen = f"what else goes on could not be seen: {activity.reason}"
-        return (*(each.text for each in collisions(activity)), unseen)
-    return tuple(each.text for each in collisions(activity))
+    left_out = sum(max(len(told) - room.collisions, 0) for _, told in groups)
+    more = [one_row(f"… {left_out} more (e shows all)", style="dim")] if left_out else []
+    return [*rows, *more, *others(groups, room.groups, "e shows all")]
 
 
 def _before(request: ApprovalRequest) -> list[Text]:
@@ -377,60 +279,3 @@ def _before(request: ApprovalRequest) -> list[Text]:
     if cause is not None and cause.cleared:
         rows.append(Text(f"the cause cleared by itself {say_times(cause.cleared, cause.found)}"))
     return rows
-
-
-def _predicted(request: ApprovalRequest, room: int | None) -> list[Text]:
-    """Return the prediction, its diffs cut off where there would be more than `room` rows."""
-    if not request.previews:
-        return [Text("Ansible was not asked for a prediction.")]
-    groups = _folded(request.previews)
-    rows = [Text("by Ansible's check mode; nothing has been done yet", style="italic")]
-    most = _MOST_DIFF
-    if room is not None:
-        bare = sum(len(_tasks(preview, 0)) + 2 for _, preview in _bounded(groups))
-        most = min(max(room - bare, _LEAST_DIFF), _MOST_DIFF)
-    for hosts, preview in _bounded(groups):
-        if lead := _lead(request, hosts):
-            rows.append(_row(lead))
-        rows += _tasks(preview, most // min(len(groups), _MOST_GROUPS))
-    missing = [host for host in request.hosts if host not in request.previews]
-    if missing:
-        rows.append(Text(f"no prediction for {say_hosts(missing)}", style="yellow"))
-    return rows + _others(groups, "d shows all")
-
-
-def _tasks(preview: tuple[Sequence[TaskChange], str | None], most: int | None) -> list[Text]:
-    """Return a prediction in rows, its tasks and its diff cut off where they are too long."""
-    changes, failed = preview
-    rows: list[Text] = []
-    if failed is not None:
-        rows.append(Text(f"the prediction itself failed: {printable(failed)}", style="yellow"))
-    elif not changes:
-        rows.append(Text("nothing to predict: no task would run"))
-    telling = [change for change in changes if change.status != "ok"]
-    shown = changes if most is None else telling[:_MOST_TASKS]
-    rows += [_task(change) for change in shown]
-    if most is not None and len(shown) < len(telling):
-        rows.append(
-            Text(f"… {count(len(telling) - len(shown), 'more task')} (d shows all)", style="dim")
-        )
-    if most is not None and len(telling) < len(changes):
-        rows.append(Text(f"no change: {count(len(changes) - len(telling), 'task')}"))
-    diff = [line for change in changes for line in printable_lines(change.diff)]
-    if most is None:
-        return [*rows, *(Text(f"  {line}", style=_diff_style(line)) for line in diff)]
-    rows += [_row(f"  {line}", style=_diff_style(line)) for line in diff[:most]]
-    if len(diff) > most:
-        rows.append(Text(f"… {count(len(diff) - most, 'more line')} (d shows all)", style="dim"))
-    return rows
-
-
-def _task(change: TaskChange) -> Text:
-    word = _PREDICTED.get(change.status, change.status)
-    style = "yellow" if change.status in ("skipped", "failed") else ""
-    message = f" ({shorten(printable(change.message), 80)})" if change.message else ""
-    return Text.assemble((f"{word}: ", style), f"{printable(change.name)}{message}")
-
-
-def _diff_style(line: str) -> str:
-    return {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "dim")

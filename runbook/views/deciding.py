@@ -1,7 +1,7 @@
 """Putting a fix to a person: what they can type, and what it comes to."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from threading import Event as Signal
 
@@ -15,18 +15,14 @@ from runbook.driver.operator import (
 )
 from runbook.errors import RunbookError
 from runbook.model.definition import Runbook
+from runbook.model.event import Reach
 from runbook.model.observation import Observation
-from runbook.views.confirmation import (
-    confirmation,
-    documentation,
-    own_look,
-    rendered_tasks,
-    whole_diff,
-    whole_evidence,
-)
+from runbook.views.confirmation import Confirmation
+from runbook.views.details import documentation, own_look, whole_evidence
 from runbook.views.dialogue import Dialogue
+from runbook.views.prediction import rendered_tasks, whole_diff
 from runbook.views.safe_text import printable
-from runbook.views.words import say_hosts, shorten
+from runbook.views.words import count, say_hosts, shorten
 
 _HELP = """\
 y  yes, do it on all of these hosts; a reason may follow: y: it is agreed
@@ -60,14 +56,24 @@ class Deciding:
     _skipped: set[str] = field(default_factory=set)
     _refusing: bool = False
 
-    def decide(self, request: ApprovalRequest) -> ApprovalReply | None:
-        """Return the answer; None where the question was taken back. Raises OSError."""
+    def decide(self, request: ApprovalRequest, *, waiting: int = 0) -> ApprovalReply | None:
+        """Return the answer; None where the question was taken back. Raises OSError.
+
+        `waiting` is how many questions come after it.
+        """
         if self._refusing or request.fix.id in self._skipped:
             where = say_hosts(request.hosts)
             self.dialogue.say(f"Declined as you asked: {printable(request.title)} on {where}")
-            return self.no(_REFUSED if self._refusing else _SKIPPED)
+            return self._lasting_no(Reach.RUN if self._refusing else Reach.FIX)
         height = self.dialogue.console.height - _QUESTION_ROWS
-        self.dialogue.show(confirmation(request, self.runbook, height=height))
+        self.dialogue.show(
+            Confirmation(
+                request=request,
+                runbook=self.runbook,
+                height=height,
+                aside=_beside(request, waiting),
+            )
+        )
         while True:
             line = self.dialogue.ask(_question(request))
             if line is None:
@@ -90,12 +96,16 @@ class Deciding:
             case "s" if len(request.hosts) > 1:
                 return self._yes(self._split(request), request, said)
             case "n":
-                return self.no(said or (self._why() if line else ""))
+                return self._no(said or (self._why() if line else ""), request)
             case "k" | "q":
                 return self._no_for_good(request, key, said)
             case _:
                 self._tell_more(key, said, line, request)
                 return None
+
+    def _no(self, reason: str, request: ApprovalRequest) -> ApprovalReply:
+        self.dialogue.say(f"Declined: nothing is done on {say_hosts(request.hosts)}.")
+        return self.no(reason)
 
     def no(self, reason: str) -> ApprovalReply:
         """Return a no."""
@@ -107,9 +117,9 @@ class Deciding:
         if not self._typed(hosts, request):
             return None
         declined = [host for host in request.hosts if host not in hosts]
-        if declined:
-            yes = say_hosts(hosts) if hosts else "no host"
-            self.dialogue.say(f"Approved on {yes}; declined on {say_hosts(declined)}.")
+        yes = say_hosts(hosts) if hosts else "no host"
+        no = f"; declined on {say_hosts(declined)}" if declined else ""
+        self.dialogue.say(f"Approved on {yes}{no}.")
         return ApprovalReply(approved=frozenset(hosts), by=self.name, reason=printable(reason))
 
     def _typed(self, hosts: Sequence[str], request: ApprovalRequest) -> bool:
@@ -131,13 +141,16 @@ class Deciding:
 
     def _no_for_good(self, request: ApprovalRequest, key: str, said: str) -> ApprovalReply:
         if key == "q":
-            self._refusing, reason = True, _REFUSED
+            self._refusing = True
             self.dialogue.say("Declined, and so is every later fix of this run.")
-        else:
-            self._skipped.add(request.fix.id)
-            reason = _SKIPPED
-            self.dialogue.say("Skipped: hosts that come to it later are not asked about it.")
-        return self.no(f"{reason}: {said}" if said else reason)
+            return self._lasting_no(Reach.RUN, said)
+        self._skipped.add(request.fix.id)
+        self.dialogue.say("Skipped: hosts that come to it later are not asked about it.")
+        return self._lasting_no(Reach.FIX, said)
+
+    def _lasting_no(self, reach: Reach, said: str = "") -> ApprovalReply:
+        reason = _REFUSED if reach is Reach.RUN else _SKIPPED
+        return replace(self.no(f"{reason}: {said}" if said else reason), reach=reach)
 
     def _take_back(self, request: ApprovalRequest, key: str, said: str) -> None:
         assert request.aside is not None  # noqa: S101 -- as asked before
@@ -281,6 +294,16 @@ def _question(request: ApprovalRequest) -> str:
     what = shorten(printable(request.title), _LONGEST_TITLE)
     asked = f"{' '.join(keys)}\n{what}. Do this on {whom}? (Enter is no): "
     return asked.replace(" \n", "\n")
+
+
+def _beside(request: ApprovalRequest, waiting: int) -> str:
+    """Say what there is of the run beside a question."""
+    over = sum(state.verdict is not None for state in request.run.values())
+    parts = [
+        f"{over} of {len(request.run)} hosts done" if len(request.run) > len(request.hosts) else "",
+        f"{count(waiting, 'more question')} after it" if waiting else "",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def _not_a_host(name: str, hosts: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from runbook.views.keyboard import Keyboard
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dialogue:
-    """A terminal with somebody at it."""
+    """A terminal with somebody at it; nothing is shown once the keyboard is closed."""
 
     console: Console
     keyboard: Keyboard
@@ -20,6 +20,8 @@ class Dialogue:
 
         `until` is when to stop waiting, by the monotonic clock; TimeoutError is raised then.
         """
+        if self.keyboard.is_closed:
+            return None
         self.keyboard.forget()
         self.console.print(text, end="", style="bold", soft_wrap=True)
         line = self.keyboard.line(None if until is None else until - time.monotonic())
@@ -29,9 +31,10 @@ class Dialogue:
 
     def show(self, what: RenderableType) -> None:
         """Show something that rich can draw."""
-        self.console.print(what)
+        if not self.keyboard.is_closed:
+            self.console.print(what)
 
     def say(self, text: str) -> None:
         """Show printable text as it is; nothing where there is none."""
-        if text:
+        if text and not self.keyboard.is_closed:
             self.console.print(text, highlight=False, markup=False)

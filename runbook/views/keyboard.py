@@ -10,10 +10,15 @@ from dataclasses import dataclass, field
 
 @dataclass(kw_only=True)
 class Keyboard:
-    """Reads lines from a file descriptor, waiting no longer than told to."""
+    """Reads lines from a file descriptor, waiting no longer than told to.
+
+    Once it is closed there is nothing more to come, whoever waits for it.
+    """
 
     descriptor: int
+    is_closed: bool = False
     _typed: bytearray = field(default_factory=bytearray)
+    _wake: tuple[int, int] = field(default_factory=os.pipe)
 
     def line(self, timeout_s: float | None = None) -> str | None:
         """Return the next line without its end, None where there is no more to come.
@@ -23,15 +28,20 @@ class Keyboard:
         until = None if timeout_s is None else time.monotonic() + timeout_s
         while b"\n" not in self._typed:
             left = None if until is None else max(until - time.monotonic(), 0.0)
-            if not select.select([self.descriptor], [], [], left)[0]:
+            if not select.select([self.descriptor, self._wake[0]], [], [], left)[0]:
                 raise TimeoutError
-            if not (more := self._read()):
+            if self.is_closed or not (more := self._read()):
                 self._typed.clear()
                 return None
             self._typed += more
         line, _, rest = bytes(self._typed).partition(b"\n")
         self._typed = bytearray(rest)
         return line.decode(errors="replace").strip()
+
+    def close(self) -> None:
+        """Have whoever waits for a line, and whoever will, told that there is none."""
+        self.is_closed = True
+        os.write(self._wake[1], b"x")
 
     def forget(self) -> None:
         """Drop what was typed before it was asked for: it answers another question."""

@@ -65,6 +65,10 @@ class TerminalOperator:
         """Ask what to do with the next step."""
         self._queue(lambda: self._step(request, reply))
 
+    def leave(self) -> None:
+        """Let go of the terminal, in the middle of a question too."""
+        self.keyboard.close()
+
     def _step(self, request: StepRequest, reply: Callable[[StepReply], None]) -> None:
         answer: StepReply = EndRun(by=self.name, reason="the question could not be put")
         try:
@@ -94,7 +98,7 @@ class TerminalOperator:
     def _approve(self, request: ApprovalRequest, reply: Callable[[ApprovalReply], None]) -> None:
         answer: ApprovalReply | None = self._deciding.no("the question could not be put")
         try:
-            answer = self._deciding.decide(request)
+            answer = self._deciding.decide(request, waiting=self._waiting.qsize())
         except OSError:
             answer = self._deciding.no("the terminal is gone")
         finally:  # Whatever happens, the run must not wait for ever.

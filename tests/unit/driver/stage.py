@@ -34,7 +34,7 @@ from runbook.executor.scripted import (
 from runbook.journal import Journal
 from runbook.journal.memory import MemoryJournal
 from runbook.model.definition import Ask, Runbook
-from runbook.model.event import Event, Mode, RunStarted
+from runbook.model.event import Event, Mode, Reach, RunStarted
 from runbook.model.observation import Observation
 from runbook.model.state import HostState
 from runbook.model.verdict import Verdict
@@ -78,15 +78,17 @@ class Person:
     wants_previews: bool = False
     asked: list[ApprovalRequest] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
+    reach: Reach = Reach.HOST
     does: Callable[[StepRequest], StepReply] = lambda _: GoOn(by="ann")
     steps: list[StepRequest] = field(default_factory=list)
+    left: bool = False
 
     def approve(self, request: ApprovalRequest, reply: Callable[[ApprovalReply], None]) -> None:
         """Answer at once, or never."""
         self.asked.append(request)
         approved = self.says(request)
         if approved is not None:
-            reply(ApprovalReply(approved=approved, by=self.name))
+            reply(ApprovalReply(approved=approved, by=self.name, reach=self.reach))
 
     def answer(self, question: Question, reply: Callable[[Answer], None]) -> None:
         """Answer at once, or never."""
@@ -99,6 +101,10 @@ class Person:
         """Answer at once."""
         self.steps.append(request)
         reply(self.does(request))
+
+    def leave(self) -> None:
+        """Take note that no answer counts any more."""
+        self.left = True
 
 
 @dataclass(kw_only=True)

@@ -22,8 +22,10 @@ from runbook.model.observation import Activity
 from runbook.model.verdict import Verdict
 from runbook.views.board import Board
 from runbook.views.board_layout import lay_out
-from runbook.views.confirmation import confirmation, whole_diff, whole_evidence
+from runbook.views.confirmation import Confirmation
+from runbook.views.details import whole_evidence
 from runbook.views.plain import PlainObserver
+from runbook.views.prediction import whole_diff
 from runbook.views.summary import Finish, summary, summary_text
 from tests.unit.views.scenes import (
     Play,
@@ -259,6 +261,13 @@ def again() -> tuple[ApprovalRequest, Runbook]:
     return replace(request, evidence=evidence, experience=known), book
 
 
+def confirmation(
+    request: ApprovalRequest, runbook: Runbook, *, height: int | None = None, aside: str = ""
+) -> Confirmation:
+    """Return what a person sees before a yes."""
+    return Confirmation(request=request, runbook=runbook, height=height, aside=aside)
+
+
 def also_here() -> ApprovalRequest:
     """Return a request for a host on which other things go on, and one that could not be seen."""
     request = hosts_differ()
@@ -302,6 +311,9 @@ PICTURES: Mapping[str, Callable[[], str]] = {
     ),
     "confirmation-again": lambda: drawn(confirmation(*again())),
     "confirmation-also-here": lambda: drawn(confirmation(also_here(), site_book())),
+    "confirmation-one-screen": lambda: drawn(
+        confirmation(also_here(), site_book(), height=21, aside="1 more question waits")
+    ),
     "confirmation-undo": lambda: drawn(
         confirmation(replace(one_host(), undoing=True), site_book())
     ),

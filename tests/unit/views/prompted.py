@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from queue import SimpleQueue
+from threading import Timer
 
 from runbook.driver.operator import (
     Answer,
@@ -67,6 +68,8 @@ def main(hosts: str, *scene: str) -> None:
                     operator.answer(_question(BY_HAND, names), replies.put)
                 case "expires":
                     operator.answer(_question(replace(WHICH, expires=SHORT), names), replies.put)
+                case "leave":
+                    Timer(1.0, operator.leave).start()
                 case "ready":
                     time.sleep(0.5)  # So that what was typed ahead has arrived.
         for what in scene:

@@ -1,10 +1,21 @@
 """What operators see, as written down in `tests/golden/console/`."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.unit.views.pictures import PICTURES
+from runbook.driver.operator import ApprovalRequest
+from tests.unit.views.pictures import (
+    PICTURES,
+    also_here,
+    cannot_predict,
+    confirmation,
+    drawn,
+    hosts_differ,
+    one_host,
+)
+from tests.unit.views.scenes import site_book
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "console"
 
@@ -32,3 +43,16 @@ def test_no_picture_holds_a_control_of_a_host(name: str) -> None:
     assert "\u202e" not in text
     if not name.endswith("-colour"):
         assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize("height", [12, 21])
+@pytest.mark.parametrize("request_of", [one_host, hosts_differ, cannot_predict, also_here])
+def test_a_confirmation_fits_the_window(
+    request_of: Callable[[], ApprovalRequest], height: int, width: int
+) -> None:
+    """However much there is to say, the question itself stays in sight, with what it is about."""
+    rows = drawn(confirmation(request_of(), site_book(), height=height), width=width).splitlines()
+
+    assert len(rows) <= height
+    assert rows[1].startswith("Restart myapp on ")

@@ -283,12 +283,15 @@ def test_a_question_can_wait_for_others() -> None:
         terminal.send("\n")
         terminal.expect(ONE)
         terminal.send("y\n")
-        assert replied(terminal).startswith("yes=web1")
         terminal.expect(r"\[d\]one \[n\]ot done: ")
+        said = str(terminal.before)
         terminal.send("d\n")
         terminal.expect("Note")
+        said += str(terminal.before)
         terminal.send("\n")
-        assert replied(terminal).startswith("answer=done")
+        terminal.expect("REPLY answer=done")
+        # The next question does not wait until the answer to the one before was taken in.
+        assert "REPLY yes=web1" in said + str(terminal.before)
 
 
 def test_a_question_whose_time_is_over_makes_way() -> None:
@@ -312,6 +315,14 @@ def test_the_end_of_input_leaves_a_question_to_its_expiry() -> None:
         terminal.send("\n")
 
         assert replied(terminal) == "yes= by=ann why="
+
+
+def test_a_question_is_let_go_of_when_the_run_is_about_to_stop() -> None:
+    """Nobody has to press a key for the screen to go on, and no further question is put."""
+    with at_terminal(MODULE, "web1", "approve", "approve", "leave") as terminal:
+        for _ in range(2):
+            assert replied(terminal) == "yes= by=ann why=the input ended"
+            assert len(re.findall(ONE, str(terminal.before))) <= 1
 
 
 def test_a_terminal_that_closes_is_a_no() -> None:
