@@ -159,7 +159,8 @@ BACKEND = (
         name="log directory missing",
         causes=("log_unwritable",),
         breaks="stop; mv $(dirname $LOG) /run/lab-log; start; sleep 1",
-        mends="rm -rf /run/lab-log",
+        # Whoever starts it next can write to its log, too.
+        mends="rm -rf /run/lab-log; restart; until_answers",
     ),
     Fault(
         name="log directory not the service's",

@@ -5,10 +5,10 @@ from tests.lab.breaking import Fault
 
 RULE = "INPUT -i lo -p tcp --dport 8000"
 _UFW_RULE = "-A ufw-before-input -i lo -p tcp --dport 8000 -j"
-# It keeps what it forgets, under the time. Connections that are open would be taken for invalid by the
-# next who enables it.
-_FORGET_UFW = "ufw --force reset; rm /etc/ufw/*.rules.20*; pkill -u deploy sshd || true"
-_OLD_UFW = f"{_FORGET_UFW}; iptables -F INPUT; cp -p /run/before.rules /run/ufw.conf /etc/ufw/"
+# It keeps what it forgets, under the time. Of its chains nothing is left: from what others flushed, it
+# would take them for whole.
+_FORGET_UFW = "ufw --force reset; rm /etc/ufw/*.rules.20*; iptables -F; iptables -X; ip6tables -F; ip6tables -X"
+_OLD_UFW = f"{_FORGET_UFW}; cp -p /run/before.rules /run/ufw.conf /etc/ufw/"
 _NFT = (
     "nft add table inet lab; nft add chain inet lab input '{ type filter hook input priority 0; }'"
 )

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -34,7 +35,9 @@ options:
     type: str
     required: true
   log:
-    description: File the output of a started process is appended to.
+    description: >-
+      File the output of a started process is appended to. A new one belongs to whom its directory
+      belongs to, so that whoever starts the process next can append to it.
     type: path
     default: /dev/null
   state:
@@ -144,7 +147,11 @@ def end(pids: Iterable[int], timeout_s: float) -> list[int]:
 def start(module: AnsibleModule, command: list[str], directory: str, log: str) -> int:
     """Start the process in a session of its own and see that it does not die at once."""
     try:
+        is_new = not Path(log).exists()
         with open(log, "ab") as output:
+            if is_new and os.geteuid() == 0:
+                home = Path(log).parent.stat()
+                os.fchown(output.fileno(), home.st_uid, home.st_gid)
             process = subprocess.Popen(
                 command,
                 cwd=directory,
