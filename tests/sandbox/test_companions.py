@@ -111,6 +111,7 @@ def test_the_checklist_is_walked_to_its_end_whatever_it_finds(site: Site, tmp_pa
     )
     where = [next(i for i, line in enumerate(lines) if f"`{step}`" in line) for step in steps]
     assert where == sorted(where)
+    assert lines[where[steps.index("headers")]].startswith("- [x]")
     path = done.document["hosts"]["web1"]["path"]
     assert [step for step in path if step in steps] == list(steps)
 
