@@ -30,7 +30,7 @@ from runbook.rehearsal.cases import Actor, Case, Outcome, Rehearsal
 from runbook.spec.document import Document
 from runbook.spec.document import Path as Place
 from runbook.spec.library import load
-from runbook.spec.reader import read
+from runbook.spec.reader import content_of, read
 from runbook.spec.validation import did_you_mean
 
 SUFFIX = ".rehearsal.yml"
@@ -78,7 +78,7 @@ def _nothing(message: str, search_path: Sequence[Path]) -> RunbookError:
 def read_rehearsal(path: Path, search_path: Sequence[Path]) -> Rehearsal:
     """Return the rehearsal in a file; raise RunbookError with all problems, or its runbook's."""
     try:
-        content = path.read_bytes()
+        content = content_of(path)
     except OSError as error:
         message = f"cannot read {path}: {error.strerror or error}"
         raise RunbookError.of("unreadable-file", message) from error

@@ -12,6 +12,7 @@ from runbook.schedule.cron import mistake
 from runbook.schedule.timetable import Cron, Every, Missed, Overlap, Schedule
 from runbook.spec.document import Document, Path
 from runbook.spec.policy_file import find_zone, in_order, span_seconds, well_shaped
+from runbook.spec.reader import content_of
 
 _SCHEMA = "schedules.schema.json"
 
@@ -28,7 +29,7 @@ class Timetable:
 def load_timetable(path: FilePath) -> Timetable:
     """Return the schedules of a file; raise RunbookError with all that is wrong in it."""
     try:
-        content = path.read_bytes()
+        content = content_of(path)
     except OSError as error:
         raise RunbookError.of(
             "schedules-unreadable", f"cannot read the schedules {path}: {error.strerror}"

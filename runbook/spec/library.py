@@ -11,6 +11,7 @@ from runbook.spec.linker import link
 from runbook.spec.lint import lint
 from runbook.spec.parser import parse
 from runbook.spec.places import find, locate, roles_path, runbook_files
+from runbook.spec.reader import content_of
 
 
 def load(name_or_path: str, search_path: Sequence[Path]) -> Runbook:
@@ -109,7 +110,7 @@ def _parsed(content: bytes, path: str) -> tuple[Draft | None, tuple[Problem, ...
 
 def _read_file(path: Path) -> tuple[Draft | None, list[Problem]]:
     try:
-        content = path.read_bytes()
+        content = content_of(path)
     except OSError as error:
         problem = Problem(
             reference="unreadable-file", message=f"cannot read {path}: {error.strerror or error}"

@@ -24,7 +24,7 @@ from runbook.model.policy import (
     Window,
 )
 from runbook.spec.document import Document, Path
-from runbook.spec.reader import read
+from runbook.spec.reader import content_of, read
 from runbook.spec.validation import did_you_mean, shape_problems
 
 _SCHEMA = "policy.schema.json"
@@ -36,7 +36,7 @@ _NOON = "2026-01-01T12:00:00+00:00"
 def load_policy(path: FilePath) -> Policy:
     """Return the policy of a file; raise RunbookError with all that is wrong in it."""
     try:
-        content = path.read_bytes()
+        content = content_of(path)
     except OSError as error:
         raise RunbookError.of(
             "policy-unreadable", f"cannot read the policy {path}: {error.strerror}"

@@ -4,8 +4,12 @@ In what is ours there are only null, true, false, numbers and text. Ansible cont
 Ansible reads it, and keeps its tags.
 """
 
+import errno
+import os
 import re
+import stat
 from collections.abc import Callable
+from pathlib import Path as FilePath
 from typing import Any
 
 import yaml
@@ -36,6 +40,24 @@ _CORE_TAGS = {
     "tag:yaml.org,2002:seq",
 }
 _MERGE = "<<"
+
+
+def content_of(path: FilePath) -> bytes:
+    """Return what a file holds, no more of it than shows that it is too large; raise OSError.
+
+    What is no file (a pipe, a device) is refused, not waited for.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
 
 
 def read(content: bytes, path: str, *, foreign: Callable[[Path], bool]) -> Document:

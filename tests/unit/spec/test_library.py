@@ -1,5 +1,6 @@
 """Finding, loading and checking runbooks."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,32 @@ def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
 
     assert load(str(path), []).name == "a"
     assert _refused(str(tmp_path / "b.yml")).problems[0].reference == "unreadable-file"
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    """A pipe nobody writes to and a device that never ends are refused, also through a link."""
+    os.mkfifo(tmp_path / "pipe.yml")
+    (tmp_path / "device.yml").symlink_to("/dev/zero")
+
+    for name in ("pipe.yml", "device.yml"):
+        (problem,) = _refused(str(tmp_path / name)).problems
+        assert problem.reference == "unreadable-file"
+        assert "not a regular file" in problem.message
+
+
+def test_of_a_file_that_is_far_too_large_only_a_part_is_read(tmp_path: Path) -> None:
+    """A terabyte of nothing, and a bomb of aliases, are refused with their place at once."""
+    huge = tmp_path / "huge.yml"
+    with huge.open("wb") as file:
+        file.truncate(1 << 40)
+    bomb = tmp_path / "bomb.yml"
+    lines = [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 10)]
+    bomb.write_text("l0: &l0 [x, x, x, x, x, x, x, x, x, x]\n" + "\n".join(lines))
+
+    for path, reference in ((huge, "file-too-large"), (bomb, "yaml-too-large")):
+        (problem,) = _refused(str(path)).problems
+        assert problem.reference == reference
+        assert problem.where is not None
 
 
 def test_an_unknown_name_is_helped_along() -> None:
