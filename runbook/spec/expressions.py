@@ -63,7 +63,7 @@ class Uses:
     `names` are the variables it reads. `lookups` are the plugins it looks things up with, None for
     one whose name is itself computed. `unsteady` maps functions, filters and tests that depend on
     more than the variables to what that is. `unquoted` are the variables whose value a template
-    puts into the text as it is. `facts` are the pairs of a variable and a name looked up in it.
+    puts into the text as it is, `sought` those that say what a lookup looks up. `facts` are the pairs of a variable and a name looked up in it.
     `bad_escapes` are the backslashes in strings that begin no escape, each with what follows it.
     `error` says where it is not Jinja: a message and a line from 1.
     """
@@ -72,6 +72,7 @@ class Uses:
     lookups: tuple[str | None, ...] = ()
     unsteady: Mapping[str, str] | None = None
     unquoted: tuple[str, ...] = ()
+    sought: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     bad_escapes: tuple[str, ...] = ()
     error: tuple[str, int] | None = None
@@ -189,6 +190,7 @@ def _uses(tree: "nodes.Node") -> Uses:
         lookups=tuple(_lookups(found)),
         unsteady=dict(_unsteady(found)),
         unquoted=tuple(name for name in unquoted if name not in bound),
+        sought=tuple(_sought(found)),
         facts=tuple(each for each in facts if each[0] not in bound),
     )
 
@@ -207,6 +209,16 @@ def _lookups(found: "Sequence[nodes.Node]") -> Iterator[str | None]:
     mentions = sum(isinstance(node, nodes.Name) and node.name in _LOOKUPS for node in found)
     # Under another name, or with a computed plugin, it could be any lookup.
     yield from [None] * (mentions - plain_calls)
+
+
+def _sought(found: "Iterable[nodes.Node]") -> Iterator[str]:
+    from jinja2 import nodes  # noqa: PLC0415
+
+    for node in found:
+        match node:
+            case nodes.Call(node=nodes.Name(name=name)) if name in _LOOKUPS:
+                for argument in (*node.args, *node.kwargs):
+                    yield from _names(argument)
 
 
 def _unsteady(found: "Iterable[nodes.Node]") -> Iterator[tuple[str, str]]:

@@ -7,6 +7,8 @@ from runbook.errors import Problem
 from runbook.spec.draft import Draft
 from runbook.spec.linker import Find
 from runbook.spec.rules.advice import advice
+from runbook.spec.rules.commands import command_problems
+from runbook.spec.rules.content import content_problems
 from runbook.spec.rules.facts import fact_problems
 from runbook.spec.rules.graph import graph_problems
 from runbook.spec.rules.joins import call_problems, role_problems
@@ -31,6 +33,8 @@ def lint(
         *fact_problems(draft),
         *look_problems(draft),
         *task_problems(draft),
+        *command_problems(draft),
+        *content_problems(draft),
         *call_problems(draft, find, searched),
         *role_problems(draft, roles),
         *advice(draft),

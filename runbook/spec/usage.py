@@ -6,13 +6,14 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from runbook.model.definition import Json
+from runbook.model.definition import Json, StepKind
 from runbook.spec.ansible_words import flat_tasks
 from runbook.spec.document import Path
-from runbook.spec.draft import DraftStep
+from runbook.spec.draft import RESULT_KINDS, Draft, DraftStep
 from runbook.spec.expressions import Uses, condition_uses, template_uses, texts
 
 _CONDITIONS = {"when", "until", "changed_when", "failed_when", "that", "break_when"}
+_LOOKS = RESULT_KINDS - {StepKind.ASK}
 _TEMPLATES = ("title", "impact", "instruction", "commands", "as", "from", "params")
 
 
@@ -93,6 +94,18 @@ def tasks_of(written: DraftStep) -> Iterator[tuple[Path, Mapping[Any, Json]]]:
     ):
         for below, task in flat_tasks(tasks):
             yield (*written.path, *path, *below), task
+
+
+def told_by_hosts(draft: Draft) -> frozenset[str]:
+    """Return the names of what hosts said: results of looks, and what tasks register."""
+    told = {step.id for step in draft.steps if step.kind in _LOOKS and step.id is not None}
+    for written in draft.steps:
+        told |= {
+            task["register"]
+            for _, task in tasks_of(written)
+            if isinstance(task.get("register"), str)
+        }
+    return frozenset(told)
 
 
 @lru_cache(maxsize=4096)

@@ -1,4 +1,4 @@
-"""Warnings: what works, and will hurt one day."""
+"""Secrets and variables in tasks: what works, and will hurt one day, most often as a warning."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,16 +8,18 @@ from runbook.spec.ansible_words import COMMANDS, module_keys, short
 from runbook.spec.document import Path
 from runbook.spec.draft import Draft
 from runbook.spec.expressions import template_uses
-from runbook.spec.usage import ansible_expressions, tasks_of
+from runbook.spec.rules.commands import is_for_a_shell
+from runbook.spec.usage import ansible_expressions, tasks_of, told_by_hosts
 
 
 def advice(draft: Draft) -> Iterator[Problem]:
     """Yield warnings about tasks and commands."""
     secrets = {name for name, param in draft.params.items() if param.secret}
+    told = told_by_hosts(draft)
     for written in draft.steps:
         hidden: list[Path] = []
         for at, task in tasks_of(written):
-            yield from _unquoted(draft, at, task)
+            yield from _unquoted(draft, at, task, told)
             if task.get("no_log") is True:
                 hidden.append(at)
             elif "block" not in task and not any(at[: len(block)] == block for block in hidden):
@@ -26,24 +28,39 @@ def advice(draft: Draft) -> Iterator[Problem]:
         command = probe.get("command") if isinstance(probe, Mapping) else None
         if isinstance(command, Mapping) and isinstance(command.get("shell"), str):
             at = (*written.path, "probe", "command", "shell")
-            yield from _unquoted_text(draft, at, command["shell"])
+            yield from _unquoted_text(draft, at, command["shell"], told)
 
 
-def _unquoted(draft: Draft, at: Path, task: Mapping[str, Json]) -> Iterator[Problem]:
+def _unquoted(
+    draft: Draft, at: Path, task: Mapping[str, Json], told: frozenset[str]
+) -> Iterator[Problem]:
     for module in module_keys(task):
         if short(module) not in COMMANDS:
             continue
         value = task[module]
+        # Without a shell, what a host said can become further arguments, and nothing else.
+        dangerous = told if is_for_a_shell(module) else frozenset[str]()
         if isinstance(value, str):
-            yield from _unquoted_text(draft, (*at, module), value)
+            yield from _unquoted_text(draft, (*at, module), value, dangerous)
         elif isinstance(value, Mapping):
             for key in ("cmd", "_raw_params"):
                 if isinstance(value.get(key), str):
-                    yield from _unquoted_text(draft, (*at, module, key), value[key])
+                    yield from _unquoted_text(draft, (*at, module, key), value[key], dangerous)
 
 
-def _unquoted_text(draft: Draft, path: Path, text: str) -> Iterator[Problem]:
+def _unquoted_text(
+    draft: Draft, path: Path, text: str, dangerous: frozenset[str]
+) -> Iterator[Problem]:
     for name in template_uses(text).unquoted:
+        if name in dangerous:
+            yield Problem(
+                reference="host-data-in-shell",
+                message=f'what a host said ("{name}") becomes part of a shell\'s command as it is',
+                where=draft.document.word(path, name),
+                context="Whoever writes the log, file or answer it comes from could run anything.",
+                hint="Write `{{ … | quote }}`, or give the command as `argv`.",
+            )
+            continue
         yield Problem(
             reference="unquoted-variable",
             message=f'the value of "{name}" becomes part of a command as it is',

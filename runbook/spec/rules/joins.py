@@ -1,5 +1,6 @@
 """What a runbook takes from elsewhere: other runbooks, and roles."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 
@@ -68,7 +69,7 @@ def role_problems(draft: Draft, folders: Sequence[FilePath]) -> Iterator[Problem
             within.append((("undo", "role"), undo.get("role")))
         for path, role in within:
             name = role.get("name") if isinstance(role, Mapping) else None
-            if not isinstance(name, str) or name.count(".") >= 2:
+            if not isinstance(name, str) or _COLLECTION_ROLE.fullmatch(name):
                 continue
             if not any(_is_role(folder, name) for folder in folders):
                 known = {p.name for folder in folders if folder.is_dir() for p in folder.iterdir()}
@@ -81,8 +82,11 @@ def role_problems(draft: Draft, folders: Sequence[FilePath]) -> Iterator[Problem
                 )
 
 
+_COLLECTION_ROLE = re.compile(r"\w+\.\w+(?:\.\w+)+", re.ASCII)
+
+
 def _is_role(folder: FilePath, name: str) -> bool:
     try:
-        return "/" not in name and (folder / name).is_dir()
+        return "/" not in name and name not in (".", "..") and (folder / name).is_dir()
     except (OSError, ValueError):
         return False
