@@ -5,15 +5,19 @@ Imported only inside Ansible's own processes. Facts about the interfaces are fro
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, wraps
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from ansible import constants
+from ansible._internal._datatag._tags import Origin
 from ansible.constants import config
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
-from ansible.parsing.vault import EncryptedString, VaultHelper
+from ansible.parsing.vault import EncryptedString, VaultHelper, is_encrypted_file
+from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import (
     become_loader,
     cache_loader,
@@ -28,6 +32,13 @@ from ansible.release import __version__
 from ansible.template import Templar, trust_as_template
 
 from runbook.executor.compiled import get_ready, remember
+from runbook.executor.guard import (
+    OverMemoryError,
+    bounded_memory,
+    is_bounded,
+    is_larger_than,
+    resident_bytes,
+)
 from runbook.executor.looking import CouldNotRenderError
 from runbook.executor.plan import Plan, variable_of
 from runbook.model.definition import Json
@@ -35,8 +46,7 @@ from runbook.model.definition import Json
 SECRET_NAME = re.compile(
     r"(?i)(pass(word|wd|phrase)?|secret|token|api_?key|private_?key|credentials?)$"
 )
-"""Variables with such names are masked even if they came from a file vaulted as a whole, whose
-values Ansible does not mark."""
+"""Variables with such names are masked wherever they came from."""
 
 
 POLL_S = 0.005
@@ -58,6 +68,43 @@ def prepare() -> None:
         strategy_loader.get(name, class_only=True)
     cache_loader.get("memory", class_only=True)
     Templar(loader=DataLoader()).template(trust_as_template("{{ [] | default([]) is defined }}"))
+
+
+TOO_LONG = "the host's answer is too long to be taken in"
+MAX_TASK_CHARACTERS = 8 << 20
+MAX_TASK_VALUES = 200_000
+MAX_TASK_GROWTH_BYTES = 64 << 20
+"""What a host may answer to an ordinary task: Ansible itself takes in whatever comes, several times
+over. The growth is that of the process of one task on one host, all items of a loop together."""
+
+
+def bound_answers() -> None:
+    """Have Ansible fail a task to which a host answers more than can be taken in.
+
+    For the process that plays a playbook, before it starts the processes of tasks.
+    """
+    before_bytes = resident_bytes()
+    for name in ("_execute_module", "_low_level_execute_command"):
+        setattr(ActionBase, name, _bounded(getattr(ActionBase, name), before_bytes))
+
+
+def _bounded(carry_out: Callable[..., Any], before_bytes: int) -> Callable[..., Any]:
+    @wraps(carry_out)
+    def within_bounds(*arguments: Any, **options: Any) -> Any:
+        if is_bounded():
+            return carry_out(*arguments, **options)
+        told: Any = None
+        try:
+            with bounded_memory(MAX_TASK_GROWTH_BYTES, above_bytes=before_bytes):
+                told = carry_out(*arguments, **options)
+                too_long = is_larger_than(told, MAX_TASK_VALUES, MAX_TASK_CHARACTERS)
+        except OverMemoryError:
+            too_long = True
+        if too_long:
+            raise AnsibleError(TOO_LONG)
+        return told
+
+    return within_bounds
 
 
 class AnsibleTemplating:
@@ -152,19 +199,23 @@ def trusted(value: Json) -> Json:
     return value
 
 
+_NOT_THE_HOSTS_OWN = frozenset(
+    ["ansible_facts", "environment", "groups", "hostvars", "omit", "vars"]
+)
+
+
 def secrets_in(variables: Mapping[str, Any], named: Iterable[str]) -> frozenset[str]:
     """Return the secret strings among a host's variables.
 
-    Secret are values that were vaulted, those of the `named` variables, and those whose name says
-    so. Templates are left alone: what they come to is found at its source.
+    Secret are values that were vaulted, texts in files that were vaulted as a whole, values of the
+    `named` variables, and those whose name says so. Templates are left alone: what they come to is
+    found at its source.
     """
     found: set[str] = set()
     wanted = frozenset(named)
     for name, value in variables.items():
         secret = name in wanted or bool(SECRET_NAME.search(name))
-        if name.startswith("ansible_") and not secret:
-            continue
-        if name in ("hostvars", "vars", "groups", "omit", "environment"):
+        if name in _NOT_THE_HOSTS_OWN:
             continue
         _collect(value, secret=secret, found=found, depth=0)
     return frozenset(found)
@@ -212,10 +263,30 @@ def _collect(value: Any, *, secret: bool, found: set[str], depth: int) -> None:
             _collect(item, secret=secret, found=found, depth=depth + 1)
     elif VaultHelper.get_ciphertext(value, with_tags=False):
         found.add(_decrypted(value))
-    elif secret and isinstance(value, str | int | float) and not isinstance(value, bool):
-        text = str(value)
-        if "{{" not in text:
-            found.add(text)
+    elif isinstance(value, str):
+        if "{{" not in value and (secret or _is_from_a_vault(value)):
+            found.add(str(value))
+    elif secret and isinstance(value, int | float) and not isinstance(value, bool):
+        found.add(str(value))
+
+
+def _is_from_a_vault(value: str) -> bool:
+    """Say whether a text was read from a file that is vaulted as a whole.
+
+    Ansible marks no value of such a file, but each with where it was read. Numbers are left alone:
+    who seals a password together with a port does not want 8000 hidden wherever it stands.
+    """
+    origin = Origin.get_tag(value)
+    return origin is not None and origin.path is not None and _is_sealed(origin.path)
+
+
+@cache
+def _is_sealed(path: str) -> bool:
+    try:
+        with Path(path).open("rb") as file:
+            return bool(is_encrypted_file(file))
+    except (OSError, ValueError):
+        return False
 
 
 def _decrypted(value: Any) -> str:

@@ -16,6 +16,7 @@ from runbook.executor.leftovers import is_at_work
 from runbook.executor.runner import Output, Starter
 from runbook.executor.target import Target
 from runbook.executor.workspace import ARGUMENTS_FILE, ENDED_FILE, OUTPUT_PIPE, PID_FILE, Workspace
+from runbook.model.masking import mask_text
 
 GRACE_S = 3.0
 """How long Ansible may take to end its workers before it is killed."""
@@ -47,7 +48,7 @@ class Process:
         folder = self.workspace.folder
         self._output = Output.of(folder / OUTPUT_PIPE)
         arguments = _arguments(target, self.workspace, check_mode=check_mode)
-        (folder / ARGUMENTS_FILE).write_text(json.dumps(arguments), "utf-8")
+        self.workspace.write(folder / ARGUMENTS_FILE, json.dumps(arguments))
         self.allow(allowed_s)
         self.starter.submit(folder)
 
@@ -84,7 +85,7 @@ class Process:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         telling = [line for line in lines if re.search(r"\b(ERROR|FATAL|error)\b", line)]
         said = " ".join((telling or lines)[:6]) or "it said nothing"
-        return f"{said[:1500]} (exit code {self.exit_code})"
+        return f"{mask_text(said)[:1500]} (exit code {self.exit_code})"
 
     def _has_ended(self) -> bool:
         try:

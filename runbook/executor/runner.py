@@ -160,7 +160,8 @@ class Starter:
         runner = ansible_runner.interface.init_runner(
             private_data_dir=str(folder),
             playbook=PLAYBOOK_FILE,
-            envvars=environment_of(self.config),
+            # What Ansible decrypts and renders on the way goes the way of all else in that folder.
+            envvars={**environment_of(self.config), "ANSIBLE_LOCAL_TEMP": str(folder)},
             suppress_env_files=True,
             quiet=True,
             event_handler=lambda _event: False,

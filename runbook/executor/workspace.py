@@ -153,10 +153,10 @@ class Workspace:
                     (self.project / item.name).symlink_to(item.resolve())
             for name in sorted(joined):
                 self._join(name, [place / name for place in (content, *called)])
-            self._write(self.project / PLAYBOOK_FILE, playbook)
-            self._write(self.plan, json.dumps(plan))
-            self._write(self.defaults, json.dumps({"all": {"vars": dict(defaults)}}))
-            self._write(self.extra, json.dumps(dict(extra)))
+            self.write(self.project / PLAYBOOK_FILE, playbook)
+            self.write(self.plan, json.dumps(plan))
+            self.write(self.defaults, json.dumps({"all": {"vars": dict(defaults)}}))
+            self.write(self.extra, json.dumps(dict(extra)))
         except OSError as error:
             raise RunbookError.of(
                 "workspace-unusable",
@@ -192,7 +192,8 @@ class Workspace:
                     )
 
     @staticmethod
-    def _write(path: Path, text: str) -> None:
+    def write(path: Path, text: str) -> None:
+        """Write a new file that nobody else may read; raise OSError."""
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)

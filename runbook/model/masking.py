@@ -7,7 +7,7 @@ vaulted or declared secret. A shape that is not listed here is not found.
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from urllib.parse import quote
@@ -121,6 +121,23 @@ _SHAPES = (
 _SECRET_KEY = re.compile(rf"(?i)(?:^|[_.-])(?:{_WORDS})s?$|(?i:^(?:set-)?cookie$|authorization$)")
 
 
+_KEY_EDGE = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+
+
+def _without_keys(lines: Sequence[Json], masked: list[Json]) -> list[Json]:
+    """Hide the lines of private keys that are spread over a list, line by line."""
+    within = False
+    for number, line in enumerate(lines):
+        if not isinstance(line, str):
+            continue
+        edges = _KEY_EDGE.findall(line)
+        if within:
+            masked[number] = MASK
+        if edges:
+            within = edges[-1] == "BEGIN"
+    return masked
+
+
 def _forms(secret: str) -> Iterable[str]:
     """Yield a secret as it may appear in output: as it is, escaped, encoded, line by line."""
     yield secret
@@ -204,7 +221,10 @@ class Masker:
                 hidden = telling and item is not None and not isinstance(item, bool)
                 masked[name] = MASK if hidden else self._value(item, depth + 1)
             return masked
-        return [self._value(item, depth + 1) for item in value]
+        masked_items = [self._value(item, depth + 1) for item in value]
+        if any(isinstance(item, str) and "PRIVATE KEY" in item for item in value):
+            return _without_keys(value, masked_items)
+        return masked_items
 
     def _key(self, key: str) -> tuple[str, bool]:
         """Return a key masked, and whether what stands under it is a secret by its name."""

@@ -133,7 +133,7 @@ def _recorded_order(summary: RunSummary, wish: Wish, settings: Settings, journal
         runbook=runbook,
         mode=started.mode,
         pattern=started.pattern,
-        target=target_of(started, given),
+        target=target_of(started, given, target_for(wish.aim, settings).extra_vars),
         home=settings.home,
         blocking=settings.collisions_block,
         paused=_paused(wish, settings),

@@ -4,7 +4,7 @@ import os
 import pwd
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -215,12 +215,19 @@ def _signals() -> Iterator[list[_Stoppable]]:
 
 
 def recorded(order: Order) -> dict[str, Json]:
-    """Return what a resume needs to know of how a run was started; the journal masks secrets."""
+    """Return what a resume needs to know of how a run was started, without values of secret params.
+
+    An argument of `-e` that names one is hidden whole: only Ansible knows how to read it.
+    """
     target = order.target
+    secret = {name for name, param in order.runbook.params.items() if param.secret}
     return {
         "source": order.runbook.sources[0] if order.runbook.sources else "",
-        "given": dict(target.given),
-        "extra_vars": list(target.extra_vars),
+        "given": {name: MASK if name in secret else value for name, value in target.given.items()},
+        "extra_vars": [
+            MASK if not text.startswith("@") and any(name in text for name in secret) else text
+            for text in target.extra_vars
+        ],
         "vault_ids": list(target.vault_ids),
         "vault_password_files": list(target.vault_password_files),
         "roles": [str(path) for path in target.roles],
@@ -237,25 +244,31 @@ def recorded_start(journal: Journal, summary: RunSummary) -> RunStarted:
     return started_event(journal.entries(summary.id))
 
 
-def target_of(started: RunStarted, given: Mapping[str, Json]) -> Target:
+def target_of(
+    started: RunStarted, given: Mapping[str, Json], extra_vars: Sequence[str] = ()
+) -> Target:
     """Rebuild a run's target from its beginning; raise RunbookError `secrets-needed`.
 
-    Values the journal does not hold, since they are secret, have to be given again.
+    Values the journal does not hold, since they are secret, have to be given again: those of `-e`
+    by any argument of `-e`, as it cannot be told which they were.
     """
     settings = started.settings
     values = {**settings["given"], **given}
     missing = [name for name, value in values.items() if MASK in str(value)]
-    if missing or any(MASK in value for value in settings["extra_vars"]):
+    known = [value for value in settings["extra_vars"] if MASK not in value]
+    if len(known) < len(settings["extra_vars"]) and not extra_vars:
+        missing.append("values of -e")
+    if missing:
         raise RunbookError.of(
             "secrets-needed",
             "the run was started with values that are secret, so the journal does not hold them",
-            context="missing: " + (", ".join(missing) or "values of -e"),
-            hint="give them again: runbook resume RUN --set NAME=VALUE",
+            context="missing: " + ", ".join(missing),
+            hint="give them again: runbook resume RUN --set NAME=VALUE (or -e NAME=VALUE)",
         )
     return Target(
         inventories=tuple(started.inventories),
         given=values,
-        extra_vars=tuple(settings["extra_vars"]),
+        extra_vars=(*known, *extra_vars),
         vault_ids=tuple(settings["vault_ids"]),
         vault_password_files=tuple(settings["vault_password_files"]),
         roles=tuple(Path(path) for path in settings["roles"]),

@@ -218,7 +218,19 @@ def theatre(tmp_path_factory: pytest.TempPathFactory) -> Theatre:
                 (b'{"answers": {"told": {"looked": true, "facts": {"content": "', 1),
                 (b"x" * 1_000_000, 150),
                 (b'"}}}}', 1),
-            ]
+            ],
+            "find": [(b'{"changed": false, "msg": "', 1), (b"x" * 1_000_000, 150), (b'"}', 1)],
+        },
+    )
+    theatre.host(
+        "bombing",
+        {
+            "runbook_probe": [
+                (b'{"answers": {"told": {"looked": true, "facts": {"content": [', 1),
+                (b"[]," * 1000, 1000),
+                (b"0]}}}}", 1),
+            ],
+            "find": [(b'{"changed": false, "msg": [', 1), (b"{}," * 1000, 1500), (b"0]}", 1)],
         },
     )
     theatre.host(
@@ -346,7 +358,9 @@ def test_a_task_cannot_replace_what_was_looked_at(looked: Told) -> None:
     assert looked.seen("usurping", "later").facts["stdout"] == "ill"
 
 
-@pytest.mark.parametrize("host", ["mistyped", "listing", "endless", "deep", "deepish", "silent"])
+@pytest.mark.parametrize(
+    "host", ["mistyped", "listing", "endless", "bombing", "deep", "deepish", "silent"]
+)
 def test_answers_of_the_wrong_shape_are_unknown(looked: Told, host: str) -> None:
     """An answer that is none is unknown, with the reason, and is not passed on."""
     seen = looked.seen(host, "told")
@@ -358,10 +372,16 @@ def test_answers_of_the_wrong_shape_are_unknown(looked: Told, host: str) -> None
 
 
 def test_an_endless_answer_does_not_fill_the_memory(looked: Told) -> None:
-    """150 MB from one host cost no process of ours more than a part of that."""
+    """150 MB from one host, or millions of values, cost no process of ours more than a part of that.
+
+    That holds for probes as for ordinary tasks of Ansible, which fail: nothing is known.
+    """
     peak_bytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
 
     assert "too long" in (looked.seen("endless", "told").reason or "")
+    for host in ("endless", "bombing"):
+        assert looked.result(host, "unit") is CheckResult.UNKNOWN
+        assert "too long" in (looked.seen(host, "unit").reason or "")
     assert peak_bytes < 300_000_000
 
 

@@ -25,6 +25,7 @@ params:
   from_host: {type: string}
   sealed: {type: string}
   db_password: {type: string}
+  licences: {type: array}
   from_extra: {type: string}
   from_file: {type: integer}
   from_set: {type: integer, default: 1}
@@ -34,7 +35,7 @@ causes:
   fault: {title: A fault}
 steps:
   - branch: sources
-    title: The word is {{ sealed }} for {{ inventory_hostname }}
+    title: The word is {{ sealed }} for {{ inventory_hostname }} of {{ licences[0].holder }}
     cases:
       - {when: from_yaml == 1, next: who}
       - {when: from_ini == 2, next: who}
@@ -154,7 +155,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     (several / "2.ini").write_text("[web]\nweb1 from_ini=2\n[web:vars]\nbeaten='it won'\n")
     (several / "group_vars" / "web" / "plain.yml").write_text("from_group: of the web\n")
     (several / "group_vars" / "web" / "vault.yml").write_text(
-        seal("db_password: sealed-as-a-file\n")
+        seal("db_password: sealed-as-a-file\nlicences: [{holder: sealed-without-a-telling-name}]\n")
     )
     (several / "host_vars" / "web1.yml").write_text(
         f"from_host: of web1\nsealed: {inline('inline-sealed', 2)}"
@@ -236,10 +237,13 @@ def test_a_variable_arrives_in_a_condition(looked: Told, case: int, source: str)
 
 def test_a_sealed_value_is_used_and_not_shown(looked: Told) -> None:
     """A title that quotes it, and the params as reported, hold a mask."""
-    assert looked.observed("web1").texts["sources"].title == "The word is ******** for web1"
+    assert (
+        looked.observed("web1").texts["sources"].title
+        == "The word is ******** for web1 of ********"
+    )
     assert looked.resolved.params["web1"]["sealed"] == "********"
     assert looked.resolved.params["web1"]["db_password"] == "********"
-    for secret in ("inline-sealed", "sealed-as-a-file"):
+    for secret in ("inline-sealed", "sealed-as-a-file", "sealed-without-a-telling-name"):
         assert secret not in repr(looked.reports)
 
 

@@ -52,6 +52,16 @@ def test_known_shapes_are_hidden(text: str, masked: str) -> None:
     assert mask_text(text) == masked
 
 
+def test_a_private_key_is_hidden_line_by_line() -> None:
+    """A key whose lines are the items of a list is hidden to its end, and nothing behind it is."""
+    lines = ["before", *PEM.splitlines(), "between", 7, "cut off " + PEM.splitlines()[0], "MIIEow"]
+
+    assert mask_value(lines) == [
+        *("before", MASK, MASK, MASK, MASK, "between", 7),
+        *(f"cut off {MASK}", MASK),
+    ]
+
+
 @pytest.mark.parametrize(
     "text",
     [

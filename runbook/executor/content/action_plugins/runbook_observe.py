@@ -17,6 +17,7 @@ from ansible.plugins.action import ActionBase
 
 from runbook.executor import probing, script
 from runbook.executor.ansible_core import (
+    TOO_LONG,
     AnsibleTemplating,
     interpreter_of,
     is_posix,
@@ -46,8 +47,6 @@ from runbook.executor.sampling import Held, progress, sample
 from runbook.executor.staging import HERE
 from runbook.executor.workspace import RESULTS_FILE
 from runbook.model.masking import Masker
-
-TOO_LONG = "the host's answer is too long to be taken in"
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]

@@ -18,6 +18,7 @@ from ansible.template import Templar
 
 from runbook.executor.ansible_core import (
     AnsibleTemplating,
+    bound_answers,
     secrets_given,
     secrets_in,
     secrets_of,
@@ -68,7 +69,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         os.write(self._descriptor, line.encode("utf-8", "replace"))
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        """Find the plan, and begin the file of results."""
+        """Find the plan, begin the file of results, and bound what hosts may answer."""
+        bound_answers()
         folder = Path(playbook._basedir).parent  # noqa: SLF001 -- no public name before 2.20
         self._plan = plan_in(str(folder / PLAN_FILE))
         self._descriptor = os.open(
