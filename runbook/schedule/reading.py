@@ -1,4 +1,4 @@
-"""The file of schedules: closed schema, all problems at once, each at its place."""
+"""The file of a service: closed schema, all problems at once, each at its place."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from runbook.errors import Problem, RunbookError
-from runbook.model.definition import Json
 from runbook.schedule.cron import mistake
+from runbook.schedule.hooks import Hook
+from runbook.schedule.reading_hooks import HookReading, as_given
 from runbook.schedule.timetable import Cron, Every, Missed, Overlap, Schedule
 from runbook.spec.document import Document, Path
 from runbook.spec.policy_file import find_zone, in_order, span_seconds, well_shaped
@@ -22,8 +23,10 @@ class Timetable:
     """What a service keeps to."""
 
     service: str
-    schedules: tuple[Schedule, ...]
+    schedules: tuple[Schedule, ...] = ()
     runs_at_once: int = 4
+    listen: tuple[str, int] = ("127.0.0.1", 9180)
+    hooks: tuple[Hook, ...] = ()
 
 
 def load_timetable(path: FilePath) -> Timetable:
@@ -34,7 +37,8 @@ def load_timetable(path: FilePath) -> Timetable:
         raise RunbookError.of(
             "schedules-unreadable", f"cannot read the schedules {path}: {error.strerror}"
         ) from error
-    reading = _Reading(well_shaped(content, path, schema=_SCHEMA, noun="the file"))
+    document = well_shaped(content, path, schema=_SCHEMA, noun="the file")
+    reading = _Reading(document, HookReading(document, path.parent))
     timetable = reading.timetable()
     if reading.problems:
         raise RunbookError(*in_order(reading.problems))
@@ -44,16 +48,17 @@ def load_timetable(path: FilePath) -> Timetable:
 class _Reading:
     """Builds the records of a document whose shape is right; notes what makes no sense."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, hooks: HookReading) -> None:
         self.document = document
-        self.problems: list[Problem] = []
+        self.hooks = hooks
+        self.problems: list[Problem] = hooks.problems
 
     def timetable(self) -> Timetable:
         """Return what the document says."""
         data: Mapping[str, Any] = self.document.data
         schedules = tuple(
             self._schedule(raw, ("schedules", number))
-            for number, raw in enumerate(data["schedules"])
+            for number, raw in enumerate(data.get("schedules", ()))
         )
         seen: set[str] = set()
         for number, schedule in enumerate(schedules):
@@ -69,6 +74,8 @@ class _Reading:
             service=data["service"],
             schedules=schedules,
             runs_at_once=int(data.get("runs_at_once", 4)),
+            listen=_address(data.get("listen", "127.0.0.1:9180")),
+            hooks=self.hooks.hooks(data.get("hooks", ())),
         )
 
     def _schedule(self, raw: Mapping[str, Any], path: Path) -> Schedule:
@@ -78,7 +85,7 @@ class _Reading:
             pattern=raw["host"],
             rhythm=self._rhythm(raw, path),
             diagnose=raw.get("mode") == "diagnose",
-            given=tuple(f"{name}={_as_given(value)}" for name, value in raw.get("set", {}).items()),
+            given=tuple(f"{name}={as_given(value)}" for name, value in raw.get("set", {}).items()),
             jitter_s=span_seconds(raw["jitter"]) if "jitter" in raw else 0.0,
             missed=Missed(raw.get("missed", Missed.NEWEST)),
             grace_s=span_seconds(raw.get("grace", "1m")),
@@ -131,8 +138,6 @@ class _Reading:
         )
 
 
-def _as_given(value: Json) -> str:
-    """Return a value as --set takes it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)

@@ -5,7 +5,8 @@ a service that died has left goes on with another one.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from runbook.journal import Holder, Journal, RunSummary
 from runbook.journal.holder import alive, this_process
 from runbook.model.codec import canonical, plain
 from runbook.schedule.ending import Ended, ended
+from runbook.schedule.intake import Intake
 from runbook.schedule.pause import Pause, Switch
 from runbook.schedule.process import Process
 from runbook.schedule.queue import Queue
@@ -40,6 +42,7 @@ class Service:
 
     schedules: Sequence[Schedule]
     queue: Queue
+    intake: Intake
     switch: Switch
     journal: Journal
     command: Callable[[Kept, bool], Sequence[str]]
@@ -60,6 +63,7 @@ class Service:
         self._look_at_switch(now)
         self._fire(now)
         self._take_over(now)
+        self._end_resolved(now)
         if self._pause is None:
             self._serve(now)
 
@@ -74,6 +78,7 @@ class Service:
     def tidy(self, now: datetime) -> None:
         """Forget what has long been over."""
         self.queue.forget(now - HORIZON)
+        self.intake.forget(now)
 
     def next_due(self, now: datetime) -> datetime | None:
         """Return when the next firing is due; None where there never is one."""
@@ -133,17 +138,30 @@ class Service:
             ):
                 self._settle(kept, now, code=None)
 
+    def _end_resolved(self, now: datetime) -> None:
+        """Leave out what has not begun and is not needed any more."""
+        resolved = self.intake.resolved()
+        for kept in self.queue.requests(Stage.QUEUED) if resolved else ():
+            if kept.id in resolved and not kept.run:
+                self._move(kept, Stage.LEFT_OUT, "its alerts were resolved before it began", now)
+
     def _serve(self, now: datetime) -> None:
         """Start what waits: one request of a line at a time, in the order they were due."""
         ahead: dict[str, list[Kept]] = {}
         live = self.queue.requests(*LIVE)
+        busy = self._busy_hosts(live)
         for kept in sorted(live, key=lambda one: one.stage is Stage.QUEUED):
             before = ahead.setdefault(kept.request.line, [])
-            if kept.stage is Stage.QUEUED and not self._begin(kept, before, now):
+            if kept.stage is Stage.QUEUED and not self._begin(kept, before, busy, now):
                 continue
             before.append(kept)
 
-    def _begin(self, kept: Kept, before: Sequence[Kept], now: datetime) -> bool:
+    def _busy_hosts(self, live: Iterable[Kept]) -> set[str]:
+        """Return the hosts and groups that runs have, as far as their names tell."""
+        running = (_named(kept) for kept in live if kept.stage is Stage.RUNNING)
+        return {claim.host for claim in self.journal.claims()}.union(*running)
+
+    def _begin(self, kept: Kept, before: Sequence[Kept], busy: set[str], now: datetime) -> bool:
         """Start a queued request if it is its turn; say whether others of its line wait for it."""
         if before and kept.tries == 0:
             match kept.request.overlap:
@@ -155,7 +173,11 @@ class Service:
                         self._cancel(one, now)
                 case Overlap.QUEUE:
                     pass
-        if not before and len(self._running) < self.runs_at_once:
+        if before or len(self._running) >= self.runs_at_once:
+            return True
+        # What is held by a run of somebody else would be refused, and the request with it.
+        if kept.tries or not busy & _named(kept):
+            busy |= _named(kept)
             self._start(kept, now)
         return True
 
@@ -224,6 +246,11 @@ class Service:
         named = {"request": str(kept.id), request.source.value: request.asker, "run": kept.run}
         target = {"runbook": request.runbook, "host": request.pattern}
         self.log(what, {key: value for key, value in (named | target | details).items() if value})
+
+
+def _named(kept: Kept) -> set[str]:
+    """Return the names that a request's host pattern aims at."""
+    return {name for name in re.split(r"[,:]+", kept.request.pattern) if name[:1] not in "&!"}
 
 
 def _lives(holder: str) -> bool:

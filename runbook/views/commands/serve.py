@@ -5,8 +5,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runbook.errors import RunbookError
 from runbook.views import options
 from runbook.views.configured import settings_for
 from runbook.views.output import tell
 from runbook.views.safe_text import printable
 
 if TYPE_CHECKING:
+    from runbook.schedule.intake import Intake
+    from runbook.schedule.reading import Timetable
     from runbook.schedule.requests import Kept
     from runbook.schedule.service import Service
 
@@ -32,7 +35,7 @@ _LONGEST_SLEEP_S = 1.0
 def serve_command(path: Path, output: options.Output) -> None:
     r"""Start runs by themselves, until stopped.
 
-    FILE lists schedules; `runbook trigger` asks for runs as well. Each is a `runbook run` of its
+    FILE lists schedules and what may be told from outside; `runbook trigger` asks for runs as well. Each is a `runbook run` of its
     own, which nobody watches: what the policy (setting `policy`) does not call auto is declined,
     and without a policy everything destructive is. Ctrl-C lets runs under way end; a second one
     stops them, and the next service goes on with them, as it does with those of a service that
@@ -43,25 +46,60 @@ def serve_command(path: Path, output: options.Output) -> None:
       runbook serve schedules.yml
     """
     from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- which --help needs not
+    from runbook.schedule.intake import Intake  # noqa: PLC0415
     from runbook.schedule.pause import Switch  # noqa: PLC0415
     from runbook.schedule.queue import Queue  # noqa: PLC0415
     from runbook.schedule.reading import load_timetable  # noqa: PLC0415
     from runbook.schedule.service import Service  # noqa: PLC0415
     from runbook.schedule.state import FILE, opened  # noqa: PLC0415
+    from runbook.spec.places import locate  # noqa: PLC0415
 
     settings = settings_for()
     timetable = load_timetable(path)
+    for route in (route for hook in timetable.hooks for route in hook.routes):
+        locate(route.runbook, settings.library)
+    log = _Log(json=output.json)
     with opened(settings.home / FILE) as state, closing(open_journal(settings.journal)) as journal:
+        intake = Intake(state)
         service = Service(
             schedules=timetable.schedules,
             queue=Queue(state),
+            intake=intake,
             switch=Switch(state),
             journal=journal,
             command=command_of,
-            log=_Log(json=output.json),
+            log=log,
             runs_at_once=timetable.runs_at_once,
         )
-        _keep_to(service, timetable.service)
+        with _listening(timetable, intake, log):
+            _keep_to(service, timetable.service)
+
+
+@contextmanager
+def _listening(
+    timetable: "Timetable", intake: "Intake", log: Callable[[str, Mapping[str, str]], None]
+) -> Iterator[None]:
+    """Take calls from outside, where the file has hooks; raise RunbookError."""
+    if not timetable.hooks:
+        yield
+        return
+    from runbook.schedule.listener import Listener  # noqa: PLC0415 -- where there are hooks
+    from runbook.schedule.reception import receiving  # noqa: PLC0415
+
+    host, port = timetable.listen
+    try:
+        listener = Listener(host, port, timetable.hooks, receiving(intake, log, _now))
+    except OSError as error:
+        raise RunbookError.of(
+            "cannot-listen",
+            f"cannot listen at {host}:{port}: {error.strerror}",
+            hint="`listen:` in the file of the service names another address.",
+        ) from error
+    log("listening", {"at": listener.address})
+    try:
+        yield
+    finally:
+        listener.close()
 
 
 def command_of(kept: "Kept", again: bool) -> Sequence[str]:
@@ -79,7 +117,7 @@ def command_of(kept: "Kept", again: bool) -> Sequence[str]:
 
 
 class _Log:
-    """Writes what happens as lines: for people, or as JSON."""
+    """Writes what happens as lines, from any thread: for people, or as JSON."""
 
     def __init__(self, *, json: bool) -> None:
         self._json = json

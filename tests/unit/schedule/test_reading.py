@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from runbook.errors import RunbookError
+from runbook.schedule.hooks import Route, Scheme
 from runbook.schedule.reading import Timetable, load_timetable
 from runbook.schedule.timetable import Cron, Every, Missed, Overlap, Schedule
 
@@ -44,6 +45,32 @@ def test_the_schedules_of_the_documentation_are_sound(tmp_path: Path) -> None:
     timetable = load_timetable(tmp_path / "schedules.yml")
 
     assert [one.name for one in timetable.schedules] == ["nightly checklist", "disks"]
+
+
+def test_the_hooks_of_the_documentation_are_sound(tmp_path: Path) -> None:
+    """What how-to/alerts.md shows is read without a problem, with the secrets beside it."""
+    page = (DOCS / "how-to" / "alerts.md").read_text(encoding="utf-8")
+    shown = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0]
+    (tmp_path / "service.yml").write_text(shown)
+    for name in ("alertmanager.token", "deploys.secret"):
+        (tmp_path / name).write_text(f"{name} is the secret\n")
+
+    timetable = load_timetable(tmp_path / "service.yml")
+
+    assert (timetable.listen, timetable.schedules) == (("127.0.0.1", 9180), ())
+    first, second = timetable.hooks
+    assert (first.scheme, first.secret) == (Scheme.BEARER, b"alertmanager.token is the secret")
+    assert first.routes[0] == Route(
+        name="web sites",
+        runbook="fix-502",
+        host="{labels.instance}",
+        when={"labels.alertname": ("SiteDown", "SiteSlow"), "labels.severity": ("critical",)},
+        within="web",
+        given={"backend_port": "{annotations.backend_port}"},
+        severity="{labels.severity}",
+    )
+    assert (second.scheme, second.identity) == (Scheme.HMAC, "{event.id}")
+    assert second.routes[0].diagnose
 
 
 def test_what_is_written_is_meant(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from runbook.journal.memory import MemoryJournal
 from runbook.model.event import Mode, RunFinished, RunInterrupted, RunStarted
 from runbook.model.policy import Source
 from runbook.model.verdict import Verdict
+from runbook.schedule.intake import Intake
 from runbook.schedule.pause import Pause, Switch
 from runbook.schedule.queue import Queue
 from runbook.schedule.requests import Kept, Request, Stage
@@ -54,6 +55,7 @@ class World:
         service = Service(
             schedules=schedules,
             queue=Queue(state),
+            intake=Intake(state),
             switch=Switch(state),
             journal=self.journal,
             command=self.command,
