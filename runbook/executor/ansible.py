@@ -6,7 +6,6 @@ callback plugin writes (see `content/callback_plugins`).
 
 import json
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,13 +25,8 @@ from runbook.executor.work import compile_request
 from runbook.executor.workspace import Workspace
 from runbook.model.definition import Runbook
 
-POLL_S = 0.02
-"""How often the private channel is read at first."""
-
-BRISK_S = 3.0
-"""How long nothing has to be heard until it is read less often: a look costs 0.2 ms."""
-
-LONG_POLL_S = 0.1
+POLL_S = 0.1
+"""How often the private channel is read at least: our callback wakes us, but nobody else does."""
 
 
 @dataclass(kw_only=True)
@@ -171,7 +165,6 @@ def _records(process: Process) -> Iterator[Mapping[str, Any]]:
     path = process.workspace.results
     rest = b""
     position = 0
-    heard_at = time.monotonic()
     while True:
         running = process.is_running()
         try:
@@ -188,11 +181,8 @@ def _records(process: Process) -> Iterator[Mapping[str, Any]]:
                 yield record
         if not running:
             return
-        now = time.monotonic()
-        if lines:
-            heard_at = now
-        else:
-            time.sleep(POLL_S if now - heard_at < BRISK_S else LONG_POLL_S)
+        if not lines:
+            process.wait(POLL_S)
 
 
 def _record(line: bytes) -> Mapping[str, Any] | None:

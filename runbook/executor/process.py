@@ -61,6 +61,11 @@ class Process:
         self._output.drain()
         return not self._over
 
+    def wait(self, seconds: float) -> None:
+        """Wait until it has something to tell, or comes to its end; at most so long."""
+        if self._output is not None:
+            self._output.wait(seconds)
+
     def allow(self, seconds: float) -> None:
         """Let it take so long from now on."""
         self.allowed_s = seconds

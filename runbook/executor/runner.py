@@ -14,6 +14,7 @@ Traps of ansible-runner 2.4 this file is shaped by:
 
 import os
 import secrets
+import select
 import shutil
 import signal
 import sys
@@ -35,6 +36,9 @@ KEPT_BYTES = 16 * 1024
 """How much of the end of the output is kept."""
 
 WAIT_S = 0.02
+
+ENDING_S = 0.003
+"""How long who has printed all may take to end."""
 
 NOTICED_S = 0.1
 """How long ansible-runner may take to notice that it has to end what it runs, or that it ended."""
@@ -71,6 +75,16 @@ class Output:
             if not data:
                 return
             self._printed = (self._printed + data)[-KEPT_BYTES:]
+
+    def wait(self, seconds: float) -> None:
+        """Wait until something is printed, or all who could print are gone; at most so long."""
+        listening = select.poll()
+        if self._reader >= 0:
+            listening.register(self._reader, select.POLLIN)
+        # Of a pipe that nobody has opened yet there is nothing to tell.
+        [(_, found)] = listening.poll(1000 * seconds) or [(self._reader, 0)]
+        if found & select.POLLHUP and not found & select.POLLIN:
+            time.sleep(min(seconds, ENDING_S))
 
     def text(self) -> str:
         """Return the last of it."""

@@ -77,11 +77,11 @@ def command(interpreter: str | None, candidates: Sequence[str]) -> str:
     for versions that it does not have.
     """
     if interpreter is not None:
-        return f"{interpreter} -S"
+        return interpreter
     names = " ".join(shlex.quote(name) for name in candidates)
     return (
         f"(for python in {names} /usr/bin/python3; do "
-        'if "$python" -c "" </dev/null >/dev/null 2>&1; then exec "$python" -S; fi; '
+        'if "$python" -c "" </dev/null >/dev/null 2>&1; then exec "$python"; fi; '
         'done; echo "no Python was found" >&2; exit 127)'
     )
 

@@ -55,7 +55,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     _requires_connection = True
 
     def run(self, tmp: None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return `runbook`: the host's observations and texts, all masked."""
+        """Return `runbook`: the host's observations and texts, all masked, as JSON."""
         super().run(tmp, task_vars)
         self._vars = task_vars or {}
         self._host = str(self._vars["inventory_hostname"])
@@ -286,10 +286,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         given = {scope: self._names.given(scope) for scope in self._plan.scopes}
         secrets = secrets_of(self._plan, self._vars, self._templating)
         mask = Masker(secrets | secrets_given(self._plan, given))
-        return {
-            "changed": False,
-            "runbook": mask.value({**told, "texts": self._texts()}),
-        }
+        masked = mask.value({**told, "texts": self._texts()})
+        # As one text, or Ansible would copy and look through all of it, several times.
+        return {"changed": False, "runbook": json.dumps(masked, default=str)}
 
     def _texts(self) -> dict[str, dict[str, Any]]:
         texts = {}

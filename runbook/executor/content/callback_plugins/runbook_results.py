@@ -8,6 +8,7 @@ host and task Ansible attributes them to. They are read by `runbook.executor.tra
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from runbook.executor.looking import CouldNotRenderError
 from runbook.executor.params import problem_with
 from runbook.executor.plain import TooMuchError, plain
 from runbook.executor.plan import Plan, plan_in, variable_of
+from runbook.executor.workspace import OUTPUT_PIPE
 from runbook.model.definition import Json
 from runbook.model.masking import MASK, Masker
 
@@ -59,6 +61,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         super().__init__()
         self._plan: Plan | None = None
         self._descriptor = -1
+        self._waker = -1
         self._masks: dict[str, Masker] = {}
         self._secrets: dict[str, frozenset[str]] = {}
         self._play: Any = None
@@ -67,6 +70,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def _tell(self, kind: str, **told: Json) -> None:
         line = json.dumps({"kind": kind, **told}, default=str) + "\n"
         os.write(self._descriptor, line.encode("utf-8", "replace"))
+        with suppress(OSError):  # Who reads looks from time to time, and may be gone or held up.
+            os.write(self._waker, b"\n")
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Find the plan, begin the file of results, and bound what hosts may answer."""
@@ -76,6 +81,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._descriptor = os.open(
             folder / "results.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
         )
+        with suppress(OSError):
+            self._waker = os.open(folder / OUTPUT_PIPE, os.O_WRONLY | os.O_NONBLOCK)
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Tell the play's hosts with their params, before any of them is contacted."""
@@ -210,7 +217,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         data = result.result
         self._learn_secrets(host, result)
         if action == "runbook_observe" and "runbook" in data:
-            self._tell("observed", host=host, **data["runbook"])
+            self._tell("observed", host=host, **json.loads(data["runbook"]))
             return
         if action in OURS and status in ("ok", "changed"):
             self._tell("ours", host=host, task=action)

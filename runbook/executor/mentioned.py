@@ -1,0 +1,68 @@
+"""Which of a host's variables a text can come to use.
+
+Ansible's templating goes through all the variables it is given for each text anew, a third of its
+time. So it is given those that are mentioned, in the text or in the value of one that is mentioned.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+from runbook.model.definition import Json
+
+_WORD = re.compile(r"[^\W\d]\w*")
+
+_EVERYTHING = frozenset(
+    {"vars", "hostvars", "lookup", "query", "q", "include", "import", "extends"}
+)
+"""What reaches variables that it does not name."""
+
+_OTHER_DELIMITERS = "#jinja2:"
+
+_SIMPLE = (int, float, bool, type(None))
+
+
+def mentioned(
+    value: Json, variables: Mapping[str, Json], *, expression: bool = False
+) -> Mapping[str, Json]:
+    """Return the variables that a template, or some data with templates in it, can come to use.
+
+    Where that cannot be told it is all of them. An `expression` is a text that needs no delimiters.
+    """
+    try:
+        waiting = set(_words(value) if expression else _in(value))
+        chosen: dict[str, Json] = {}
+        while waiting:
+            if waiting & _EVERYTHING:
+                return variables
+            name = waiting.pop()
+            if name in variables and name not in chosen:
+                chosen[name] = variables[name]
+                waiting.update(_in(chosen[name]))
+    except _UnknownError:
+        return variables
+    return chosen
+
+
+class _UnknownError(Exception):
+    """A value may hold templates that cannot be seen, as one from a vault."""
+
+
+def _in(value: Json) -> Iterator[str]:
+    """Yield the words of the templates in a value; raise _UnknownError."""
+    if isinstance(value, str):
+        if "{{" in value or "{%" in value or value.startswith(_OTHER_DELIMITERS):
+            yield from _words(value)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _in(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _in(item)
+    elif not isinstance(value, _SIMPLE):
+        raise _UnknownError
+
+
+@lru_cache(maxsize=4096)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(text))
