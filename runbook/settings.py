@@ -35,6 +35,7 @@ KEYS: Mapping[str, str] = {
     "forks": f"How many hosts are worked on at once, 1 to {MAX_FORKS}.",
     "ansible_config": "Ansible's configuration file.",
     "policy": "File that says what may be done without asking, and within which limits.",
+    "notify": "File that says whom `runbook serve` tells what.",
     "collisions_block": "What else goes on on a host that --yes does not pass over: "
     f"{', '.join(COLLISIONS)}; or none.",
 }
@@ -59,6 +60,7 @@ class Settings:
     forks: int
     ansible_config: Path | None
     policy: Path | None
+    notify: Path | None
     collisions_block: tuple[str, ...]
     origins: Mapping[str, str]
     notes: tuple[Problem, ...] = ()
@@ -127,7 +129,8 @@ class _Reading:
             inventories=self._inventories(config),
             forks=self._forks(),
             ansible_config=config,
-            policy=self._policy(),
+            policy=self._one_file("policy"),
+            notify=self._one_file("notify"),
             collisions_block=self._collisions_block(),
             origins=self.origins,
             notes=tuple(self.notes),
@@ -222,14 +225,14 @@ class _Reading:
         self.origins["ansible_config"] = _BUILT_IN
         return None
 
-    def _policy(self) -> Path | None:
-        given = self._given("policy")
+    def _one_file(self, key: str) -> Path | None:
+        given = self._given(key)
         if given is None:
-            self.origins["policy"] = _BUILT_IN
+            self.origins[key] = _BUILT_IN
             return None
-        path = self._path("policy", *given)
+        path = self._path(key, *given)
         if not path.is_file():
-            raise self._wrong("policy", f"there is no file {path}")
+            raise self._wrong(key, f"there is no file {path}")
         return path
 
     def _inventories(self, config: Path | None) -> tuple[str, ...]:

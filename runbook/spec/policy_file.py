@@ -86,13 +86,13 @@ class _Reading:
         return Rule(
             name=raw["rule"],
             permission=permission,
-            runbooks=_texts(when.get("runbook")),
-            fixes=_texts(when.get("fix")),
-            causes=_texts(when.get("cause")),
-            hosts=_texts(when.get("host")),
-            groups=_texts(when.get("group")),
-            severities=_texts(when.get("severity")),
-            sources=tuple(Source(text) for text in _texts(when.get("source"))),
+            runbooks=texts(when.get("runbook")),
+            fixes=texts(when.get("fix")),
+            causes=texts(when.get("cause")),
+            hosts=texts(when.get("host")),
+            groups=texts(when.get("group")),
+            severities=texts(when.get("severity")),
+            sources=tuple(Source(text) for text in texts(when.get("source"))),
             windows=self._windows(when.get("time"), (*path, "when", "time")),
             people=int(raw.get("people", 1)),
         )
@@ -247,7 +247,8 @@ def span_seconds(span: str) -> float:
     return float(int(span[:-1]) * _SECONDS[span[-1]])
 
 
-def _texts(value: Json) -> tuple[str, ...]:
+def texts(value: Json) -> tuple[str, ...]:
+    """Return one text or a list of them as a tuple; none where there is nothing."""
     if value is None:
         return ()
     return (value,) if isinstance(value, str) else tuple(value)

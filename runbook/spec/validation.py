@@ -32,6 +32,7 @@ _SCHEMAS = (
     "probes.schema.json",
     "policy.schema.json",
     "schedules.schema.json",
+    "notify.schema.json",
 )
 VERDICTS = ("healthy", "resolved", "unresolved", "escalated", "declined", "unknown")
 """The verdicts that a runbook may write; the others are for the engine to give."""

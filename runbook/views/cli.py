@@ -49,6 +49,7 @@ COMMANDS = {
             "commands.policy:policy_group",
             "Say what may be done without asking, and test it.",
         ),
+        "notify": ("commands.notify:notify_group", "Tell people what happens in runs."),
     },
     "Look around": {
         "list": ("commands.list:list_command", "List the runbooks there are."),

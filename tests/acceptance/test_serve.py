@@ -7,11 +7,17 @@ import subprocess
 from pathlib import Path
 
 from tests.acceptance.program import PROGRAM, Program, wait_until
+from tests.unit.notify.receivers import chat
 
 SCHEDULES = """\
 service: here
 schedules:
   - {schedule: heal, runbook: counted-fix, host: alive, every: 2s}
+"""
+NOTIFY = """\
+notify: here
+targets: {chat: {env: CHAT_URL}}
+tiers: [{tier: all, targets: [chat], about: [resolved, guard_tripped], collapse: 1s}]
 """
 POLICY = """\
 policy: here
@@ -23,18 +29,19 @@ guards:
 
 
 def test_a_schedule_heals_within_its_policy(program: Program, tmp_path: Path) -> None:
-    """Without a policy nothing is done; with one the file is made, once a day; SIGTERM ends it.
+    """Without a policy nothing is done; with one the file is made, once a day, and people are told.
 
     A run that a person asks for, twice by one key, goes through the same queue once.
     """
     (tmp_path / "schedules.yml").write_text(SCHEDULES)
     (tmp_path / "policy.yml").write_text(POLICY)
+    (tmp_path / "notify.yml").write_text(NOTIFY)
     alone = program("run", "counted-fix", "-i", "inventory.yml", "--host", "alive", "--json",
                     "--source", "schedule")  # fmt: skip
     assert (alone.code, alone.document["verdict"]) == (3, "declined")
 
     log = tmp_path / "log"
-    with log.open("wb") as told:
+    with chat() as receiver, log.open("wb") as told:
         service = subprocess.Popen(
             [*PROGRAM, "serve", "schedules.yml", "--json"],
             cwd=program.folder,
@@ -43,26 +50,30 @@ def test_a_schedule_heals_within_its_policy(program: Program, tmp_path: Path) ->
                 "RUNBOOK_HOME": str(program.home),
                 "RUNBOOK_INVENTORY": "inventory.yml",
                 "RUNBOOK_POLICY": "policy.yml",
+                "RUNBOOK_NOTIFY": "notify.yml",
+                "CHAT_URL": receiver.url,
                 **program.environment,
             },
             stdin=subprocess.DEVNULL,
             stderr=told,
         )
-    try:
-        wait_until(lambda: over(log))
-        (tmp_path / "alive.flag").unlink()
-        ended = len(over(log))
-        wait_until(lambda: len(over(log)) >= ended + 2)
-        asked = [
-            program("trigger", "counted-fix", "--host", "alive", "--key", "k", "--json")
-            for _ in range(2)
-        ]
-        wait_until(lambda: any(one.get("trigger") for one in over(log)))
-    finally:
-        service.send_signal(signal.SIGTERM)
-        code = service.wait(timeout=60)
+        try:
+            wait_until(lambda: over(log))
+            (tmp_path / "alive.flag").unlink()
+            ended = len(over(log))
+            wait_until(lambda: len(over(log)) >= ended + 2)
+            asked = [
+                program("trigger", "counted-fix", "--host", "alive", "--key", "k", "--json")
+                for _ in range(2)
+            ]
+            wait_until(lambda: any(one.get("trigger") for one in over(log)))
+        finally:
+            service.send_signal(signal.SIGTERM)
+            code = service.wait(timeout=60)
 
     assert code == 0
+    said = [message["message"].splitlines()[0] for message in receiver.got]
+    assert said == ["Resolved on 1 host", "Held back by a guard on 1 host"]
     assert (tmp_path / "alive.counter").read_text() == "x"
     assert [(one.code, one.document["new"]) for one in asked] == [(0, True), (0, False)]
     requests = program("queue", "--limit", "1000", "--json").document["requests"]

@@ -17,6 +17,7 @@ import click
 from runbook.errors import RunbookError
 from runbook.views import options
 from runbook.views.configured import settings_for
+from runbook.views.notifying import notified
 from runbook.views.output import tell
 from runbook.views.safe_text import printable
 
@@ -71,7 +72,7 @@ def serve_command(path: Path, output: options.Output) -> None:
             log=log,
             runs_at_once=timetable.runs_at_once,
         )
-        with _listening(timetable, intake, log):
+        with notified(settings, log), _listening(timetable, intake, log):
             _keep_to(service, timetable.service)
 
 

@@ -1,0 +1,42 @@
+"""Telling people while something else goes on: the settings' notifications, put together."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+
+from runbook.settings import Settings
+from runbook.views.safe_text import printable
+
+_LAST_TRIES_S = 10.0
+
+
+@contextmanager
+def notified(settings: Settings, log: Callable[[str, Mapping[str, str]], None]) -> Iterator[None]:
+    """Tell whom the setting `notify` names of what happens meanwhile; nobody without one.
+
+    `log` is told what was delivered and what was not. Raises RunbookError where the notifications
+    are unsound, a target has no URL, or Apprise is missing.
+    """
+    if settings.notify is None:
+        yield
+        return
+    from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- where they are wanted
+    from runbook.notify.notifier import Notifier  # noqa: PLC0415
+    from runbook.notify.outbox import FILE, Outbox  # noqa: PLC0415
+    from runbook.notify.reading import load_plan  # noqa: PLC0415
+    from runbook.notify.sender import check_target, require_apprise  # noqa: PLC0415
+
+    plan = load_plan(settings.notify)
+    require_apprise()
+    for target in plan.targets.values():
+        check_target(target)
+    with (
+        closing(open_journal(settings.journal)) as journal,
+        closing(Outbox(settings.home / FILE)) as outbox,
+    ):
+        notifier = Notifier(plan=plan, journal=journal, outbox=outbox, log=log, clean=printable)
+        notifier.turn()  # From here on it is told, whatever else is being begun.
+        notifier.start()
+        try:
+            yield
+        finally:
+            notifier.stop(_LAST_TRIES_S)
