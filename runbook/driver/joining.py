@@ -63,19 +63,53 @@ def _param_problems(problems: Sequence[ParamProblem]) -> list[Problem]:
 
 def held(claims: Sequence[Claim]) -> RunbookError:
     """Return the error of hosts that other runs hold."""
-    runs = {claim.run: claim for claim in claims}
     return RunbookError(
         *(
             Problem(
                 reference="host-held",
-                message=f"{_names([item.host for item in claims if item.run == run])}: "
-                f"held by run {run} ({claim.runbook}) since {_time(claim.since)}",
-                context=f"It is driven by process {claim.holder.pid} on {claim.holder.controller}.",
-                hint=f"wait for it to end, or see it with `runbook report {run}`; if it was "
-                f"interrupted, `runbook resume {run}` goes on with it, and with --abandon closes it",
+                message=f"{_names(hosts)}: held by run {claim.run} ({claim.runbook}) "
+                f"since {_time(claim.since)}",
+                context=_driver(claim),
+                hint=_way_out(claim),
             )
-            for run, claim in runs.items()
+            for claim, hosts in _by_run(claims)
         )
+    )
+
+
+def waiting_for(claims: Sequence[Claim]) -> str:
+    """Say in one line which runs are waited for, since when they hold hosts, and who drives them."""
+    return "; ".join(
+        f"waiting for run {claim.run} ({claim.runbook}), which holds {_names(hosts)} "
+        f"since {_time(claim.since)}: process {claim.holder.pid} on {claim.holder.controller}"
+        for claim, hosts in _by_run(claims)
+    )
+
+
+def _by_run(claims: Sequence[Claim]) -> list[tuple[Claim, list[str]]]:
+    """Return a claim of each run, with all hosts that it holds."""
+    return [
+        (claim, [item.host for item in claims if item.run == run])
+        for run, claim in {claim.run: claim for claim in claims}.items()
+    ]
+
+
+def _driver(claim: Claim) -> str:
+    process = f"process {claim.holder.pid} on {claim.holder.controller}"
+    if claim.alive is None:
+        return f"It is driven by {process}, of which nothing can be told from here."
+    if claim.alive:
+        return f"It is driven by {process}."
+    return f"It was driven by {process}, which died while a fix was under way."
+
+
+def _way_out(claim: Claim) -> str:
+    goes_on = f"`runbook resume {claim.run}` goes on with it, and with --abandon closes it"
+    if claim.alive is False:
+        return f"nobody knows what the fix did: {goes_on}"
+    return (
+        f"wait for it to end (`runbook run --wait` does), or see it with `runbook report {claim.run}`; "
+        f"if it was interrupted, {goes_on}"
     )
 
 

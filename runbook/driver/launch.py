@@ -42,9 +42,10 @@ class Setting:
 
     `closure` computes the closure hash of what it would execute, `clock` gives POSIX seconds,
     `gather_s` is how long hosts wait for others that need the same answer. With `stepping` a run
-    that begins asks before each step; one that is resumed does as it did. `blocking` are the kinds
-    of what else goes on on a host that only a person may pass over. `paused` says why no fix may
-    begin now, None where one may.
+    that begins asks before each step; one that is resumed does as it did. `wait_s` is how long a run
+    that begins waits, in seconds, for hosts that another run holds. `blocking` are the kinds of what
+    else goes on on a host that only a person may pass over. `paused` says why no fix may begin now,
+    None where one may.
     """
 
     runbook: Runbook
@@ -56,6 +57,7 @@ class Setting:
     clock: Callable[[], float] = time.time
     gather_s: float = GATHER_S
     stepping: bool = False
+    wait_s: float = 0.0
     blocking: Collection[str] = ()
     paused: Callable[[], str | None] = lambda: None
 
@@ -102,6 +104,7 @@ def _driver(run: str, setting: Setting, started: RunStarted) -> Driver:
         clock=setting.clock,
         gather_s=setting.gather_s,
         stepping=setting.stepping,
+        wait_s=setting.wait_s,
         blocking=setting.blocking,
         paused=setting.paused,
     )

@@ -10,16 +10,14 @@ from runbook.driver.acting import Acting
 from runbook.driver.arrivals import Arrivals
 from runbook.driver.asides import Asides
 from runbook.driver.desk import Desk, Replied, Wished
-from runbook.driver.flights import Flight, Flights
+from runbook.driver.entering import Entrance
+from runbook.driver.flights import Flights
 from runbook.driver.gathering import Gathering
-from runbook.driver.joining import held, unfit, unusable
 from runbook.driver.ledger import Ledger
 from runbook.driver.observer import Observer
 from runbook.driver.operator import EndRun, Note, Operator, OwnCheck, Recheck
 from runbook.driver.stopping import InterruptedRunError, Stop
 from runbook.engine.cohort import Cohort, cohorts
-from runbook.engine.decide import decide
-from runbook.engine.evolve import start
 from runbook.engine.walking import walk
 from runbook.errors import RunbookError
 from runbook.executor import (
@@ -47,13 +45,11 @@ from runbook.model.definition import Runbook
 from runbook.model.event import (
     AsideEvent,
     Event,
-    HostJoined,
     LookAgain,
     Mode,
     Noted,
     RunEvent,
     RunFinished,
-    SteppingSet,
 )
 from runbook.model.state import HostState
 from runbook.model.verdict import Verdict, worst
@@ -82,8 +78,9 @@ Message = Report | Stop | Replied | Wished | Nudge
 class Driver:
     """Drives one run. `clock` gives POSIX seconds; `closure` computes the closure hash anew.
 
-    With `stepping` the operator is asked before each step of the hosts that join. `paused` says why
-    no fix may begin now, None where one may.
+    With `stepping` the operator is asked before each step of the hosts that join. `wait_s` is how
+    long to wait, in seconds, for hosts that another run holds. `paused` says why no fix may begin
+    now, None where one may.
     """
 
     run: str
@@ -98,6 +95,7 @@ class Driver:
     clock: Callable[[], float] = time.time
     gather_s: float = GATHER_S
     stepping: bool = False
+    wait_s: float = 0.0
     blocking: Collection[str] = ()
     paused: Callable[[], str | None] = lambda: None
     _inbox: queue.SimpleQueue[Message] = field(default_factory=queue.SimpleQueue)
@@ -124,6 +122,15 @@ class Driver:
             executor=self.executor,
             observer=self.observer,
             deliver=self._inbox.put,
+        )
+        self._entrance = Entrance(
+            mode=self.mode,
+            stepping=self.stepping,
+            wait_s=self.wait_s,
+            ledger=self.ledger,
+            flights=self._flights,
+            observer=self.observer,
+            inbox=self._inbox,
         )
         self._asides = Asides()
         self._arrivals = Arrivals(
@@ -166,61 +173,14 @@ class Driver:
         """Find the target set and look at all of it, in one invocation.
 
         Raises RunbookError where the pattern names nobody, a param is missing or of the wrong type,
-        another run holds a host, or Ansible cannot be used; nothing has been touched then.
+        another run holds a host, also after the time there is to wait, or Ansible cannot be used;
+        nothing has been touched then.
         """
         try:
-            self._join(pattern)
+            self._entrance.join(pattern)
         except (RunbookError, InterruptedRunError):
             self._flights.give_up()
             raise
-
-    def _join(self, pattern: str) -> None:
-        first = decide(self.runbook, start(self.runbook, ""), self.mode)
-        steps = first.steps if isinstance(first, Observe) and not self.stepping else ()
-        request = ObserveRequest(
-            id=self._flights.name(),
-            pattern=pattern,
-            joining=True,
-            steps=steps,
-            activity=self.mode is Mode.RUN,
-        )
-        flight = self._flights.launch(request, ())
-        while not self.states:
-            message = self._inbox.get()
-            match message:
-                case HostsResolved():
-                    self._welcome(message, flight, pattern)
-                case InvocationEnded(reason=reason):
-                    raise unusable(reason)
-                case Stop():
-                    raise InterruptedRunError(message.reason)
-                case _:
-                    self._take(message)
-
-    def _welcome(self, resolved: HostsResolved, flight: Flight, pattern: str) -> None:
-        problem = unfit(resolved, pattern)
-        if problem is None and self.mode is Mode.RUN:
-            conflict = self.journal.claim(self.run, resolved.hosts, at=self.clock())
-            if conflict is not None:
-                problem = held(conflict.claims)
-        if problem is not None:
-            raise problem
-        flight.hosts.update(resolved.hosts)
-        self.ledger.open({host: start(self.runbook, host) for host in resolved.hosts})
-        self._tell(
-            *(
-                HostJoined(
-                    host=host,
-                    params=resolved.params.get(host, {}),
-                    groups=resolved.groups.get(host, ()),
-                    typed=host in resolved.typed,
-                )
-                for host in resolved.hosts
-            )
-        )
-        if self.stepping:
-            by = self.operator.name
-            self._tell(*(SteppingSet(host=host, on=True, by=by) for host in resolved.hosts))
 
     def take_up(
         self, states: Mapping[str, HostState], orphans: Mapping[str, str], past: Iterable[Event]

@@ -53,6 +53,7 @@ def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal
             target=replace(target, given=parse_settings(wish.aim.given, runbook.params)),
             home=settings.home,
             stepping=wish.step,
+            wait_s=wish.wait.total_seconds(),
             blocking=settings.collisions_block,
             paused=_paused(wish, settings),
             source=Source(wish.source),

@@ -45,9 +45,10 @@ from runbook.views.paths import sketched, titles_of
 class Order:
     """What a person asks for: this runbook, on these hosts, in this way.
 
-    With `stepping` they are asked before each step. `blocking` are the kinds of what else goes on on
-    a host that only a person may pass over. `paused` says why no fix may begin now. `source` is what
-    started the run, with the alert's `severity`; `run` is the id it is to have, "" for a new one.
+    With `stepping` they are asked before each step. `wait_s` is how long to wait, in seconds, for
+    hosts that another run holds. `blocking` are the kinds of what else goes on on a host that only a
+    person may pass over. `paused` says why no fix may begin now. `source` is what started the run,
+    with the alert's `severity`; `run` is the id it is to have, "" for a new one.
     """
 
     runbook: Runbook
@@ -56,6 +57,7 @@ class Order:
     target: Target
     home: Path
     stepping: bool = False
+    wait_s: float = 0.0
     blocking: tuple[str, ...] = ()
     paused: Callable[[], str | None] = lambda: None
     source: Source = Source.PERSON
@@ -168,6 +170,7 @@ def _setting(
             order.runbook, order.target.roles, order.target.inventories, order.target.given, key
         ),
         stepping=order.stepping,
+        wait_s=order.wait_s,
     )
 
 

@@ -1,6 +1,7 @@
 """What a command that reaches hosts was asked to do."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from runbook.views.options import Aim, Output
@@ -15,6 +16,7 @@ class Wish:
 
     `run` is the id that a run is to have, "" for a new one, `severity` that of the alert behind it.
     `unattended`: a run that is resumed is gone on with as it was started, with nobody there.
+    `wait` is how long to wait for hosts that another run holds.
     """
 
     mode: "Mode"
@@ -26,3 +28,4 @@ class Wish:
     severity: str = ""
     run: str = ""
     unattended: bool = False
+    wait: timedelta = timedelta()

@@ -114,14 +114,18 @@ def test_interrupted_twice_it_stops_at_once(program: Program, tmp_path: Path) ->
 
 
 def test_two_runs_on_one_host_are_refused(program: Program, tmp_path: Path) -> None:
-    """The second run says who holds the host, exit code 2, and does nothing."""
+    """The second run says who holds the host, exit code 2; told to wait, it looks at it afterwards."""
     with program.started(*RUN, "--host", "alive", "--yes", "--set", "takes=15") as first:
         wait_until((tmp_path / "alive.counter").exists)
         second = program(*RUN, "--host", "alive", "--yes")
+        waited = program(*RUN, "--host", "alive", "--yes", "--wait", "--json")
         first.communicate(timeout=PATIENCE_S)
 
     assert second.code == 2
     assert "held by run" in second.stderr
     assert str(first.pid) in second.stderr
     assert first.returncode == 0
+    assert waited.code == 0, waited.stderr
+    assert waited.document["verdict"] == "healthy"
+    assert "… waiting for run" in waited.stderr
     assert (tmp_path / "alive.counter").read_text() == "x"

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,7 +24,7 @@ from runbook.driver.loop import Driver
 from runbook.driver.observer import Silent
 from runbook.driver.operator import ApprovingOperator
 from runbook.errors import RunbookError
-from runbook.journal import Entry, RunFilter
+from runbook.journal import Conflict, Entry, RunFilter
 from runbook.journal.sqlite import SqliteJournal
 from runbook.journal.sqlite_file import connect
 from runbook.model.event import Event, FixEnded, FixIntended, Mode, RunStarted
@@ -34,7 +34,6 @@ from tests.crash.hosts import RUNBOOK, FolderExecutor
 
 KILLED = -signal.SIGKILL
 
-_BUSY_S = 0.3
 _PATIENCE_S = 120.0
 _LIVES = multiprocessing.get_context("forkserver")
 
@@ -45,6 +44,7 @@ class Build(StrEnum):
     SOUND = "sound"
     DEFERS = "puts on disk what it acknowledged only with its next write"
     FORGETS = "does not know at its resume which fix it had begun"
+    LETS_IN = "gives hosts to everybody who asks"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +53,8 @@ class Life:
 
     It dies as it passes its boundary `dies_at`, counted from 1, and `spoil` is called with the
     journal's path as it passes `spoils_at`; None is never. Each fix takes `takes_s`; `clock` gives
-    POSIX seconds.
+    POSIX seconds. Others' writes are waited for `busy_s`, and others' runs `wait_s`. One that
+    `contends` begins a run of its own, whatever runs there are.
     """
 
     home: Path
@@ -63,6 +64,9 @@ class Life:
     spoils_at: int | None = None
     spoil: Callable[[Path], None] | None = None
     clock: Callable[[], float] = time.time
+    busy_s: float = 20.0
+    wait_s: float = 0.0
+    contends: bool = False
 
     @property
     def hosts(self) -> Path:
@@ -157,7 +161,7 @@ class WatchedJournal(SqliteJournal):
     """The journal, of whose writes every statement is a boundary."""
 
     def __init__(self, life: Life, observer: Observer) -> None:
-        super().__init__(connect(life.journal, _BUSY_S), life.journal, mask_value)
+        super().__init__(connect(life.journal, life.busy_s), life.journal, mask_value)
         self._observer = observer
         self._build = life.build
         self._doing = ""
@@ -208,6 +212,10 @@ class WatchedJournal(SqliteJournal):
         for entry in super().entries(run, after=head.seq):
             self._observer.wrote(entry)
 
+    def claim(self, run: str, hosts: Iterable[str], *, at: float) -> Conflict | None:
+        """Hold hosts, or be told who does."""
+        return None if self._build is Build.LETS_IN else super().claim(run, hosts, at=at)
+
     def entries(self, run: str, *, after: int = 0) -> Iterator[Entry]:
         """Yield entries; all of them, where this is the journal as it is."""
         entries = list(super().entries(run, after=after))
@@ -249,7 +257,10 @@ def _drive(life: Life, journal: WatchedJournal, observer: Observer) -> int:
         closure=lambda: "the closure",
         clock=life.clock,
         gather_s=0.0,
+        wait_s=life.wait_s,
     )
+    if life.contends:
+        return exit_code(drive(_begin(setting), "all"))
     for run in journal.runs(RunFilter(limit=None)):
         if run.verdict is None and not list(journal.entries(run.id)):
             # It was killed before its beginning was written: there is nothing to go on with.

@@ -30,7 +30,7 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 def spoilt(home: Path, boundary: int, fault: _Fault) -> tuple[int, str]:
     """Live with a journal that fails from a boundary on; return how that ended and what it said."""
-    life = Life(home=home, spoils_at=boundary, spoil=fault)
+    life = Life(home=home, spoils_at=boundary, spoil=fault, busy_s=0.3)
     lay_out(life.hosts)
     return await_end(spawn(life)), life.said.read_text()
 

@@ -1,6 +1,5 @@
 """`runbook pause` and `runbook unpause`: the switch that holds all that nobody watches."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,27 +11,12 @@ from runbook.views import options
 from runbook.views.configured import settings_for
 from runbook.views.output import write, write_json
 from runbook.views.safe_text import printable
+from runbook.views.span import Span
 
 if TYPE_CHECKING:
     from runbook.schedule.pause import Pause, Switch
 
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST = timedelta(days=31)
-
-
-class Span(click.ParamType[timedelta]):
-    """A span of time such as 30s, 5m, 2h or 7d."""
-
-    name = "SPAN"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta:
-        """Return the span; refuse what is none, and none at all."""
-        found = re.fullmatch(r"(?!0+[a-z])([0-9]{1,6})([smhd])", str(value))
-        if found is None:
-            self.fail(f'"{value}" is no span of time such as 30m, 2h or 1d.', param, ctx)
-        return timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
 
 
 @click.command("pause")

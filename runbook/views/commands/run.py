@@ -4,6 +4,7 @@ What they need is imported when they are carried out, so that help and completio
 """
 
 from contextlib import closing
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ import click
 from runbook.errors import RunbookError
 from runbook.views import options
 from runbook.views.configured import settings_for
+from runbook.views.span import Span
 from runbook.views.wish import Wish
 
 if TYPE_CHECKING:
@@ -36,6 +38,16 @@ _id = click.option(
 )
 @click.option("--severity", default="", help="The severity of the alert, as the policy is told.")
 @_id
+@click.option(
+    "--wait",
+    type=Span(),
+    is_flag=False,
+    flag_value=timedelta.max,
+    default=timedelta(),
+    metavar="[SPAN]",
+    help="Where another run holds a host, wait for its end, for so long (--wait=10m) or as long as it "
+    "takes, and look from the beginning then.",
+)
 @options.target
 @options.plain
 @options.output
@@ -56,11 +68,15 @@ def run_command(
     a skipped step counts as unseen, and a fix that was jumped to is asked about and verified like
     any other.
 
+    One run at a time works on a host. Where another one holds it, nothing is done, and it is said
+    who does and since when; with --wait it is waited for.
+
     \b
     Examples:
       runbook run fix-502 --host prod
       runbook run fix-502 --host 'prod:!web3' -i inventory/ --set backend_port=8000
       runbook run fix-502 --host web1 --step
+      runbook run fix-502 --host web1 --wait=10m
     """
     from runbook.model.event import Mode  # noqa: PLC0415 -- see above
 

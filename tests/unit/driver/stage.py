@@ -152,13 +152,18 @@ class Cancellable(ScriptedExecutor):
 
 @dataclass(kw_only=True)
 class Watcher(Silent):
-    """Calls back on each event, in the driver's thread."""
+    """Calls back on each event and on what is being done, in the driver's thread."""
 
     on_event: Callable[[Event], None] = lambda _: None
+    on_working: Callable[[str], None] = lambda _: None
 
     def happened(self, event: Event, states: Mapping[str, HostState]) -> None:
         """Pass the event on."""
         self.on_event(event)
+
+    def working(self, hosts: tuple[str, ...], what: str) -> None:
+        """Pass on what is being done."""
+        self.on_working(what)
 
 
 @dataclass(kw_only=True)
@@ -173,11 +178,13 @@ class Stage:
     run: str = RUN
     gather_s: float = 60.0
     stepping: bool = False
+    wait_s: float = 0.0
     now: float = 0.0
     closure: str = CLOSURE
     blocking: tuple[str, ...] = ()
     paused: Callable[[], str | None] = lambda: None
     on_event: Callable[[Event], None] = lambda _: None
+    on_working: Callable[[str], None] = lambda _: None
     executor: Executor | None = None
     driver: Driver | None = None
 
@@ -192,11 +199,12 @@ class Stage:
             executor=self.executor or self.script,
             journal=self.journal,
             operator=self.operator,
-            observer=Watcher(on_event=self.on_event),
+            observer=Watcher(on_event=self.on_event, on_working=self.on_working),
             closure=lambda: self.closure,
             clock=lambda: self.now,
             gather_s=self.gather_s,
             stepping=self.stepping,
+            wait_s=self.wait_s,
             blocking=self.blocking,
             paused=self.paused,
         )
