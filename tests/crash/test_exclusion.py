@@ -31,7 +31,7 @@ def contend(home: Path, contenders: int, **how: object) -> list[int]:
     return [await_end(life) for life in lives]
 
 
-def verdicts(home: Path) -> list[Verdict | None]:
+def verdicts(home: Path) -> list[Verdict]:
     """Return the verdicts of all runs, in order."""
     with closing(open_journal(Life(home=home).journal)) as journal:
         return sorted(run.verdict for run in journal.runs(RunFilter(limit=None)) if run.verdict)

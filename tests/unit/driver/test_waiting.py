@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from runbook.driver.loop import InterruptedRunError, Stop
+from runbook.driver.stopping import InterruptedRunError, Stop
 from runbook.errors import RunbookError
 from runbook.journal import Holder, RunSummary
 from runbook.journal.holder import this_process
