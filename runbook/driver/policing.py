@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from runbook.driver.autonomy import Record, said_of
 from runbook.driver.experience import attempts
 from runbook.driver.operator import (
     Answer,
@@ -19,7 +20,15 @@ from runbook.engine.guards import RunSoFar, standing_in_the_way
 from runbook.engine.policy import judge
 from runbook.journal import Journal, MilestoneFilter
 from runbook.model.definition import Fix, FixResult, Runbook
-from runbook.model.policy import Guards, PastFix, Permission, Policy, Situation, Source
+from runbook.model.policy import (
+    Guards,
+    Judgement,
+    PastFix,
+    Permission,
+    Policy,
+    Situation,
+    Source,
+)
 from runbook.model.state import HostState
 from runbook.model.verdict import Verdict
 
@@ -71,7 +80,7 @@ class PolicedOperator:
 
     def approve(self, request: ApprovalRequest, reply: Callable[[ApprovalReply], None]) -> None:
         """Decline what the policy denies, and have the rest answered."""
-        refused = self._refused(request)
+        refused, earned = self._judged(request)
         denied = {host: f"{self._by}: {no.reason}" for host, no in refused.items()}
         guards = {host: no.guard for host, no in refused.items()}
         allowed = tuple(host for host in request.hosts if host not in denied)
@@ -88,7 +97,11 @@ class PolicedOperator:
         self.operator.approve(
             narrowed,
             lambda said: reply(
-                replace(said, reasons={**denied, **said.reasons}, guards={**guards, **said.guards})
+                replace(
+                    said,
+                    reasons={**earned, **denied, **said.reasons},
+                    guards={**guards, **said.guards},
+                )
             ),
         )
 
@@ -108,19 +121,33 @@ class PolicedOperator:
     def _by(self) -> str:
         return f"policy {self.policy.name}"
 
-    def _refused(self, request: ApprovalRequest) -> dict[str, "_Refusal"]:
-        """Return the hosts on which the fix may not be done, with the rule or guard and its figure."""
+    def _judged(self, request: ApprovalRequest) -> tuple[dict[str, "_Refusal"], dict[str, str]]:
+        """Return why the fix may not be done, by host, and by what it has earned to be done."""
         past = past_fixes(self.journal, self.runbook, self._look_back_s(), self.clock())
         run = so_far(self.runbook, request.run)
-        refused = {}
+        record = Record(self.journal, self.runbook.name)
+        refused, earned = {}, {}
         for host in request.hosts:
-            refusal = self._refusal(self._situation(request, host), past, run)
+            situation = self._situation(request, host)
+            judged, figure = self._judge(situation, record)
+            refusal = self._refusal(judged, figure) or self._guarded(situation, past, run)
             if refusal is not None:
                 refused[host] = refusal
-            else:
-                # What is about to be done counts for the next host.
-                past = [*past, self._about_to_be(request, host)]
-        return refused
+                continue
+            if judged.earned:
+                earned[host] = f"{self._by}: rule “{judged.rule}”: earned: {figure}"
+            # What is about to be done counts for the next host.
+            past = [*past, self._about_to_be(request, host)]
+        return refused, earned
+
+    def _judge(self, situation: Situation, record: Record) -> tuple[Judgement, str]:
+        """Return what the policy says; where the fix can earn its autonomy, with the figure."""
+        judged = judge(self.policy, situation)
+        if judged.autonomy is None or self.source is Source.PERSON:
+            return judged, ""
+        stands = record.of(situation.fix, judged)
+        judged = judge(self.policy, replace(situation, verified=stands.verified))
+        return judged, said_of(stands, judged)
 
     def _situation(self, request: ApprovalRequest, host: str) -> Situation:
         return Situation(
@@ -143,18 +170,21 @@ class PolicedOperator:
             at=self.clock(),
         )
 
-    def _refusal(
-        self, situation: Situation, past: Sequence[PastFix], run: RunSoFar
-    ) -> "_Refusal | None":
-        judged = judge(self.policy, situation)
+    def _refusal(self, judged: Judgement, figure: str) -> "_Refusal | None":
         said = "no rule allows it" if judged.rule is None else f"rule “{judged.rule}”"
+        so_far = f" ({figure})" if figure else ""
         match judged.permission:
             case Permission.DENY:
                 return _Refusal(reason=said)
             case Permission.ASK if judged.people > 1:
-                return _Refusal(reason=f"{said}: {judged.people} people have to approve it")
+                return _Refusal(reason=f"{said}: {judged.people} people have to approve it{so_far}")
             case Permission.ASK if self.source is not Source.PERSON:
-                return _Refusal(reason=f"{said}: a person has to approve it")
+                return _Refusal(reason=f"{said}: a person has to approve it{so_far}")
+        return None
+
+    def _guarded(
+        self, situation: Situation, past: Sequence[PastFix], run: RunSoFar
+    ) -> "_Refusal | None":
         tripped = standing_in_the_way(self._guards, situation, past, run)
         if tripped is None:
             return None

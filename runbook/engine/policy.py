@@ -7,13 +7,26 @@ from runbook.model.policy import Judgement, Permission, Policy, Rule, Situation,
 
 
 def judge(policy: Policy, situation: Situation) -> Judgement:
-    """Return what a policy says: a rule that denies wins over all, else the first one that fits."""
+    """Return what a policy says: a rule that denies wins over all, else the first one that fits.
+
+    `ask` is `auto` where the rule says after how many fixes, and so many were verified.
+    """
     fitting = [rule for rule in policy.rules if fits(rule, situation)]
     denying = (rule for rule in fitting if rule.permission is Permission.DENY)
     rule = next(denying, fitting[0] if fitting else None)
     if rule is None:
         return Judgement(permission=policy.otherwise, rule=None)
-    return Judgement(permission=rule.permission, rule=rule.name, people=rule.people)
+    if rule.permission is not Permission.ASK or rule.autonomy is None:
+        return Judgement(permission=rule.permission, rule=rule.name, people=rule.people)
+    earned = situation.verified >= rule.autonomy
+    return Judgement(
+        permission=Permission.AUTO if earned else Permission.ASK,
+        rule=rule.name,
+        people=rule.people,
+        autonomy=rule.autonomy,
+        counted=_counted_by(rule, situation),
+        earned=earned,
+    )
 
 
 def fits(rule: Rule, situation: Situation) -> bool:
@@ -46,6 +59,13 @@ def contains(window: Window, moment: datetime) -> bool:
 
 def _on_day(window: Window, local: datetime) -> bool:
     return not window.days or local.weekday() in window.days
+
+
+def _counted_by(rule: Rule, situation: Situation) -> tuple[str, ...]:
+    """Return the groups of a host on which a rule counts: those it names, else all hosts as one."""
+    if not rule.groups:
+        return ("",)
+    return tuple(sorted(name for name in situation.groups if _any_fits(rule.groups, name)))
 
 
 def _any_fits(patterns: tuple[str, ...], value: str) -> bool:

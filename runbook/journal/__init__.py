@@ -95,13 +95,16 @@ class RunFilter:
 class MilestoneFilter:
     """Which milestones to look back at; None means any.
 
-    `since` is POSIX seconds, inclusive; `limit` counts entries, the newest ones.
+    `since` is POSIX seconds, inclusive; `limit` counts entries, the newest ones. With `fixes` only
+    those of fixes that were begun are wanted: however many walks found nothing to mend, they are
+    found at once.
     """
 
     runbook: str | None = None
     hosts: Collection[str] | None = None
     since: float | None = None
     limit: int | None = 2000
+    fixes: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

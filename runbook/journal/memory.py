@@ -18,7 +18,7 @@ from runbook.journal import (
 )
 from runbook.journal.chain import Row
 from runbook.journal.holder import alive, this_process
-from runbook.journal.tally import DIED, UNDERTAKER, Standing, Tally, check_summary
+from runbook.journal.tally import DIED, UNDERTAKER, Standing, Tally, check_summary, is_of_fix
 from runbook.model.codec import Mask, to_text
 from runbook.model.event import Event, HostFinished, Milestone, RunFinished
 from runbook.model.masking import mask_value
@@ -47,6 +47,7 @@ class _Mark:
     row: int
     host: str
     at: float
+    fix: bool
 
 
 class MemoryJournal:
@@ -78,7 +79,7 @@ class MemoryJournal:
             record = self._run(run)
             rows, record.head = chain.extend(run, record.head, texts, at=at, who=who)
             self._milestones += [
-                _Mark(run=run, row=place, host=event.host, at=at)
+                _Mark(run=run, row=place, host=event.host, at=at, fix=is_of_fix(event))
                 for place, event in enumerate(events, start=len(record.rows))
                 if isinstance(event, Milestone)
             ]
@@ -138,6 +139,7 @@ class MemoryJournal:
                 if which.runbook in (None, self._runs[mark.run].summary.runbook)
                 and (hosts is None or mark.host in hosts)
                 and (which.since is None or mark.at >= which.since)
+                and (mark.fix or not which.fixes)
             ]
             found.sort(key=lambda mark: mark.at, reverse=True)
             return [self._entry(mark) for mark in found[: which.limit]]

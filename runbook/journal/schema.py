@@ -112,4 +112,17 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ORDER BY e.rowid
         """,
     ),
+    # Of the many walks that find nothing to mend, none is looked at where fixes are asked for.
+    (
+        "ALTER TABLE milestones ADD COLUMN fix INTEGER NOT NULL DEFAULT 0",
+        """
+        UPDATE milestones SET fix = 1 WHERE EXISTS (
+          SELECT 1 FROM entries e WHERE e.run = milestones.run AND e.seq = milestones.seq
+          AND (e.event LIKE '%"type":"fix_intended"%' OR e.event LIKE '%"type":"fix_ended"%'
+            OR (e.event LIKE '%"type":"fix_concluded"%'
+              AND e.event NOT LIKE '%"result":"declined"%'))
+        )
+        """,
+        "CREATE INDEX milestones_of_fixes ON milestones (runbook, at) WHERE fix",
+    ),
 )

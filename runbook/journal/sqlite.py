@@ -29,7 +29,7 @@ from runbook.journal import (
 from runbook.journal.chain import Row
 from runbook.journal.holder import alive, this_process
 from runbook.journal.sqlite_file import connect, explained
-from runbook.journal.tally import DIED, UNDERTAKER, Tally, check_summary
+from runbook.journal.tally import DIED, UNDERTAKER, Tally, check_summary, is_of_fix
 from runbook.model.codec import Mask, canonical, plain, to_text
 from runbook.model.event import Event, Milestone, Mode
 from runbook.model.masking import mask_value
@@ -149,8 +149,11 @@ class SqliteJournal:
             "at >= ?": which.since,
         }
         asked = {text: value for text, value in conditions.items() if value is not None}
+        wanted = [*asked, *(["fix"] if which.fixes else [])]
         index = (
-            "milestones_of_all"
+            "milestones_of_fixes"
+            if which.fixes
+            else "milestones_of_all"
             if which.runbook is None
             else "milestones_by_time"
             if hosts is None
@@ -160,7 +163,7 @@ class SqliteJournal:
             rows = connection.execute(
                 "SELECT e.run, e.seq, e.at, e.who, e.event, e.hash, p.hash"  # noqa: S608
                 " FROM (SELECT rowid AS place, at, run, seq FROM milestones"
-                f" INDEXED BY {index} WHERE {' AND '.join(asked) or 'TRUE'}"
+                f" INDEXED BY {index} WHERE {' AND '.join(wanted) or 'TRUE'}"
                 " ORDER BY at DESC, rowid DESC LIMIT ?) m"
                 " JOIN entries e ON e.run = m.run AND e.seq = m.seq"
                 " LEFT JOIN entries p ON p.run = m.run AND p.seq = m.seq - 1"
@@ -267,10 +270,10 @@ class SqliteJournal:
             "UPDATE runs SET head_seq = ?, head_hash = ? WHERE id = ?", (head.seq, head.hash, run)
         )
         connection.executemany(
-            "INSERT INTO milestones (runbook, host, at, run, seq)"
-            " SELECT runbook, ?, ?, id, ? FROM runs WHERE id = ?",
+            "INSERT INTO milestones (runbook, host, at, run, seq, fix)"
+            " SELECT runbook, ?, ?, id, ?, ? FROM runs WHERE id = ?",
             [
-                (event.host, row.at, row.seq, run)
+                (event.host, row.at, row.seq, is_of_fix(event), run)
                 for row, event in zip(rows, events, strict=True)
                 if isinstance(event, Milestone)
             ],

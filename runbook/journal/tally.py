@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from runbook.journal import Entry, RunSummary
 from runbook.journal.problems import bad_summary
-from runbook.model.definition import End
+from runbook.model.definition import End, FixResult
 from runbook.model.event import (
     CauseFound,
     Event,
@@ -94,6 +94,17 @@ def _standing(event: RunInterrupted | RunResumed | RunFinished, at: float) -> St
             return Standing()
         case RunFinished():
             return Standing(verdict=event.verdict, ended_at=at)
+
+
+def is_of_fix(event: Event) -> bool:
+    """Say whether an event is of a fix that was begun, or was about to be."""
+    match event:
+        case FixIntended() | FixEnded():
+            return True
+        case FixConcluded(result=result):
+            return result is not FixResult.DECLINED
+        case _:
+            return False
 
 
 def check_summary(summary: RunSummary, entries: Iterable[Entry]) -> None:

@@ -47,7 +47,8 @@ class Situation:
     """A fix that is about to be done, as a policy sees it.
 
     `at` has a time zone. `groups` are all inventory groups of the host. `severity` is the alert's,
-    "" where there is none.
+    "" where there is none. `verified` is how many times in a row the fix was approved by a person
+    and seen to have worked, on those the rule counts by.
     """
 
     runbook: str
@@ -58,6 +59,7 @@ class Situation:
     groups: frozenset[str] = frozenset()
     severity: str = ""
     source: Source = Source.PERSON
+    verified: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +67,9 @@ class Rule:
     """Holds where all that it names fits; what it leaves empty fits everything.
 
     Names are patterns of the shell (`restart_*`). `people` is how many different persons have to
-    say yes where the answer is `ask`.
+    say yes where the answer is `ask`. `autonomy` is after how many fixes in a row that people approved
+    and that were seen to have worked `ask` becomes `auto`, on the hosts of each of `groups` by
+    itself; None means never.
     """
 
     name: str
@@ -79,6 +83,7 @@ class Rule:
     sources: tuple[Source, ...] = ()
     windows: tuple[Window, ...] = ()
     people: int = 1
+    autonomy: int | None = None
 
 
 class Scope(StrEnum):
@@ -166,11 +171,19 @@ class Policy:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judgement:
-    """What a policy says of a situation, and by which rule: None where none fitted."""
+    """What a policy says of a situation, and by which rule: None where none fitted.
+
+    Where the rule lets a fix earn its autonomy, `autonomy` is after how many, and `counted` are the
+    groups of the host on each of which that is counted ("" stands for all hosts). `earned` says that
+    the answer is `auto` for that reason.
+    """
 
     permission: Permission
     rule: str | None
     people: int = 1
+    autonomy: int | None = None
+    counted: tuple[str, ...] = ()
+    earned: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

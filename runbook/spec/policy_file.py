@@ -83,6 +83,13 @@ class _Reading:
                 (*path, "people"),
                 hint="Only `answer: ask` asks anybody.",
             )
+        if "autonomy" in raw and permission is not Permission.ASK:
+            self._problem(
+                "pointless-key",
+                f'"autonomy" has no meaning where the answer is {permission}',
+                (*path, "autonomy"),
+                hint="It is what makes `answer: ask` become auto.",
+            )
         return Rule(
             name=raw["rule"],
             permission=permission,
@@ -95,6 +102,7 @@ class _Reading:
             sources=tuple(Source(text) for text in texts(when.get("source"))),
             windows=self._windows(when.get("time"), (*path, "when", "time")),
             people=int(raw.get("people", 1)),
+            autonomy=int(raw["autonomy"]["after"]) if "autonomy" in raw else None,
         )
 
     def _unique(self, rules: tuple[Rule, ...]) -> None:
@@ -178,6 +186,7 @@ class _Reading:
                 severity=situation.get("severity", ""),
                 source=Source(situation.get("source", Source.ALERT)),
                 at=self._moment(situation.get("at", _NOON), (*path, "situation", "at")),
+                verified=int(situation.get("verified", 0)),
             ),
             permission=Permission(raw["expect"]),
             rule=rule,

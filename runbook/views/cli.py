@@ -49,6 +49,10 @@ COMMANDS = {
             "commands.policy:policy_group",
             "Say what may be done without asking, and test it.",
         ),
+        "autonomy": (
+            "commands.autonomy:autonomy_command",
+            "Show what each fix has earned, and why.",
+        ),
         "notify": ("commands.notify:notify_group", "Tell people what happens in runs."),
     },
     "Look around": {

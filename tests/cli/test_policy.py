@@ -1,6 +1,7 @@
 """`runbook policy test`: a policy is held to its own examples, and says where it is wrong."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from tests.acceptance.program import Program
@@ -112,3 +113,20 @@ def test_the_policy_of_the_documentation_is_sound(program: Program) -> None:
 
     assert (done.code, done.stderr) == (0, "")
     assert done.stdout.endswith("3 tested, 0 otherwise than expected.\n")
+
+
+def test_what_a_fix_earns_is_shown_and_tested(program: Program) -> None:
+    """How-to/autonomy.md's policy passes its tests; without a journal nothing was earned yet."""
+    page = (ROOT / "docs/how-to/autonomy.md").read_text(encoding="utf-8")
+    [shown] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (program.folder / "policy.yml").write_text(shown)
+    named = {**program.environment, "RUNBOOK_POLICY": "policy.yml"}
+
+    tested = program("policy", "test", "policy.yml")
+    stands = replace(program, environment=named)("autonomy")
+    unset = program("autonomy")
+
+    assert "auto (rule “restarts of web servers”, earned by 5 verified)" in tested.stdout
+    assert tested.stdout.endswith("3 tested, 0 otherwise than expected.\n")
+    assert stands.stdout == "No fix that could earn its autonomy was done yet.\n"
+    assert (unset.code, "no-policy" in unset.stderr) == (2, True)

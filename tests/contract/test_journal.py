@@ -17,8 +17,10 @@ from runbook.journal.chain import GENESIS
 from runbook.journal.holder import this_process
 from runbook.journal.memory import MemoryJournal
 from runbook.journal.sqlite import open_journal
+from runbook.model.definition import End, FixResult
 from runbook.model.event import (
     Event,
+    FixConcluded,
     HostFinished,
     HostJoined,
     RunFinished,
@@ -306,6 +308,15 @@ def test_milestones_are_found_over_all_runs(journal: Journal) -> None:
     assert marked(since=12.0) == newest
     assert marked(limit=2, hosts=("web1",)) == newest[:2]
     assert marked(limit=None) == newest + oldest
+    assert marked(fixes=True) == [mark for mark in newest + oldest if mark[1] < 9]
+    assert marked(fixes=True, runbook=None, limit=4)[3:] == [("r2", 8)]
+    assert marked(fixes=True, hosts=["web2"]) == []
+    declined = FixConcluded(
+        host="web1", step="restart", result=FixResult.DECLINED, next=End(verdict=Verdict.DECLINED)
+    )
+    journal.append("r3", [declined], at=13.0, who="anna")
+    assert len(marked(fixes=True)) == 6
+    assert len(marked()) == 10
 
 
 def test_a_run_that_does_not_exist_is_named(journal: Journal) -> None:

@@ -64,6 +64,7 @@ def _line(path: Path, test: "Expectation", judged: "Judgement") -> str:
     same = _as_expected(test, judged)
     about = f"{seen.runbook} {seen.fix} on {seen.host}, by {seen.source}"
     why = "no rule fits" if judged.rule is None else f"rule “{judged.rule}”"
+    why += f", earned by {seen.verified} verified" if judged.earned else ""
     wanted = (
         ""
         if same
@@ -82,5 +83,6 @@ def _document(test: "Expectation", judged: "Judgement") -> dict[str, object]:
         "expected": test.permission.value,
         "answer": judged.permission.value,
         "rule": judged.rule,
+        "earned": judged.earned,
         "as_expected": _as_expected(test, judged),
     }

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import RunbookError
-from runbook.journal import Head, MilestoneFilter, RunFilter
+from runbook.journal import Head, MilestoneFilter, RunFilter, chain
 from runbook.journal.holder import this_process
 from runbook.journal.schema import APPLICATION_ID, STEPS
 from runbook.journal.sqlite import SqliteJournal, open_journal
-from runbook.model.codec import canonical, plain
-from runbook.model.event import HostJoined, RunInterrupted
+from runbook.model.codec import canonical, plain, to_text
+from runbook.model.event import FixConcluded, FixEnded, FixIntended, HostJoined, RunInterrupted
 from runbook.model.verdict import Verdict
 from tests.contract.journal_child import BATCH
 from tests.contract.journals import STARTED, WALK, child, dead, line_of, reference, run, tell
@@ -430,6 +430,14 @@ def test_an_older_file_is_brought_up_to_date(tmp_path: Path) -> None:
         " NULL, ?, 0, ?)",
         (canonical(plain(this_process())), "0" * 64),
     )
+    texts = [to_text(event) for event in WALK]
+    rows, head = chain.extend("r1", chain.EMPTY, texts, at=101.0, who="anna")
+    for row in rows:
+        old.execute(
+            "INSERT INTO entries VALUES ('r1', ?, ?, ?, ?, ?)",
+            (row.seq, row.at, row.who, row.event, row.hash),
+        )
+    old.execute("UPDATE runs SET head_seq = ?, head_hash = ?", (head.seq, head.hash))
     old.execute("INSERT INTO run_hosts VALUES ('r1', 'web1')")
     old.execute("INSERT INTO run_causes VALUES ('r1', 'stopped')")
     old.commit()
@@ -444,6 +452,8 @@ def test_an_older_file_is_brought_up_to_date(tmp_path: Path) -> None:
         assert [found.causes for found in journal.runs(RunFilter(cause="stopped"))] == [
             ("stopped",)
         ]
+        fixes = journal.milestones(MilestoneFilter(runbook="fix-502", fixes=True))
+        assert [type(entry.event) for entry in fixes] == [FixConcluded, FixEnded, FixIntended]
 
 
 def filled(path: Path, runs: int) -> SqliteJournal:
