@@ -260,6 +260,11 @@ class Outbox:
         rows = self._rows(f"SELECT {_MESSAGE} FROM messages ORDER BY id DESC LIMIT ?", (limit,))  # noqa: S608
         return [Message(**dict(zip(_MESSAGE.split(", "), row, strict=True))) for row in rows]
 
+    def undelivered(self) -> int:
+        """Return how many messages wait to be delivered."""
+        [(count,)] = self._rows("SELECT count(*) FROM messages WHERE state = 'pending'")
+        return int(count)
+
     def forget(self, now: float) -> None:
         """Drop what was told long ago."""
         self._run("DELETE FROM bundles WHERE at < ?", (now - KEPT_S,))

@@ -18,6 +18,7 @@ from socket import AF_INET, AF_INET6, socket
 from typing import Any
 
 from runbook.schedule.hooks import Hook, Scheme
+from runbook.schedule.pages import Page
 
 LARGEST = 1_048_576
 """How many bytes a call may have."""
@@ -105,14 +106,19 @@ class Pace:
 class Listener:
     """Takes calls from when it is made until it is closed, in threads of its own.
 
-    `receive` answers them. `address` is where it listens, with the port that it got. Raises OSError
-    where it cannot listen there.
+    `receive` answers them, and `page` those who only look. `address` is where it listens, with the
+    port that it got. Raises OSError where it cannot listen there.
     """
 
     def __init__(
-        self, host: str, port: int, hooks: Sequence[Hook], receive: Callable[[Call], Reply]
+        self,
+        host: str,
+        port: int,
+        hooks: Sequence[Hook],
+        receive: Callable[[Call], Reply],
+        page: Callable[[str], Page | None] = lambda _: None,
     ) -> None:
-        self._server = _Server(host, port, hooks, receive)
+        self._server = _Server(host, port, hooks, receive, page)
         self.address = f"{host}:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
         self._thread.start()
@@ -129,13 +135,19 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, host: str, port: int, hooks: Sequence[Hook], receive: Callable[[Call], Reply]
+        self,
+        host: str,
+        port: int,
+        hooks: Sequence[Hook],
+        receive: Callable[[Call], Reply],
+        page: Callable[[str], Page | None],
     ) -> None:
         self.address_family = AF_INET6 if ":" in host else AF_INET
         self.hooks = {hook.name: hook for hook in hooks}
         self.paces = {hook.name: Pace(per_minute=hook.per_minute) for hook in hooks}
         self.pace_lock = threading.Lock()
         self.receive = receive
+        self.page = page
         self._places = threading.BoundedSemaphore(_MOST_AT_ONCE)
         super().__init__((host, port), _Handler)
 
@@ -162,6 +174,18 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _PATIENCE_S
     server_version = "runbook"
     sys_version = ""
+
+    def do_GET(self) -> None:
+        """Show a page."""
+        page = self.server.page(self.path) or Page(
+            status=HTTPStatus.NOT_FOUND, content="there is no such page\n"
+        )
+        content = page.content.encode()
+        self.send_response(page.status)
+        self.send_header("Content-Type", page.kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def do_POST(self) -> None:
         """Answer a call."""

@@ -20,12 +20,12 @@ _SCHEMA = "schedules.schema.json"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timetable:
-    """What a service keeps to."""
+    """What a service keeps to; it listens nowhere where `listen` is None."""
 
     service: str
     schedules: tuple[Schedule, ...] = ()
     runs_at_once: int = 4
-    listen: tuple[str, int] = ("127.0.0.1", 9180)
+    listen: tuple[str, int] | None = None
     hooks: tuple[Hook, ...] = ()
 
 
@@ -74,7 +74,9 @@ class _Reading:
             service=data["service"],
             schedules=schedules,
             runs_at_once=int(data.get("runs_at_once", 4)),
-            listen=_address(data.get("listen", "127.0.0.1:9180")),
+            listen=_address(data.get("listen", "127.0.0.1:9180"))
+            if {"listen", "hooks"} & data.keys()
+            else None,
             hooks=self.hooks.hooks(data.get("hooks", ())),
         )
 

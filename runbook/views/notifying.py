@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 from runbook.settings import Settings
 from runbook.views.safe_text import printable
@@ -40,3 +41,17 @@ def notified(settings: Settings, log: Callable[[str, Mapping[str, str]], None]) 
             yield
         finally:
             notifier.stop(_LAST_TRIES_S)
+
+
+def undelivered_in(home: Path) -> Callable[[], int]:
+    """Return what counts the messages in a state folder that were not delivered yet."""
+
+    def count() -> int:
+        from runbook.notify.outbox import FILE, Outbox  # noqa: PLC0415 -- where it is asked for
+
+        if not (home / FILE).exists():
+            return 0
+        with closing(Outbox(home / FILE)) as outbox:
+            return outbox.undelivered()
+
+    return count

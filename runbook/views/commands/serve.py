@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -17,12 +18,13 @@ import click
 from runbook.errors import RunbookError
 from runbook.views import options
 from runbook.views.configured import settings_for
-from runbook.views.notifying import notified
+from runbook.views.notifying import notified, undelivered_in
 from runbook.views.output import tell
 from runbook.views.safe_text import printable
 
 if TYPE_CHECKING:
     from runbook.schedule.intake import Intake
+    from runbook.schedule.pages import Pages
     from runbook.schedule.reading import Timetable
     from runbook.schedule.requests import Kept
     from runbook.schedule.service import Service
@@ -48,6 +50,7 @@ def serve_command(path: Path, output: options.Output) -> None:
     """
     from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- which --help needs not
     from runbook.schedule.intake import Intake  # noqa: PLC0415
+    from runbook.schedule.pages import Pages  # noqa: PLC0415
     from runbook.schedule.pause import Switch  # noqa: PLC0415
     from runbook.schedule.queue import Queue  # noqa: PLC0415
     from runbook.schedule.reading import load_timetable  # noqa: PLC0415
@@ -72,16 +75,26 @@ def serve_command(path: Path, output: options.Output) -> None:
             log=log,
             runs_at_once=timetable.runs_at_once,
         )
-        with notified(settings, log), _listening(timetable, intake, log):
-            _keep_to(service, timetable.service)
+        pages = Pages(
+            journal=journal,
+            queue=service.queue,
+            is_paused=lambda: service.switch.lasting(_now()) is not None,
+            undelivered=undelivered_in(settings.home),
+            clock=time.time,
+        )
+        with notified(settings, log), _listening(timetable, intake, pages, log):
+            _keep_to(service, timetable.service, pages.turned)
 
 
 @contextmanager
 def _listening(
-    timetable: "Timetable", intake: "Intake", log: Callable[[str, Mapping[str, str]], None]
+    timetable: "Timetable",
+    intake: "Intake",
+    pages: "Pages",
+    log: Callable[[str, Mapping[str, str]], None],
 ) -> Iterator[None]:
-    """Take calls from outside, where the file has hooks; raise RunbookError."""
-    if not timetable.hooks:
+    """Take calls from outside, where the file says so; raise RunbookError."""
+    if timetable.listen is None:
         yield
         return
     from runbook.schedule.listener import Listener  # noqa: PLC0415 -- where there are hooks
@@ -89,7 +102,8 @@ def _listening(
 
     host, port = timetable.listen
     try:
-        listener = Listener(host, port, timetable.hooks, receiving(intake, log, _now))
+        receive = receiving(intake, log, _now)
+        listener = Listener(host, port, timetable.hooks, receive, pages.page)
     except OSError as error:
         raise RunbookError.of(
             "cannot-listen",
@@ -132,8 +146,8 @@ class _Log:
         tell(printable(f"{now:%Y-%m-%d %H:%M:%S%z} {what}: {said}"))
 
 
-def _keep_to(service: "Service", name: str) -> None:
-    """Turn until told to stop, then let the runs end."""
+def _keep_to(service: "Service", name: str, turned: Callable[[], None]) -> None:
+    """Turn until told to stop, saying so to `turned` each time, then let the runs end."""
     signals = 0
     woken = threading.Event()
 
@@ -151,12 +165,14 @@ def _keep_to(service: "Service", name: str) -> None:
     while not signals:
         now = _now()
         service.turn(now)
+        turned()
         coming = service.next_due(now)
         away = _LONGEST_SLEEP_S if coming is None else (coming - _now()).total_seconds()
         woken.wait(max(0.0, min(away, _LONGEST_SLEEP_S)))
     service.log("stopping", {"service": name})
     while service.busy:
         service.see_out(_now())
+        turned()
         woken.wait(0.1)
     service.log("stopped", {"service": name})
 
