@@ -9,7 +9,7 @@ CHECKS := types content style contracts
 APART  := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check unit demo bench docs clean lab lab-down lab-tools lab-image matrix $(CHECKS)
+.PHONY: help setup test check unit demo bench docs clean lab lab-down lab-tools lab-image matrix fuzz lock licences $(CHECKS)
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,18 @@ lab-down: $(READY) ## Take them away, and what crashed tests left
 
 matrix: $(READY) lab-tools ## As root on Linux: break real hosts in every way, and repair them
 	@$(BIN)/python -m tests.lab.matrix $(ARGS)
+
+fuzz: $(READY) ## Give a million wrong inputs to all that reads what others wrote; ARGS='COUNT SEED'
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+lock: ## Write requirements-dev.lock anew: what development uses, exactly, with hashes
+	@test -x build/lock/bin/uv || { $(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet uv; }
+	build/lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --extra demo --group dev \
+	  pyproject.toml --output-file requirements-dev.lock
+
+licences: $(READY) ## List the licences of everything installed
+	@$(BIN)/python .ci/licences.py
 
 lab-tools:
 	@if [ "$$(id -u)" != 0 ]; then echo "not root: there can be no lab, its tests are left out"; \

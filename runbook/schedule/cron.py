@@ -19,6 +19,8 @@ def mistake(expression: str) -> str | None:
         CronSim(expression, datetime(2026, 1, 1))  # noqa: DTZ001 -- only the expression is looked at
     except CronSimError as error:
         return str(error)
+    except ValueError:  # Of Python's own conversion: superscripts, or thousands of digits.
+        return "there is a number in it that cannot be read"
     return None
 
 

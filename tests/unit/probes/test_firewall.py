@@ -2,6 +2,7 @@
 
 import json
 import textwrap
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,21 @@ def _by_iptables(rules: str, packet: Packet, policy: str = "ACCEPT") -> object:
     text = f"*filter\n:INPUT {policy} [0:0]\n:OUTPUT ACCEPT [0:0]\n:app - [0:0]\n{rules}\nCOMMIT\n"
     tables = iptables.parse_rules(textwrap.dedent(text))
     return _verdict(judged([row for each in tables.values() for row in follow(packet, each)]))
+
+
+def test_chains_that_multiply_are_not_followed_to_their_end() -> None:
+    """Thirty chains, each of which jumps to the next twice, are a doubt, and soon."""
+    jumps = [f"-A c{n} -j c{n + 1}" for n in range(30) for _ in range(2)]
+    chains = "".join(f":c{n} - [0:0]\n" for n in range(31))
+    tables = iptables.parse_rules(
+        f"*filter\n:INPUT ACCEPT [0:0]\n{chains}-A INPUT -j c0\n" + "\n".join(jumps) + "\nCOMMIT\n"
+    )
+
+    begun = time.process_time()
+    seen = judged(follow(REMOTE, tables["filter"]))
+
+    assert _verdict(seen) == DOUBT
+    assert time.process_time() - begun < 20
 
 
 @pytest.mark.parametrize(

@@ -73,13 +73,16 @@ def parse_failures(data: bytes) -> list[dict[str, object]]:
     """Return the failures the importer reports."""
     try:
         rows = json.loads(data)
-    except ValueError:
-        raise CannotLookError("the importer's answer cannot be read") from None
-    return [_named(dict(row)) for row in rows]
+    except (ValueError, RecursionError):
+        rows = None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        # Whatever was imported could write there as well.
+        raise CannotLookError("the importer's answer cannot be read")
+    return [_named(row) for row in rows]
 
 
 def _named(failure: dict[str, object]) -> dict[str, object]:
-    names = imported(str(failure["message"]))
+    names = imported(str(failure.get("message")))
     return {**failure, "name": names.get("name"), "missing": names.get("module")}
 
 

@@ -10,6 +10,10 @@ import ipaddress
 from typing import Callable, NamedTuple
 
 MAX_DEPTH = 30
+MAX_RULES = 200_000
+"""Chains that each jump to the next one twice are passed through more often than anybody can wait."""
+
+TOO_MANY = "more rules than can be followed"
 BLOCKING = frozenset(["drop", "reject"])
 
 
@@ -86,6 +90,7 @@ class _Walk:
         self.hook = hook
         self.doubts: list[Finding] = []
         self.may_be_accepted = False
+        self.rules_left = MAX_RULES
 
     def through(self, base: Chain) -> list[Finding]:
         end = self._chain(base, sure=True, depth=0)
@@ -98,6 +103,9 @@ class _Walk:
     def _chain(self, chain: Chain, *, sure: bool, depth: int) -> Finding | None:
         """Return where the packet certainly ends in a chain, None if it goes on after it."""
         for rule in chain.rules:
+            self.rules_left -= 1
+            if self.rules_left < 0:
+                return Finding(chain.tool, chain.name, "unknown", TOO_MANY, certain=False)
             holds = rule.holds(self.packet, self.hook)
             if holds is False or rule.verdict is None:
                 continue
@@ -107,10 +115,7 @@ class _Walk:
                     return None
                 sure = False
             elif rule.verdict in ("jump", "goto"):
-                target = self.chains.get(rule.target)
-                end = None
-                if target is not None and depth < MAX_DEPTH:
-                    end = self._chain(target, sure=certain, depth=depth + 1)
+                end = self._target(rule, sure=certain, depth=depth)
                 if end is not None:
                     return end
                 if rule.verdict == "goto" and certain:
@@ -121,6 +126,12 @@ class _Walk:
                     return end
                 self._doubt(end)
         return None
+
+    def _target(self, rule: Rule, *, sure: bool, depth: int) -> Finding | None:
+        chain = self.chains.get(rule.target)
+        if chain is None or depth >= MAX_DEPTH:
+            return None
+        return self._chain(chain, sure=sure, depth=depth + 1)
 
     def _doubt(self, finding: Finding) -> None:
         if finding.action == "accept":
