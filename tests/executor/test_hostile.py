@@ -78,7 +78,7 @@ for part, times in answer:
         sys.stdout.buffer.write(part)
 """
 
-ESCAPES = "\x1b[2J\x1b]0;owned\x07\x9b31m\r\b"
+ESCAPES = "\u202e\u2066\x1b[2J\x1b]0;owned\x07\x9b31m\r\b"
 
 Answers = Mapping[str, Json]
 """What a host answers, by the name of the module: data, or parts of bytes with repetitions."""
