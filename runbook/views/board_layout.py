@@ -18,6 +18,9 @@ from runbook.views.words import VERDICTS, count, say_duration, say_hosts
 _WIDE = 100
 """From how many cells on a line has room for what was expected."""
 
+_LEAST_LEFT_OUT = 3
+"""So many rows have to be left out for it to be worth one that says so."""
+
 _LEAST_ROWS = 2
 """Of a group that goes on: its hosts, and what is being done."""
 
@@ -36,6 +39,14 @@ class _Section:
     now: list[Text]
     short: Text | None = None
 
+    def brief(self) -> list[Text]:
+        """Return the rows without those of steps that were in order, where these are several."""
+        left_out = len(self.way) - len(self.telling)
+        if left_out < _LEAST_LEFT_OUT:
+            return self.rows()
+        more = Text(f"… and {left_out} steps that were in order", style="dim")
+        return [self.head, *(self.way[place] for place in sorted(self.telling)), more, *self.now]
+
     def rows(self, most: int | None = None) -> list[Text]:
         """Return the rows, at most `most`: what tells least is left out, the oldest of it first."""
         way = self.way
@@ -53,10 +64,13 @@ class _Section:
         return sorted(range(len(self.way)), key=lambda place: (place not in self.telling, -place))
 
 
-def lay_out(board: Board, *, title: str, width: int, height: int | None, now: float) -> list[Text]:
+def lay_out(
+    board: Board, *, title: str, width: int, height: int | None, now: float, brief: bool = False
+) -> list[Text]:
     """Return the board in rows of at most `width` cells, at most `height` of them (None: all).
 
-    `now` is the time by the clock that the board was told with.
+    `now` is the time by the clock that the board was told with. What is `brief` leaves out, of all,
+    steps that were in order.
     """
     groups = board.groups()
     head = [_title_row(board, title, width)]
@@ -65,7 +79,10 @@ def lay_out(board: Board, *, title: str, width: int, height: int | None, now: fl
     if board.note is not None and not groups:
         head.append(_activity_row(Counter([board.note]), 0, now))
     draw = partial(_section, board, width=width - 3, now=now)
-    chosen = _choose(board, groups, draw, None if height is None else height - len(head))
+    if brief:
+        chosen = [draw(group).brief() for group in groups]
+    else:
+        chosen = _choose(board, groups, draw, None if height is None else height - len(head))
     rows = head
     for number, section in enumerate(chosen):
         last = number == len(chosen) - 1

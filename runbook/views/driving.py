@@ -22,7 +22,7 @@ from runbook.views import output
 from runbook.views.console import View, is_live, observer_for
 from runbook.views.given import parse_settings
 from runbook.views.keyboard import find_keyboard
-from runbook.views.options import Aim
+from runbook.views.options import Aim, options_again
 from runbook.views.report_document import run_document
 from runbook.views.running import (
     Order,
@@ -63,7 +63,7 @@ def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal
         with _view(runbook, wish) as view:
             operator = _operator(runbook, wish, view, settings, journal)
             result = carry_out(order, starter, journal, operator, view)
-    return _say(result, order, journal, wish)
+    return _say(result, order, journal, wish, wish.aim.options)
 
 
 def resume(stopped: RunSummary, wish: Wish, settings: Settings, journal: Journal) -> int:
@@ -78,7 +78,9 @@ def resume(stopped: RunSummary, wish: Wish, settings: Settings, journal: Journal
     with _view(order.runbook, wish) as view:
         operator = _operator(order.runbook, wish, view, settings, journal)
         result = go_on(order, stopped, journal, operator, view)
-    return _say(result, order, journal, wish)
+    target = order.target
+    options = options_again(target.inventories, target.vault_ids, target.vault_password_files)
+    return _say(result, order, journal, wish, options)
 
 
 def _as_it_was_started(stopped: RunSummary, wish: Wish, journal: Journal) -> Wish:
@@ -210,7 +212,9 @@ def _answering(runbook: Runbook, wish: Wish, view: View) -> Operator:
     )
 
 
-def _say(result: Result, order: Order, journal: Journal, wish: Wish) -> int:
+def _say(
+    result: Result, order: Order, journal: Journal, wish: Wish, options: tuple[str, ...]
+) -> int:
     told = journal.find(result.run)
     if wish.output.json:
         output.write_json(run_document(told, journal.entries(result.run)))
@@ -224,7 +228,7 @@ def _say(result: Result, order: Order, journal: Journal, wish: Wish) -> int:
                 states=result.states,
                 took_s=time.time() - told.started_at,
                 interrupted=result.interrupted,
-                options=wish.aim.options,
+                options=options,
             ),
             wish,
         )
@@ -241,7 +245,7 @@ def _write_summary(finish: Finish, wish: Wish) -> None:
         return
     from runbook.views.terminal import console_on  # noqa: PLC0415 -- only for a terminal
 
-    console_on(sys.stdout, colour=wish.output.colour).print(summary(finish))
+    console_on(sys.stdout, colour=wish.output.colour).print(summary(finish), crop=False)
 
 
 def _absolute_file(value: str) -> str:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.text import Text
 
 from runbook.model.definition import Runbook
 from runbook.model.event import Event
@@ -26,8 +27,9 @@ class LiveObserver:
     """Draws the hosts' ways while they go; between `with` and its end.
 
     It stays within the window. While it is paused nothing of it is to be seen, and events are only
-    taken in. Hosts that went the same way share a branch where they are `folded`. At its end it leaves the whole tree, unless there would be no end to it. `clock` gives
-    seconds.
+    taken in. Hosts that went the same way share a branch where they are `folded`. At its end it
+    leaves the whole tree; one that is higher than the window goes without the steps that were in
+    order, unless it is not `folded`. `clock` gives seconds.
     """
 
     runbook: Runbook
@@ -61,7 +63,7 @@ class LiveObserver:
             self._paused = False
             self._region.erase()
             self._board.rest()
-            self._draw(whole=len(self._board.groups()) <= _MOST_GROUPS_LEFT)
+            self._leave()
 
     def happened(self, event: Event, states: Mapping[str, HostState]) -> None:
         """Take an event in; it is seen at the next drawing."""
@@ -96,12 +98,25 @@ class LiveObserver:
                 if not self._paused:
                     self._draw()
 
-    def _draw(self, *, whole: bool = False) -> None:
-        rows = lay_out(
+    def _draw(self) -> None:
+        self._region.draw(self._rows(max(self.console.height - 1, 3)))
+
+    def _leave(self) -> None:
+        """Draw for the last time: all there is, or what tells of it."""
+        if len(self._board.groups()) > _MOST_GROUPS_LEFT:
+            self._draw()
+            return
+        rows = self._rows(None)
+        if self.folded and len(rows) >= self.console.height:
+            rows = self._rows(None, brief=True)
+        self._region.draw(rows)
+
+    def _rows(self, height: int | None, *, brief: bool = False) -> list[Text]:
+        return lay_out(
             self._board,
             title=f"{self.runbook.name}: {self.runbook.title}",
             width=max(self.console.width - 1, 20),
-            height=None if whole else max(self.console.height - 1, 3),
+            height=height,
             now=self.clock(),
+            brief=brief,
         )
-        self._region.draw(rows)

@@ -4,7 +4,7 @@
 they are called.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -23,6 +23,7 @@ __all__ = [
     "host",
     "manner",
     "no_colour",
+    "options_again",
     "output",
     "plain",
     "step",
@@ -81,16 +82,19 @@ class Aim:
 
         Values of params are not among them: they may be secret.
         """
-        return tuple(
-            word
-            for option, values in (
-                ("-i", self.inventories),
-                ("--vault-id", self.vault_ids),
-                ("--vault-password-file", self.vault_password_files),
-            )
-            for value in values
-            for word in (option, value)
-        )
+        return options_again(self.inventories, self.vault_ids, self.vault_password_files)
+
+
+def options_again(
+    inventories: Iterable[str], vault_ids: Iterable[str], vault_password_files: Iterable[str]
+) -> tuple[str, ...]:
+    """Return the options that say these of a command line."""
+    said = (
+        ("-i", inventories),
+        ("--vault-id", vault_ids),
+        ("--vault-password-file", vault_password_files),
+    )
+    return tuple(word for option, values in said for value in values for word in (option, value))
 
 
 def manner(context: click.Context) -> Manner:

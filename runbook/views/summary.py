@@ -54,11 +54,15 @@ class Finish:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Row:
-    """A line of the summary: those without a label head what follows."""
+    """A line of the summary: those without a label head what follows.
+
+    With `copied` it holds a command to be copied: the terminal may break it, we may not.
+    """
 
     text: str
     label: str = ""
     style: str = ""
+    copied: bool = False
 
 
 def summary_text(finish: Finish) -> str:
@@ -69,20 +73,25 @@ def summary_text(finish: Finish) -> str:
 
 
 def summary(finish: Finish) -> "RenderableType":
-    """Return the summary to be drawn on a terminal."""
+    """Return the summary to be drawn on a terminal, without cropping it."""
     from rich.console import Group  # noqa: PLC0415 -- only for a terminal
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     parts: list[RenderableType] = []
     for row in _rows(finish):
+        text = Text(row.text, style=row.style)
+        if row.copied:
+            label = (f"  {row.label:<6} ", "dim") if row.label else ""
+            parts.append(Text.assemble(label, text, no_wrap=True, overflow="ignore"))
+            continue
         if not row.label:
-            parts.append(Text(row.text, style=row.style))
+            parts.append(text)
             continue
         table = Table.grid(padding=(0, 1, 0, 0))
         table.add_column(style="dim", width=8)
         table.add_column(overflow="fold")
-        table.add_row(f"  {row.label}", Text(row.text, style=row.style))
+        table.add_row(f"  {row.label}", text)
         parts.append(table)
     return Group(*parts)
 
@@ -95,7 +104,7 @@ def _rows(finish: Finish) -> list[_Row]:
     rows: list[_Row] = []
     for states in sorted(groups.values(), key=lambda states: _ORDER.index(states[0].verdict)):
         rows += _group(finish, states)
-    return [*rows, _whole(finish)]
+    return [*rows, *_whole(finish)]
 
 
 def _end(state: HostState) -> tuple[object, ...]:
@@ -130,8 +139,9 @@ def _group(finish: Finish, states: Sequence[HostState]) -> Iterable[_Row]:
         yield _Row(label="fix", text=f"{title}: {outcome}")
     if first.reason:
         yield _Row(label="why", text=printable(first.reason))
-    if not good:
-        yield _Row(label="next", text=_next_step(finish, states))
+    # The last line says already how a run goes on that was interrupted.
+    if not good and (finish.interrupted is None or verdict is not None):
+        yield _Row(label="next", text=_next_step(finish, states), copied=True)
 
 
 def _title(runbook: Runbook, states: Sequence[HostState], step: str) -> str:
@@ -194,7 +204,7 @@ def _can_undo(finish: Finish, states: Sequence[HostState]) -> bool:
     return False
 
 
-def _whole(finish: Finish) -> _Row:
+def _whole(finish: Finish) -> list[_Row]:
     counted = Counter(state.verdict for state in finish.states.values())
     after = f" after {say_duration(finish.took_s)}" if finish.took_s is not None else ""
     parts = [
@@ -204,8 +214,11 @@ def _whole(finish: Finish) -> _Row:
     told = f": {', '.join(parts)}" if len(finish.states) > 1 else ""
     if finish.interrupted is not None:
         why = printable(finish.interrupted)
-        text = f"Run {finish.run} stopped{after} ({why}){told}. Go on with: runbook resume {finish.run}"
-        return _Row(text=text, style="bold yellow")
+        resume = f"Go on with: runbook resume {shlex.quote(finish.run)}"
+        return [
+            _Row(text=f"Run {finish.run} stopped{after} ({why}){told}.", style="bold yellow"),
+            _Row(text=resume, style="bold yellow", copied=True),
+        ]
     verdict = worst(state.verdict or Verdict.UNKNOWN for state in finish.states.values())
     ending = VERDICTS[verdict].partition(":")[0]
-    return _Row(text=f"Run {finish.run} ended{after}, {ending}{told}", style="bold")
+    return [_Row(text=f"Run {finish.run} ended{after}, {ending}{told}", style="bold")]

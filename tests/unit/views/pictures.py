@@ -62,7 +62,7 @@ def drawn(
         highlight=False,
         _environ={"TERM": term},
     )
-    console.print(what)
+    console.print(what, crop=False)
     assert isinstance(console.file, io.StringIO)
     return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
 
@@ -312,7 +312,9 @@ PICTURES: Mapping[str, Callable[[], str]] = {
     "confirmation-again": lambda: drawn(confirmation(*again())),
     "confirmation-also-here": lambda: drawn(confirmation(also_here(), site_book())),
     "confirmation-one-screen": lambda: drawn(
-        confirmation(also_here(), site_book(), height=21, aside="1 more question waits")
+        confirmation(
+            also_here(), site_book(), height=21, aside="1 of 4 hosts done, 1 more question after it"
+        )
     ),
     "confirmation-undo": lambda: drawn(
         confirmation(replace(one_host(), undoing=True), site_book())

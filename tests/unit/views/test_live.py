@@ -13,8 +13,15 @@ from rich.text import Text
 from runbook.model.event import HostEvent
 from runbook.views.live import LiveObserver
 from runbook.views.region import Region
-from tests.unit.views.scenes import Play, approved, broken, declined, intended, looked, well
+from tests.engine_harness import book, check
+from tests.unit.views.scenes import Play, approved, broken, declined, intended, looked, seen, well
 from tests.unit.views.terminals import at_terminal
+
+MANY_CHECKS = book(
+    *(check(f"fine{number}", passed=f"fine{number + 1}") for number in range(5)),
+    check("fine5", passed="site"),
+    check("site"),
+)
 
 
 def console(width: int = 80, height: int = 24) -> Console:
@@ -133,6 +140,26 @@ def test_the_tree_stays_within_the_window() -> None:
         assert len(screen(on)) <= 5
 
     assert len(screen(on)) > 6
+
+
+@pytest.mark.parametrize(
+    ("height", "folded", "is_brief"), [(9, True, True), (9, False, False), (24, True, False)]
+)
+def test_a_tree_higher_than_the_window_is_left_without_what_was_in_order(
+    height: int, folded: bool, is_brief: bool
+) -> None:
+    """What was found and done stays; who wants all of it has -v, or a window that is high enough."""
+    on, play = console(height=height), Play(runbook=MANY_CHECKS)
+    play.joined("web1")
+    fine = {f"fine{number}": seen("passed") for number in range(6)}
+
+    with LiveObserver(runbook=play.runbook, console=on, folded=folded) as view:
+        tell(view, play, looked("web1", {**fine, "site": seen("failed")}))
+
+    left = screen(on)
+    assert ("   … and 6 steps that were in order" in left) is is_brief
+    assert any("fine3 is fine" in row for row in left) is not is_brief
+    assert any("site is fine: failed" in row for row in left)
 
 
 def test_a_tree_without_end_is_left_as_it_was() -> None:
