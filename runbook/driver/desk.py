@@ -35,6 +35,7 @@ from runbook.model.event import (
     SteppingSet,
     StepSkipped,
 )
+from runbook.model.observation import Texts
 from runbook.model.state import HostState
 
 
@@ -134,9 +135,9 @@ class Desk:
             cohort=cohort, expires_at=self.clock() + step.expires.after_s
         )
         texts = states[cohort.hosts[0]].texts.get(step.id)
-        if isinstance(step, Manual) and texts is not None and texts.instruction:
-            step = replace(step, instruction=texts.instruction, commands=texts.commands)
         title = texts.title if texts is not None else step.title
+        if texts is not None:
+            step = _as_rendered(step, texts)
         self.operator.answer(
             Question(step=step, hosts=cohort.hosts, title=title),
             lambda reply: self.deliver(Replied(ticket=ticket, reply=reply)),
@@ -165,6 +166,7 @@ class Desk:
                 title=self._title(decision.step, state),
                 looks=tuple(self._title(step, state) for step in decision.looks),
                 result=decision.result,
+                titles={step: texts.title for step, texts in state.texts.items()},
                 seen={host: one for host, one in seen.items() if one is not None},
             ),
             lambda reply: self.deliver(Replied(ticket=ticket, reply=reply)),
@@ -225,6 +227,19 @@ class Desk:
         """Return the seconds until the next question's time is up."""
         times = [item.expires_at for item in self._tickets.values() if item.expires_at is not None]
         return max(0.0, min(times) - self.clock()) if times else None
+
+
+def _as_rendered(step: Ask | Manual, texts: Texts) -> Ask | Manual:
+    """Return a question with its texts as they are for a host, as far as those are known."""
+    match step:
+        case Manual() if texts.instruction:
+            return replace(step, instruction=texts.instruction, commands=texts.commands)
+        case Ask() if texts.choices:
+            told = zip(step.choices, texts.choices, texts.helps, strict=True)
+            choices = (replace(one, title=title, help=text) for one, title, text in told)
+            return replace(step, choices=tuple(choices))
+        case _:
+            return step
 
 
 def _answered(hosts: tuple[str, ...], step: str, answer: Answer) -> list[HostEvent]:

@@ -123,7 +123,8 @@ class StepRequest:
     """The step that some hosts' walks stand at, of a run that asks before each.
 
     `looks` are the titles of what would be looked at then, in one go. `result` is the step's where
-    it is known already ("" where it is not), `seen` what was seen of it on each host.
+    it is known already ("" where it is not), `seen` what was seen of it on each host. `titles` are
+    those of other steps as rendered, by id, as far as that is known.
     """
 
     step: Step
@@ -132,6 +133,7 @@ class StepRequest:
     looks: tuple[str, ...] = ()
     result: str = ""
     seen: Mapping[str, Observation] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

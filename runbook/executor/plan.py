@@ -16,6 +16,7 @@ from typing import Any
 
 from runbook.model.definition import (
     AnsibleTask,
+    Ask,
     Branch,
     Check,
     Collect,
@@ -102,6 +103,8 @@ class PlannedText:
     impact: str = ""
     instruction: str = ""
     commands: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    helps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,7 +203,12 @@ class Plan:
                 for id_, value in data["steps"].items()
             },
             texts={
-                id_: PlannedText(**{**value, "commands": tuple(value["commands"])})
+                id_: PlannedText(
+                    **{
+                        key: tuple(item) if isinstance(item, list) else item
+                        for key, item in value.items()
+                    }
+                )
                 for id_, value in data["texts"].items()
             },
             everyone=tuple(data["everyone"]),
@@ -411,11 +419,19 @@ def planned_texts(runbook: Runbook) -> dict[str, PlannedText]:
                     instruction=step.instruction,
                     commands=step.commands,
                 )
+            case Ask():
+                text = PlannedText(
+                    scope=step.scope,
+                    title=step.title,
+                    choices=tuple(choice.title for choice in step.choices),
+                    helps=tuple(choice.help for choice in step.choices),
+                )
             case Fix():
                 text = PlannedText(scope=step.scope, title=step.title, impact=step.impact)
             case _:
                 text = PlannedText(scope=step.scope, title=step.title)
-        if isinstance(step, Manual) or "{{" in text.title or "{{" in text.impact:
+        written = (text.title, text.impact, *text.choices, *text.helps)
+        if isinstance(step, Manual) or any("{{" in one for one in written):
             texts[step.id] = text
     return texts
 

@@ -94,17 +94,22 @@ def activity_from(value: Json) -> Activity | None:
 
 def texts_from(value: Json) -> dict[str, Texts]:
     """Return rendered texts by step id."""
-    return {
-        str(step): Texts(
-            title=as_words(as_mapping(told).get("title")),
-            impact=as_words(as_mapping(told).get("impact")),
-            instruction=as_words(as_mapping(told).get("instruction")),
-            commands=tuple(
-                as_words(command) for command in _as_list(as_mapping(told).get("commands"))
-            ),
-        )
-        for step, told in as_mapping(value).items()
-    }
+    return {str(step): _texts(as_mapping(told)) for step, told in as_mapping(value).items()}
+
+
+def _texts(told: Mapping[str, Json]) -> Texts:
+    return Texts(
+        title=as_words(told.get("title")),
+        impact=as_words(told.get("impact")),
+        instruction=as_words(told.get("instruction")),
+        commands=_all_words(told.get("commands")),
+        choices=_all_words(told.get("choices")),
+        helps=_all_words(told.get("helps")),
+    )
+
+
+def _all_words(value: Json) -> tuple[str, ...]:
+    return tuple(map(as_words, _as_list(value)))
 
 
 def _as_list(value: Json) -> Sequence[Json]:

@@ -69,10 +69,13 @@ class Verification:
 class Texts:
     """A step's texts as rendered for one host; those that its kind of step has.
 
-    `instruction` and `commands` are what a person is told to do by hand.
+    `instruction` and `commands` are what a person is told to do by hand. `choices` are the titles of
+    a question's choices, in their order, `helps` what explains each.
     """
 
     title: str
     impact: str = ""
     instruction: str = ""
     commands: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    helps: tuple[str, ...] = ()

@@ -60,9 +60,10 @@ def find_keyboard() -> Keyboard | None:
     """Return where to ask a person, None where nobody would see the question or could answer.
 
     Questions are shown on standard error, so that has to be a terminal; answers come from standard
-    input, or from the terminal itself where that is something else.
+    input, or from the terminal itself where that is something else. With `CI` set there is nobody,
+    even at a terminal: a question would hold the job until its time is up.
     """
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or os.environ.get("CI"):
         return None
     if sys.stdin is not None and sys.stdin.isatty():
         return Keyboard(descriptor=sys.stdin.fileno())

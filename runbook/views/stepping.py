@@ -75,7 +75,7 @@ class Stepping:
             case "s" | "k" | "skip":
                 return self._skip(request, why)
             case "j" | "jump":
-                return self._jump(why)
+                return self._jump(request, why)
             case "?" | "h" | "help":
                 self.dialogue.say(_HELP)
             case "":
@@ -101,7 +101,7 @@ class Stepping:
         """Say what is known already, and where it leads."""
         result = _say_result(request.step, request.result)
         ways = dict(outcomes(request.step))
-        leads = f", goes on with: {self._target(ways[request.result])}"
+        leads = f", goes on with: {self._target(request, ways[request.result])}"
         yield Text(f"  seen already: {result}{leads if request.result in ways else ''}")
         for host, seen in list(request.seen.items())[:_MOST_LOOKS]:
             said = say_observation(seen, request.step.id)
@@ -111,10 +111,13 @@ class Stepping:
                 lead = f"{printable(host)}: " if len(request.hosts) > 1 else ""
                 yield Text(f"  {lead}{shorten(told, _WIDTH)}")
 
-    def _target(self, target: Target) -> str:
+    def _target(self, request: StepRequest, target: Target) -> str:
         if isinstance(target, Goto):
-            return printable(self.runbook.steps[target.step].title)
+            return self._title(request, target.step)
         return VERDICTS[target.verdict]
+
+    def _title(self, request: StepRequest, step: str) -> str:
+        return printable(request.titles.get(step) or self.runbook.steps[step].title)
 
     def _skip(self, request: StepRequest, why: str) -> Skip | None:
         """Return with which result to go on; None where the person thinks better of it."""
@@ -128,7 +131,7 @@ class Stepping:
             result, to = ways[0]
             return Skip(by=self.name, result=result, to=to, reason=printable(why))
         for number, (result, to) in enumerate(ways, start=1):
-            said = f"{_say_result(request.step, result)}, so on with: {self._target(to)}"
+            said = f"{_say_result(request.step, result)}, so on with: {self._target(request, to)}"
             self.dialogue.say(shorten(f"  {number}  {said}", _WIDTH))
         while True:
             line = self.dialogue.ask(f"Go on as if, 1 to {len(ways)} (Enter: do not skip it)? ")
@@ -139,7 +142,7 @@ class Stepping:
                 return Skip(by=self.name, result=result, to=to, reason=printable(why))
             self.dialogue.say("A number of the list, please.")
 
-    def _jump(self, why: str) -> Jump | None:
+    def _jump(self, request: StepRequest, why: str) -> Jump | None:
         """Return where to jump to; None where the person thinks better of it."""
         ids = list(self.runbook.steps)
         while True:
@@ -147,7 +150,7 @@ class Stepping:
             if not line:
                 return None
             if line == "?":
-                self.dialogue.say("\n".join(self._listed(ids)))
+                self.dialogue.say("\n".join(self._listed(request, ids)))
             elif line in self.runbook.steps:
                 return Jump(by=self.name, to=line, reason=printable(why))
             else:
@@ -155,11 +158,11 @@ class Stepping:
                 hint = f" Did you mean {near[0]}?" if near else ""
                 self.dialogue.say(f"There is no step “{printable(line)}”.{hint}")
 
-    def _listed(self, ids: Sequence[str]) -> Iterator[str]:
+    def _listed(self, request: StepRequest, ids: Sequence[str]) -> Iterator[str]:
         width = min(max(map(len, ids)), 24)
         for id_ in ids:
             step = self.runbook.steps[id_]
-            told = f"{id_:<{width}}  {KINDS[type(step)].value:<7} {printable(step.title)}"
+            told = f"{id_:<{width}}  {KINDS[type(step)].value:<7} {self._title(request, id_)}"
             yield shorten(told, _WIDTH)
 
 

@@ -74,6 +74,15 @@ def triage_lines(triage: Triage, *, numbered: bool = False) -> Iterator[str]:
     yield from _rest(triage)
 
 
+def choices(triage: Triage) -> Iterator[str]:
+    """Yield the runbooks that can be chosen, each in one line."""
+    for number, finding in enumerate(triage.fitting, start=1):
+        on = f" on {', '.join(map(printable, finding.hosts))}" if len(triage.hosts) > 1 else ""
+        why = "; ".join(printable(cause.title) for cause in finding.causes)
+        said = f": {why}" if why else ""
+        yield shorten(f"  {number}  {finding.runbook.name}{on}{said}", WIDTH)
+
+
 def _found(triage: Triage, finding: Finding, number: int) -> Iterator[str]:
     book = finding.runbook
     yield shorten(f"{number}  {book.name}: {printable(book.title)}", WIDTH)

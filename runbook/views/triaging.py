@@ -19,7 +19,7 @@ from runbook.views.given import parse_settings
 from runbook.views.keyboard import Keyboard, find_keyboard
 from runbook.views.output import tell
 from runbook.views.running import ansible_started, operator_name
-from runbook.views.triage import Triage, triage_document, triage_lines, verdict_of
+from runbook.views.triage import Triage, choices, triage_document, triage_lines, verdict_of
 from runbook.views.wish import Wish
 
 
@@ -105,9 +105,11 @@ def _choose(found: Triage, keyboard: Keyboard) -> Finding | None:
     """Ask which runbook to run; Enter, q and the end of input are none."""
     most = len(found.fitting)
     which = "1" if most == 1 else f"1 to {most}"
+    # The best fit may have scrolled away by now.
+    output.write("\n".join(choices(found)))
     while True:
         keyboard.forget()
-        output.ask(f"\nRun which, {which} (Enter: none)? ")
+        output.ask(f"Run which, {which} (Enter: none)? ")
         line = keyboard.line()
         if line is None or line.lower() in ("", "q", "quit"):
             return None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from fcntl import ioctl
 from pathlib import Path
 from struct import pack
-from termios import TIOCSWINSZ
+from termios import TIOCSCTTY, TIOCSWINSZ
 from typing import Any, TypeVar
 
 from pexpect.fdpexpect import fdspawn
@@ -72,6 +72,7 @@ class Program:
             for name, value in os.environ.items()
             # The size that the tests' own terminal has is not that of the program's.
             if not name.startswith(("RUNBOOK_", "ANSIBLE_", "XDG_", "COLUMNS", "LINES"))
+            and name != "CI"  # Whoever types in a test is a person.
         }
         return {**kept, "RUNBOOK_HOME": str(self.home), **self.environment}
 
@@ -121,7 +122,7 @@ class Program:
     def at_terminal(
         self, *arguments: str, term: str = "dumb", rows: int = 50, columns: int = 120
     ) -> Iterator[tuple[subprocess.Popen[bytes], fdspawn]]:
-        """Start at a terminal of its own, for a test that reads and types there."""
+        """Start at a terminal of its own, for a test that reads and types there, Ctrl-C too."""
         ours, theirs = pty.openpty()
         resize(theirs, rows, columns)
         process = subprocess.Popen(
@@ -132,6 +133,8 @@ class Program:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
+            # Else no Ctrl-C that is typed there would reach it.
+            preexec_fn=lambda: ioctl(0, TIOCSCTTY, 0),  # noqa: PLW1509 -- it takes no lock
         )
         os.close(theirs)
         terminal = fdspawn(ours, timeout=PATIENCE_S, encoding="utf-8")

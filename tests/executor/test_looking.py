@@ -143,7 +143,13 @@ steps:
     title: Look with your own eyes
     instruction: Log in to {{ inventory_hostname }}, which points to {{ pointer.content }}.
     commands: ["cat {{ place }}/pointer", uptime]
-    next: {done: unseen, not_done: unseen}
+    next: {done: how, not_done: how}
+    expires: {after: 10m, next: end(escalated)}
+  - ask: how
+    title: How shall it be done?
+    choices:
+      now: {title: "Now, on {{ inventory_hostname }}", help: "In {{ place }}", next: unseen}
+      never: {title: Never, next: unseen}
     expires: {after: 10m, next: end(escalated)}
   - manual: unseen
     title: Look at what nobody can know yet
@@ -351,12 +357,14 @@ def test_a_called_runbook_has_names_of_its_own(looked: Told) -> None:
 
 
 def test_what_is_to_be_done_by_hand_is_said_for_each_host(looked: Told) -> None:
-    """Instruction and commands are rendered with variables and what was seen, or left as written."""
+    """Instruction, commands and choices are rendered for it, or left as written where they cannot."""
     texts = looked.observed("here").texts
 
     place = looked.seen("here", "pointer").facts["content"].removesuffix("/target")
     assert texts["by_hand"].instruction == f"Log in to here, which points to {place}/target."
     assert texts["by_hand"].commands == (f"cat {place}/pointer", "uptime")
+    assert texts["how"].choices == ("Now, on here", "Never")
+    assert texts["how"].helps == (f"In {place}", "")
     assert "unseen" not in texts
     assert "by_hand" not in looked.observed("gone").texts
 

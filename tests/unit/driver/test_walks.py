@@ -71,6 +71,24 @@ def test_an_instruction_is_put_as_it_was_rendered_for_the_host() -> None:
     assert question.step.commands == ("ssh web1",)
 
 
+def test_choices_are_put_as_they_were_rendered_for_the_host() -> None:
+    """Title and help of each answer are those of the host; its id is what is answered."""
+    step = ask("which", {"now": "end:resolved", "never": "end:declined"})
+    texts = {"which": Texts(title="When?", choices=("Now, on web1", "Never"), helps=("Quick", ""))}
+    person = Person(chooses=lambda _: "now")
+    stage = Stage(runbook=book(step), hosts={"web1": host()}, operator=person)
+    stage.executor = Rendering(hosts=stage.hosts, texts=texts)
+
+    assert stage.play() is Verdict.RESOLVED
+
+    (question,) = person.questions
+    assert isinstance(question.step, Ask)
+    assert [(one.id, one.title, one.help) for one in question.step.choices] == [
+        ("now", "Now, on web1", "Quick"),
+        ("never", "Never", ""),
+    ]
+
+
 @dataclass(kw_only=True)
 class Rendering(ScriptedExecutor):
     """A script whose observations bring texts, as Ansible's do."""

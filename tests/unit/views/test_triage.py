@@ -6,7 +6,7 @@ from runbook.driver.triage import Candidate, triage
 from runbook.executor.scripted import ScriptedExecutor, ScriptedHost
 from runbook.model.definition import CheckResult, Runbook
 from runbook.model.observation import Observation
-from runbook.views.triage import WIDTH, Triage, triage_document, triage_lines, verdict_of
+from runbook.views.triage import WIDTH, Triage, choices, triage_document, triage_lines, verdict_of
 from tests.engine_harness import ask, book, check, seen
 from tests.unit.driver.test_triage import DISK, GOOD, SITE, host, named
 
@@ -107,8 +107,9 @@ def test_nothing_but_a_command_is_wider_than_the_screen() -> None:
 
 
 def test_where_they_are_chosen_by_number_no_command_is_shown() -> None:
-    """The number is enough: the command is shown when it is run."""
+    """The number is enough: those that fit stand in short above the question for it."""
     assert not any("runbook run" in line for line in triage_lines(both(), numbered=True))
+    assert list(choices(both())) == ["  1  site on web2: It is stopped"]
 
 
 def test_healthy_hosts_are_said_to_be() -> None:

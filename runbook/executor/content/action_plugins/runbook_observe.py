@@ -305,5 +305,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     "impact": render(text.impact),
                     "instruction": render(text.instruction),
                     "commands": [render(command) for command in text.commands],
+                    "choices": [render(choice) for choice in text.choices],
+                    "helps": [render(told) for told in text.helps],
                 }
         return texts
