@@ -1,49 +1,39 @@
-"""Diagnose in one process that stays, as an unattended mode does: each line of input is a pattern.
+"""Diagnose as `runbook serve` does, which keeps what runs begin with: each line of input is a pattern.
 
     python -m benchmarks.warm RUNBOOK INVENTORY
 
-For each it prints the verdict once the run is over and journaled. Nothing is kept from one run to
-the next but the process that has Ansible imported: the runbook is loaded anew, as are the inventory,
-the plan and all connections' masters that have gone.
+For each it prints the verdict once the run's process has ended. Nothing is kept from one run to the
+next but what was imported, here and in Ansible: each run is a process that reads settings, runbook and
+inventory anew.
 """
 
+import os
 import sys
+import time
 from contextlib import closing
-from pathlib import Path
 
-from runbook.driver.observer import Silent
-from runbook.driver.operator import AbsentOperator
-from runbook.executor.runner import Starter
-from runbook.executor.target import Target
+from runbook.driver.launch import new_run_id
 from runbook.journal.sqlite import open_journal
-from runbook.model.event import Mode
 from runbook.settings import load_settings
-from runbook.spec.loading import load
-from runbook.views.running import Order, ansible_started, carry_out
+from runbook.views.commands.serve import PROGRAM, standing_by
+
+POLL_S = 0.002
 
 
 def main() -> None:
     """Answer until the input ends."""
     name, inventory = sys.argv[1:]
+    os.environ["RUNBOOK_INVENTORY"] = inventory
     settings = load_settings()
-    target = Target(inventories=(str(Path(inventory).absolute()),), roles=settings.roles)
-    with ansible_started(target.config) as starter:
+    with standing_by(settings.ansible_config) as standby:
         for line in sys.stdin:
-            print(_verdict(name, line.strip(), target, starter), flush=True)
-
-
-def _verdict(name: str, pattern: str, target: Target, starter: Starter) -> str:
-    settings = load_settings()
-    with closing(open_journal(settings.journal)) as journal:
-        order = Order(
-            runbook=load(name, settings.library),
-            mode=Mode.DIAGNOSE,
-            pattern=pattern,
-            target=target,
-            home=settings.home,
-        )
-        result = carry_out(order, starter, journal, AbsentOperator(name="bench"), Silent())
-    return "none" if result.verdict is None else result.verdict.value
+            run = new_run_id(time.time())
+            words = ("diagnose", name, "--host", line.strip(), "--id", run)
+            going = standby.begin((*PROGRAM, *words), None)
+            while going.code is None:
+                time.sleep(POLL_S)
+            with closing(open_journal(settings.journal)) as journal:
+                print(journal.find(run).verdict, flush=True)
 
 
 if __name__ == "__main__":

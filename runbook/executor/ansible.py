@@ -17,7 +17,7 @@ from runbook.executor.bounds import Bounds
 from runbook.executor.compile import dump
 from runbook.executor.leftovers import is_at_work
 from runbook.executor.plain import words
-from runbook.executor.process import Process
+from runbook.executor.process import Forking, Process
 from runbook.executor.runner import Starter
 from runbook.executor.target import Target
 from runbook.executor.translate import Translator
@@ -40,7 +40,7 @@ class AnsibleExecutor:
     target: Target
     run: str
     operator: str = ""
-    starter: Starter | None = None
+    starter: Forking | None = None
 
     def start(self, request: Request, deliver: Deliver) -> "AnsibleInvocation":
         """Compile the request and begin; raise RunbookError where there is no place to work in."""
@@ -64,8 +64,10 @@ class AnsibleExecutor:
                     if name not in work.plan.shadowed
                 },
             )
-            shared = self._shared()
-            starter = shared or Starter.start(self.target.config)
+            own = None
+            starter = self._shared()
+            if starter is None:
+                starter = own = Starter.start(self.target.config)
         except RunbookError:
             workspace.remove()
             raise
@@ -73,7 +75,7 @@ class AnsibleExecutor:
             request=request,
             target=self.target,
             process=Process(workspace=workspace, starter=starter),
-            own=None if shared else starter,
+            own=own,
             bounds=work.bounds,
             translator=Translator(request=request, sampling=work.plan.sampling),
             deliver=deliver,
@@ -81,7 +83,7 @@ class AnsibleExecutor:
         invocation.begin()
         return invocation
 
-    def _shared(self) -> Starter | None:
+    def _shared(self) -> Forking | None:
         starter = self.starter
         if starter is None or starter.config != self.target.config or not starter.is_running():
             return None

@@ -31,6 +31,11 @@ def is_at_work(invocation: str) -> bool:
     return any(_is_ansible_on(process, invocation) for process in Path("/proc").glob("[0-9]*"))
 
 
+def is_starter(pid: int, name: str) -> bool:
+    """Say whether a process is the starter whose workspace has this name; False without `/proc`."""
+    return _is_ansible_on(Path("/proc") / str(pid), name)
+
+
 def _is_ansible_on(process: Path, name: str) -> bool:
     try:
         command = (process / "cmdline").read_bytes()

@@ -10,10 +10,12 @@ import re
 import signal
 import time
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 from runbook.executor.compile import PLAYBOOK_FILE
 from runbook.executor.leftovers import is_at_work
-from runbook.executor.runner import Output, Starter
+from runbook.executor.runner import Output
 from runbook.executor.target import Target
 from runbook.executor.workspace import ARGUMENTS_FILE, ENDED_FILE, OUTPUT_PIPE, PID_FILE, Workspace
 from runbook.model.masking import mask_text
@@ -22,6 +24,26 @@ GRACE_S = 3.0
 """How long Ansible may take to end its workers before it is killed."""
 
 WAIT_S = 0.02
+
+
+class Forking(Protocol):
+    """What forks Ansible for requests: a starter of ours, or one that was lent to us.
+
+    `config` is the configuration file that its Ansible has read.
+    """
+
+    @property
+    def config(self) -> Path | None:
+        """Ansible's configuration, None for what the environment says."""
+
+    def submit(self, folder: Path) -> None:
+        """Have the request in this folder done; raise OSError."""
+
+    def is_running(self) -> bool:
+        """Say whether it has not ended."""
+
+    def last_words(self) -> str:
+        """Return what it printed last, as far as that is known."""
 
 
 @dataclass(kw_only=True)
@@ -33,7 +55,7 @@ class Process:
     """
 
     workspace: Workspace
-    starter: Starter
+    starter: Forking
     allowed_s: float = 0.0
     timed_out: bool = False
     cancelled: bool = False

@@ -5,8 +5,32 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from typing import IO, Protocol
 
 _MOST_SAID = 500
+
+
+class Going(Protocol):
+    """A run that was started."""
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code; None while it runs."""
+
+    @property
+    def last_words(self) -> str:
+        """Once it has ended, the end of what it wrote to standard error, on one line."""
+
+    def stop(self) -> None:
+        """Ask it to end its run so that it can be resumed."""
+
+
+def end_of(said: IO[bytes]) -> str:
+    """Return the last of what was written to a file, on one line, and close it."""
+    with said:
+        size = said.seek(0, os.SEEK_END)
+        said.seek(max(0, size - _MOST_SAID))
+        return " ".join(said.read().decode(errors="replace").split())
 
 
 class Process:
@@ -33,10 +57,7 @@ class Process:
         """Its exit code; None while it runs."""
         code = self._process.poll()
         if code is not None and not self._said.closed:
-            with self._said as said:
-                size = said.seek(0, os.SEEK_END)
-                said.seek(max(0, size - _MOST_SAID))
-                self.last_words = " ".join(said.read().decode(errors="replace").split())
+            self.last_words = end_of(self._said)
         return code
 
     def stop(self) -> None:

@@ -18,7 +18,7 @@ from runbook.model.codec import canonical, plain
 from runbook.schedule.ending import Ended, ended
 from runbook.schedule.intake import Intake
 from runbook.schedule.pause import Pause, Switch
-from runbook.schedule.process import Process
+from runbook.schedule.process import Going, Process
 from runbook.schedule.queue import Queue
 from runbook.schedule.requests import LIVE, Kept, Stage, firing_request
 from runbook.schedule.timetable import HORIZON, Firing, Overlap, Schedule, due, next_firing
@@ -27,7 +27,7 @@ from runbook.schedule.timetable import HORIZON, Firing, Overlap, Schedule, due, 
 @dataclass(kw_only=True, slots=True)
 class _Running:
     kept: Kept
-    process: Process
+    process: Going
     cancelled: bool = False
 
 
@@ -37,7 +37,7 @@ class Service:
 
     `command` gives the command line of a request's run: to begin it, or, where the second argument
     says so, to go on with it. `log` is told what happens, a word and its details at a time;
-    `environment` is that of the runs, by default this process's. `me` is this service's process.
+    `environment` is that of the runs, by default this process's; `begin` starts them. `me` is this service's process.
     """
 
     schedules: Sequence[Schedule]
@@ -49,6 +49,7 @@ class Service:
     log: Callable[[str, Mapping[str, str]], None]
     runs_at_once: int = 4
     environment: Mapping[str, str] | None = None
+    begin: Callable[[Sequence[str], Mapping[str, str] | None], Going] = Process
     me: Holder = field(default_factory=this_process)
     _pause: Pause | None = None
     _stopping: bool = False
@@ -187,7 +188,7 @@ class Service:
             return
         [taken] = [one for one in self.queue.requests(Stage.RUNNING) if one.id == kept.id]
         again = self._find(run) is not None
-        process = Process(self.command(taken, again), self.environment)
+        process = self.begin(self.command(taken, again), self.environment)
         self._running[kept.id] = _Running(kept=taken, process=process)
         self._tell("goes on" if again else "started", taken)
 
@@ -209,7 +210,7 @@ class Service:
         *,
         code: int | None,
         cancelled: bool = False,
-        told: Process | None = None,
+        told: Going | None = None,
     ) -> None:
         """Write down what has become of a request whose process is gone."""
         run = self._find(kept.run)

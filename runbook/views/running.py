@@ -29,6 +29,8 @@ from runbook.driver.undo import Undoing
 from runbook.errors import RunbookError
 from runbook.executor.ansible import AnsibleExecutor
 from runbook.executor.leftovers import sweep
+from runbook.executor.lent import LentStarter
+from runbook.executor.process import Forking
 from runbook.executor.runner import Starter
 from runbook.executor.target import Target
 from runbook.journal import Journal, RunSummary
@@ -83,19 +85,31 @@ def operator_name() -> str:
         return f"uid {os.getuid()}"
 
 
+_lent: list[LentStarter] = []
+
+
+def lend(starter: LentStarter) -> None:
+    """Have all runs of this process, and of those forked from it, use a starter that is there."""
+    _lent.append(starter)
+
+
 @contextmanager
-def ansible_started(config: Path | None) -> Iterator[Starter]:
+def ansible_started(config: Path | None) -> Iterator[Forking]:
     """Have Ansible start while other things are done, once for all a run asks of it.
 
     `config` is Ansible's configuration file. Raises RunbookError.
     """
     require_ansible()
+    for lent in _lent:
+        if lent.config == config and lent.is_running():
+            yield lent
+            return
     with closing(Starter.start(config)) as starter:
         yield starter
 
 
 def carry_out(
-    order: Order, starter: Starter, journal: Journal, operator: Operator, observer: Observer
+    order: Order, starter: Forking, journal: Journal, operator: Operator, observer: Observer
 ) -> Result:
     """Begin a run and drive it as far as it goes; raise RunbookError."""
     with _signals() as drivers:
@@ -152,7 +166,7 @@ def _setting(
     operator: Operator,
     observer: Observer,
     *,
-    starter: Starter,
+    starter: Forking,
 ) -> Setting:
     key = installation_key(order.home)
     executor = AnsibleExecutor(

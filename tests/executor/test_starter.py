@@ -15,6 +15,7 @@ import pytest
 
 from runbook.executor import Ending, FixRequest, Invocation
 from runbook.executor.leftovers import is_at_work
+from runbook.executor.lent import LentStarter
 from runbook.executor.runner import Starter
 from runbook.model.definition import CheckResult
 from runbook.model.event import Acted
@@ -46,6 +47,22 @@ def starter() -> Iterator[Starter]:
     """Give a starter that the test may end earlier."""
     with closing(Starter.start()) as started:
         yield started
+
+
+def test_another_process_may_use_it(tmp_path: Path, starter: Starter) -> None:
+    """One that is lent does what its owner's does; once it has ended, requests start their own."""
+    stage = Stage(folder=tmp_path)
+    inventory = stage.inventory({"here": local()}, "here.json")
+    executor = stage.executor(stage.runbook(RUNBOOK), inventory, given={"word": "given"})
+    lent = LentStarter(folder=starter.workspace.folder, config=None)
+    executor.starter = lent
+    until(lent.is_running)
+
+    for running in (True, False):
+        assert lent.is_running() is running
+        told = carry_out(executor, observe("told"))
+        assert told.result("here", "told") is CheckResult.PASSED
+        starter.close()
 
 
 def test_it_serves_many_requests_even_at_once(tmp_path: Path, starter: Starter) -> None:

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from runbook.schedule.reading import Timetable
     from runbook.schedule.requests import Kept
     from runbook.schedule.service import Service
+    from runbook.schedule.standby import Standby
 
 _LONGEST_SLEEP_S = 1.0
+
+PROGRAM = (sys.executable, "-m", "runbook")
 
 
 @click.command("serve")
@@ -63,7 +66,11 @@ def serve_command(path: Path, output: options.Output) -> None:
     for route in (route for hook in timetable.hooks for route in hook.routes):
         locate(route.runbook, settings.library)
     log = _Log(json=output.json)
-    with opened(settings.home / FILE) as state, closing(open_journal(settings.journal)) as journal:
+    with (
+        opened(settings.home / FILE) as state,
+        closing(open_journal(settings.journal)) as journal,
+        standing_by(settings.ansible_config) as standby,
+    ):
         intake = Intake(state)
         service = Service(
             schedules=timetable.schedules,
@@ -74,6 +81,7 @@ def serve_command(path: Path, output: options.Output) -> None:
             command=command_of,
             log=log,
             runs_at_once=timetable.runs_at_once,
+            begin=standby.begin,
         )
         pages = Pages(
             journal=journal,
@@ -84,6 +92,19 @@ def serve_command(path: Path, output: options.Output) -> None:
         )
         with notified(settings, log), _listening(timetable, intake, pages, log):
             _keep_to(service, timetable.service, pages.turned)
+
+
+@contextmanager
+def standing_by(config: Path | None) -> Iterator["Standby"]:
+    """Have what each run begins with done once: Ansible's imports and our own."""
+    from runbook.executor.runner import Starter  # noqa: PLC0415 -- which --help needs not
+    from runbook.schedule.standby import Standby  # noqa: PLC0415
+
+    with closing(Starter.start(config)) as starter:
+        program = [sys.executable, "-m", "runbook.views.forks"]
+        program += [str(starter.workspace.folder), str(config or "")]
+        with closing(Standby(program, PROGRAM)) as standby:
+            yield standby
 
 
 @contextmanager
@@ -119,16 +140,15 @@ def _listening(
 
 def command_of(kept: "Kept", again: bool) -> Sequence[str]:
     """Return the command line that begins a request's run, or goes on with it."""
-    program = [sys.executable, "-m", "runbook"]
     if again:
-        return [*program, "resume", kept.run, "--unattended"]
+        return [*PROGRAM, "resume", kept.run, "--unattended"]
     request = kept.request
     given = [word for one in request.given for word in ("--set", one)]
     target = [request.runbook, "--host", request.pattern, "--id", kept.run]
     if request.diagnose:
-        return [*program, "diagnose", *target, *given]
+        return [*PROGRAM, "diagnose", *target, *given]
     severity = ["--severity", request.severity] if request.severity else []
-    return [*program, "run", *target, "--source", request.source, *severity, *given]
+    return [*PROGRAM, "run", *target, "--source", request.source, *severity, *given]
 
 
 class _Log:
