@@ -189,5 +189,12 @@ class Journal(Protocol):
     def take_over(self, run: str, holder: Holder) -> None:
         """Make another process the run's driver; raise `run-driven` while the present one lives."""
 
+    def remove(self, run: str) -> bool:
+        """Remove a run that is over, with all its entries; the chains of others do not depend on it.
+
+        Return False, and leave it, where it has no verdict or waits for an answer, holds a host, or
+        the end of something it began is not recorded.
+        """
+
     def close(self) -> None:
         """Let go of the store; further calls raise `journal-unusable`."""

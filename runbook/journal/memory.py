@@ -22,6 +22,7 @@ from runbook.journal.tally import DIED, UNDERTAKER, Standing, Tally, check_summa
 from runbook.model.codec import Mask, to_text
 from runbook.model.event import Event, HostFinished, Milestone, RunFinished
 from runbook.model.masking import mask_value
+from runbook.model.verdict import Verdict
 
 
 @dataclass(kw_only=True, slots=True)
@@ -185,6 +186,19 @@ class MemoryJournal:
             if record.holder != holder and alive(record.holder):
                 raise problems.driven(run, record.holder)
             record.holder = holder
+
+    def remove(self, run: str) -> bool:
+        """Remove a run that is over; see `Journal.remove`."""
+        with self._lock:
+            record = self._run(run)
+            busy = any(record.tally.acting.values()) or run in {
+                held.run for held in self._held.values()
+            }
+            if busy or self._summary(record).verdict in (None, Verdict.WAITING):
+                return False
+            self._milestones = [mark for mark in self._milestones if mark.run != run]
+            del self._runs[run]
+        return True
 
     def close(self) -> None:
         """Let go of the store."""

@@ -125,4 +125,6 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE INDEX milestones_of_fixes ON milestones (runbook, at) WHERE fix",
     ),
+    # What is removed with a run is found without looking at any other run.
+    ("CREATE INDEX milestones_by_run ON milestones (run)",),
 )

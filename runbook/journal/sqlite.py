@@ -224,6 +224,23 @@ class SqliteJournal:
             connection.execute("UPDATE runs SET holder = ? WHERE id = ?", (text, run))
         self._driving[run] = text
 
+    def remove(self, run: str) -> bool:
+        """Remove a run that is over; see `Journal.remove`."""
+        with self._writing() as connection:
+            self._head(connection, run)
+            (over,) = connection.execute(
+                "SELECT verdict IS NOT NULL AND verdict <> ?"
+                " AND NOT EXISTS (SELECT 1 FROM held_hosts WHERE run = id)"
+                " AND NOT EXISTS (SELECT 1 FROM open_fixes WHERE run = id) FROM runs WHERE id = ?",
+                (Verdict.WAITING, run),
+            ).fetchone()
+            if not over:
+                return False
+            for table in ("milestones", "run_hosts", "run_causes", "entries"):
+                connection.execute(f"DELETE FROM {table} WHERE run = ?", (run,))  # noqa: S608
+            connection.execute("DELETE FROM runs WHERE id = ?", (run,))
+        return True
+
     def close(self) -> None:
         """Let go of the file."""
         with self._lock, explained(self._path):

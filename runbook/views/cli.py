@@ -65,6 +65,10 @@ COMMANDS = {
         ),
         "report": ("commands.report:report_command", "Report on one run."),
         "stats": ("commands.stats:stats_command", "Say what a runbook's runs add up to."),
+        "journal": (
+            "commands.journal:journal_group",
+            "Keep the record of runs to its size.",
+        ),
     },
     "Write runbooks": {
         "lint": ("commands.lint:lint_command", "Check whether runbooks are sound."),

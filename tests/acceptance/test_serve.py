@@ -6,7 +6,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from tests.acceptance.program import PROGRAM, Program, wait_until
+from tests.acceptance.program import PATIENCE_S, PROGRAM, Program, wait_until
 from tests.unit.notify.receivers import chat
 
 SCHEDULES = """\
@@ -91,3 +91,40 @@ def over(log: Path) -> list[dict[str, str]]:
     """Return what the log says of runs that ended."""
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     return [line for line in lines if line["event"] == "over"]
+
+
+def test_a_dry_run_says_what_it_would_do(program: Program, tmp_path: Path) -> None:
+    """The service diagnoses, its log names the fix and what lets it be done; no file is made."""
+    (tmp_path / "schedules.yml").write_text(SCHEDULES)
+    (tmp_path / "policy.yml").write_text(POLICY)
+    log = tmp_path / "log"
+    with log.open("wb") as told:
+        service = subprocess.Popen(
+            [*PROGRAM, "serve", "schedules.yml", "--dry-run", "--json"],
+            cwd=program.folder,
+            env={
+                **os.environ,
+                "RUNBOOK_HOME": str(program.home),
+                "RUNBOOK_INVENTORY": "inventory.yml",
+                "RUNBOOK_POLICY": "policy.yml",
+                **program.environment,
+            },
+            stdin=subprocess.DEVNULL,
+            stderr=told,
+        )
+        try:
+            wait_until(lambda: told_of(log, "would have fixed"))
+        finally:
+            service.send_signal(signal.SIGTERM)
+            service.wait(timeout=PATIENCE_S)
+
+    would = told_of(log, "would have fixed")[0]
+    assert (would["host"], would["reason"]) == ("alive", "policy here allows it")
+    assert not (tmp_path / "alive.flag").exists()
+    assert {run["mode"] for run in program("history", "--json").document["runs"]} == {"diagnose"}
+
+
+def told_of(log: Path, event: str) -> list[dict[str, str]]:
+    """Return what the log says of one kind of event, as far as it is written."""
+    whole = log.read_text().rpartition("\n")[0]
+    return [line for line in map(json.loads, whole.splitlines()) if line["event"] == event]

@@ -21,6 +21,7 @@ from runbook.model.definition import End, FixResult
 from runbook.model.event import (
     Event,
     FixConcluded,
+    FixIntended,
     HostFinished,
     HostJoined,
     RunFinished,
@@ -317,6 +318,35 @@ def test_milestones_are_found_over_all_runs(journal: Journal) -> None:
     journal.append("r3", [declined], at=13.0, who="anna")
     assert len(marked(fixes=True)) == 6
     assert len(marked()) == 10
+
+
+def test_a_run_that_is_over_can_be_removed(journal: Journal) -> None:
+    """All of it goes, and the others' chains hold; what is live, waits or is half done stays."""
+    over = [RunFinished(verdict=Verdict.RESOLVED)]
+    begun = FixIntended(host="web9", step="restart", attempt=1, invocation="i")
+    for name in ("r1", "r2", "live", "waiting", "half", "holding"):
+        journal.begin(run(name))
+        journal.append(name, [STARTED, HostJoined(host="web1")], at=1.0, who="anna")
+    for name in ("r1", "r2", "holding"):
+        journal.append(name, [*WALK, *over], at=2.0, who="anna")
+    journal.append("waiting", [RunFinished(verdict=Verdict.WAITING)], at=2.0, who="anna")
+    journal.append("half", [HostJoined(host="web9"), begun, *over], at=2.0, who="anna")
+    journal.claim("holding", ["web7"], at=2.0)
+
+    removed = [
+        name for name in ("r1", "live", "waiting", "half", "holding") if journal.remove(name)
+    ]
+
+    assert removed == ["r1"]
+    assert {found.id for found in journal.runs(RunFilter())} == {
+        "r2", "live", "waiting", "half", "holding"
+    }  # fmt: skip
+    assert "r1" not in {entry.run for entry in journal.milestones(MilestoneFilter())}
+    assert "r1" not in {found.id for found in journal.runs(RunFilter(host="web1"))}
+    for name in ("r2", "live", "waiting", "half", "holding"):
+        journal.verify(name)
+    with pytest.raises(RunbookError):
+        journal.remove("r1")
 
 
 def test_a_run_that_does_not_exist_is_named(journal: Journal) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -34,11 +35,18 @@ _LONGEST_SLEEP_S = 1.0
 
 PROGRAM = (sys.executable, "-m", "runbook")
 
+Log = Callable[[str, Mapping[str, str]], None]
+
 
 @click.command("serve")
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Do everything but act: runs only diagnose, and the log says what would have been done.",
+)
 @options.output
-def serve_command(path: Path, output: options.Output) -> None:
+def serve_command(path: Path, dry_run: bool, output: options.Output) -> None:
     r"""Start runs by themselves, until stopped.
 
     FILE lists schedules and what may be told from outside; `runbook trigger` asks for runs as well. Each is a `runbook run` of its
@@ -48,8 +56,9 @@ def serve_command(path: Path, output: options.Output) -> None:
     died. The log goes to standard error, with --json as one JSON document a line.
 
     \b
-    Example:
+    Examples:
       runbook serve schedules.yml
+      runbook serve schedules.yml --dry-run
     """
     from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- which --help needs not
     from runbook.schedule.intake import Intake  # noqa: PLC0415
@@ -60,17 +69,22 @@ def serve_command(path: Path, output: options.Output) -> None:
     from runbook.schedule.service import Service  # noqa: PLC0415
     from runbook.schedule.state import FILE, opened  # noqa: PLC0415
     from runbook.spec.places import locate  # noqa: PLC0415
+    from runbook.views.dry_run import FILE as DRY_RUN_FILE  # noqa: PLC0415
+    from runbook.views.dry_run import DryRunLog  # noqa: PLC0415
 
     settings = settings_for()
     timetable = load_timetable(path)
     for route in (route for hook in timetable.hooks for route in hook.routes):
         locate(route.runbook, settings.library)
-    log = _Log(json=output.json)
+    log: Log = _Log(json=output.json)
+    file = DRY_RUN_FILE if dry_run else FILE
     with (
-        opened(settings.home / FILE) as state,
+        opened(settings.home / file) as state,
         closing(open_journal(settings.journal)) as journal,
         standing_by(settings.ansible_config) as standby,
     ):
+        if dry_run:
+            log = DryRunLog(log=log, settings=settings, journal=journal, queue=Queue(state))
         intake = Intake(state)
         service = Service(
             schedules=timetable.schedules,
@@ -78,7 +92,7 @@ def serve_command(path: Path, output: options.Output) -> None:
             intake=intake,
             switch=Switch(state),
             journal=journal,
-            command=command_of,
+            command=partial(command_of, dry_run=dry_run),
             log=log,
             runs_at_once=timetable.runs_at_once,
             begin=standby.begin,
@@ -112,7 +126,7 @@ def _listening(
     timetable: "Timetable",
     intake: "Intake",
     pages: "Pages",
-    log: Callable[[str, Mapping[str, str]], None],
+    log: Log,
 ) -> Iterator[None]:
     """Take calls from outside, where the file says so; raise RunbookError."""
     if timetable.listen is None:
@@ -138,14 +152,17 @@ def _listening(
         listener.close()
 
 
-def command_of(kept: "Kept", again: bool) -> Sequence[str]:
-    """Return the command line that begins a request's run, or goes on with it."""
+def command_of(kept: "Kept", again: bool, *, dry_run: bool = False) -> Sequence[str]:
+    """Return the command line that begins a request's run, or goes on with it.
+
+    In a dry run it diagnoses; gone on with, a diagnosis stays one.
+    """
     if again:
         return [*PROGRAM, "resume", kept.run, "--unattended"]
     request = kept.request
     given = [word for one in request.given for word in ("--set", one)]
     target = [request.runbook, "--host", request.pattern, "--id", kept.run]
-    if request.diagnose:
+    if request.diagnose or dry_run:
         return [*PROGRAM, "diagnose", *target, *given]
     severity = ["--severity", request.severity] if request.severity else []
     return [*PROGRAM, "run", *target, "--source", request.source, *severity, *given]
