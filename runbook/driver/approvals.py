@@ -38,6 +38,7 @@ def approval_request(
     experience: Experience | None = None,
     aside: Callable[[Aside], None] | None = None,
     blocking: Collection[str] = (),
+    digests: Mapping[str, str] | None = None,
 ) -> ApprovalRequest:
     """Gather what a person needs to say yes or no."""
     texts = states[hosts[0]].texts.get(fix.id)
@@ -55,6 +56,7 @@ def approval_request(
         experience=experience,
         aside=aside,
         blocked=_blocked(hosts, states, blocking),
+        digests=digests or {},
     )
 
 

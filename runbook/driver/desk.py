@@ -29,6 +29,7 @@ from runbook.model.event import (
     FixApproved,
     FixDeclined,
     HostEvent,
+    HostFinished,
     Reach,
     StepAllowed,
     StepJumped,
@@ -37,6 +38,7 @@ from runbook.model.event import (
 )
 from runbook.model.observation import Texts
 from runbook.model.state import HostState
+from runbook.model.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +62,7 @@ class _Ticket:
     cohort: Cohort
     previews: dict[str, HostPreviewed] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
+    states: Mapping[str, HostState] = field(default_factory=dict)
     expires_at: float | None = None
 
 
@@ -100,6 +103,7 @@ class Desk:
         waiting.digests = {
             host: approval_digest(self.closure, fix.id, states[host]) for host in hosts
         }
+        waiting.states = states
         self.operator.approve(
             approval_request(
                 self.runbook,
@@ -110,6 +114,7 @@ class Desk:
                 experience=experience,
                 aside=lambda aside: self.deliver(Wished(ticket=ticket, aside=aside)),
                 blocking=self.blocking,
+                digests=waiting.digests,
             ),
             lambda reply: self.deliver(Replied(ticket=ticket, reply=reply)),
         )
@@ -184,25 +189,7 @@ class Desk:
         hosts = waiting.cohort.hosts
         match waiting.cohort.decision, replied.reply:
             case RequestApproval(fix=fix), ApprovalReply() as reply:
-                return hosts, [
-                    FixApproved(
-                        host=host,
-                        step=fix,
-                        by=reply.by,
-                        digest=waiting.digests[host],
-                        reason=reply.reasons.get(host, reply.reason),
-                    )
-                    if host in reply.approved
-                    else FixDeclined(
-                        host=host,
-                        step=fix,
-                        by=reply.by,
-                        reason=reply.reasons.get(host, reply.reason),
-                        guard=reply.guards.get(host, ""),
-                        reach=reply.reach,
-                    )
-                    for host in hosts
-                ]
+                return hosts, [_ruled(waiting, host, fix, reply) for host in hosts]
             case AskOperator(step=step), Answer() as answer:
                 return hosts, _answered(hosts, step, answer)
             case AskStep(step=step), GoOn() | Skip() | Jump() | EndRun() as reply:
@@ -240,6 +227,26 @@ def _as_rendered(step: Ask | Manual, texts: Texts) -> Ask | Manual:
             return replace(step, choices=tuple(choices))
         case _:
             return step
+
+
+def _ruled(waiting: _Ticket, host: str, fix: str, reply: ApprovalReply) -> HostEvent:
+    """Return what an answer to a request means for one of its hosts."""
+    if host in reply.waiting:
+        causes = tuple(dict.fromkeys(found.cause for found in waiting.states[host].causes))
+        return HostFinished(
+            host=host, verdict=Verdict.WAITING, reason=reply.waiting[host], causes=causes
+        )
+    by, reason = reply.names.get(host, reply.by), reply.reasons.get(host, reply.reason)
+    if host in reply.approved:
+        return FixApproved(host=host, step=fix, by=by, digest=waiting.digests[host], reason=reason)
+    return FixDeclined(
+        host=host,
+        step=fix,
+        by=by,
+        reason=reason,
+        guard=reply.guards.get(host, ""),
+        reach=reply.reach,
+    )
 
 
 def _answered(hosts: tuple[str, ...], step: str, answer: Answer) -> list[HostEvent]:

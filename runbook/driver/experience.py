@@ -88,7 +88,8 @@ def experience(milestones: Iterable[Entry]) -> Experience:
         by_step.setdefault(attempt.step, []).append(attempt)
     causes: dict[str, CauseExperience] = {}
     for event in (entry.event for entry in entries):
-        if isinstance(event, HostFinished):
+        # Who waits for an approval comes to an end later.
+        if isinstance(event, HostFinished) and event.verdict is not Verdict.WAITING:
             cleared = event.verdict is Verdict.SELF_RECOVERED
             for cause in event.causes:
                 so_far = causes.get(cause, CauseExperience())

@@ -35,6 +35,8 @@ from runbook.model.event import (
 )
 from runbook.model.verdict import Verdict
 
+_OPEN = (None, Verdict.WAITING)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setting:
@@ -186,13 +188,14 @@ def resume_run(summary: RunSummary, setting: Setting) -> Driver:
         raise changed_meanwhile(summary.id)
     states = replay(setting.runbook, events)
     if started.mode is Mode.RUN:
-        unfinished = [host for host, state in states.items() if state.verdict is None]
+        unfinished = [host for host, state in states.items() if state.verdict in _OPEN]
         conflict = journal.claim(summary.id, unfinished, at=setting.clock())
         if conflict is not None:
             raise held(conflict.claims)
     driver = _driver(summary.id, setting, started)
     driver.take_up(states, _last_invocations(events), events)
     driver.note(RunResumed(operator=setting.operator.name))
+    driver.awaken()
     return driver
 
 
@@ -219,9 +222,9 @@ def abandon(
             f"the fix that run {summary.id} began is still under way on {', '.join(working)}",
             hint=f"wait for its end, or have it seen through: runbook resume {summary.id}",
         )
-    finished = {event.host for event in events if isinstance(event, HostFinished)}
+    verdicts = {event.host: event.verdict for event in events if isinstance(event, HostFinished)}
     joined = [event.host for event in events if isinstance(event, HostJoined)]
-    hosts = tuple(host for host in joined if host not in finished)
+    hosts = tuple(host for host in joined if verdicts.get(host) in _OPEN)
     why = f"abandoned by {who}" + (f": {reason}" if reason else "")
     closing: list[Event] = [
         RunInterrupted(reason=why),
@@ -249,10 +252,10 @@ def left_open(events: Iterable[Event]) -> dict[str, str]:
 def _take_over(summary: RunSummary, journal: Journal) -> list[Event]:
     """Become the driver of a stopped run; return what happened in it, which nobody adds to now."""
     journal.verify(summary.id)
-    if summary.verdict is None:
+    if summary.verdict in _OPEN:
         journal.take_over(summary.id, this_process())
         summary = journal.find(summary.id)
-    if summary.verdict is not None:
+    if summary.verdict not in _OPEN:
         raise RunbookError.of(
             "run-finished",
             f"run {summary.id} has ended: {summary.verdict}",

@@ -9,7 +9,7 @@ from runbook.engine.evolve import evolve
 from runbook.errors import RunbookError
 from runbook.journal import Journal
 from runbook.model.definition import CheckResult, Json, Runbook
-from runbook.model.event import AsideEvent, HostEvent, HostFinished, RunEvent
+from runbook.model.event import AsideEvent, HostEvent, RunEvent
 from runbook.model.state import HostState
 
 
@@ -46,8 +46,9 @@ class Ledger:
             return
         after = self._after(events)
         self._append(events)
+        open_before = sum(self.states[host].verdict is None for host in after)
         self.states.update(after)
-        self.unfinished -= sum(isinstance(event, HostFinished) for event in events)
+        self.unfinished += sum(one.verdict is None for one in after.values()) - open_before
         for event in events:
             self.observer.happened(event, self.states)
 

@@ -194,6 +194,15 @@ class Driver:
         self._idle.update(host for host, state in states.items() if state.verdict is None)
         self._orphans.update({host: orphans[host] for host in orphans if states[host].acting})
 
+    def awaken(self) -> None:
+        """Have hosts looked at again that wait for an answer: it may be there, or needless."""
+        waiting = [host for host, one in self.states.items() if one.verdict is Verdict.WAITING]
+        by = self.operator.name
+        self._tell(
+            *(LookAgain(host=host, step=self.ledger.position(host), by=by) for host in waiting)
+        )
+        self._idle.update(waiting)
+
     def finish(self) -> Verdict:
         """Drive until every host has its verdict; return the run's.
 
@@ -208,7 +217,9 @@ class Driver:
         finally:
             self._flights.see_out()
             self._flights.give_up()
-        verdict = worst(state.verdict or Verdict.UNKNOWN for state in self.states.values())
+        verdicts = [state.verdict or Verdict.UNKNOWN for state in self.states.values()]
+        # A run with a host that waits is not over, whatever the others came to.
+        verdict = Verdict.WAITING if Verdict.WAITING in verdicts else worst(verdicts)
         self.note(RunFinished(verdict=verdict))
         return verdict
 

@@ -9,6 +9,7 @@ from runbook.executor import HostPreviewed
 from runbook.model.definition import Ask, Cause, Fix, Manual, Probe, Step, Target
 from runbook.model.event import Reach
 from runbook.model.observation import Observation
+from runbook.model.policy import Judgement
 from runbook.model.state import HostState
 
 
@@ -67,6 +68,7 @@ class ApprovalRequest:
     nobody asked). `aside` takes, from any thread, what the operator wants before they answer; None
     where nothing of that can be had. `blocked` says, by host, what else goes on there that only a
     person may pass over. `undoing`: it is the undo of a fix that was done.
+    `digests` bind an answer, by host, to what is known now.
     """
 
     fix: Fix
@@ -82,6 +84,7 @@ class ApprovalRequest:
     aside: Callable[[Aside], None] | None = None
     blocked: Mapping[str, str] = field(default_factory=dict)
     undoing: bool = False
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,7 +92,9 @@ class ApprovalReply:
     """The answer: hosts approved; all others of the request are declined.
 
     `reasons` are those of single hosts, `reason` is that of all others. `reach` says what else of
-    the run a no is for. `guards` names, by host, the limit of a policy that stood in the way.
+    the run a no is for. `guards` names, by host, the limit of a policy that stood in the way, `names`
+    who answered for a host where that was not `by`. `waiting` are hosts that nobody answered for
+    yet, with the reason: their walk is suspended.
     """
 
     approved: frozenset[str]
@@ -98,6 +103,8 @@ class ApprovalReply:
     reach: Reach = Reach.HOST
     reasons: Mapping[str, str] = field(default_factory=dict)
     guards: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    waiting: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,6 +174,17 @@ class Jump:
 
 
 StepReply = GoOn | Skip | Jump | EndRun
+
+
+class Bench(Protocol):
+    """People who are asked out of band: their answers come when the run has long been suspended."""
+
+    def answers(self, request: ApprovalRequest, judged: Mapping[str, Judgement]) -> ApprovalReply:
+        """Return what they have said of a fix on these hosts; who has not been asked is asked now.
+
+        `judged` is what the policy says of each host. Nobody is waited for: hosts without an answer
+        are in `waiting`.
+        """
 
 
 class Operator(Protocol):

@@ -11,6 +11,7 @@ from runbook.driver.operator import (
     Answer,
     ApprovalReply,
     ApprovalRequest,
+    Bench,
     Operator,
     Question,
     StepReply,
@@ -54,7 +55,8 @@ class PolicedOperator:
     """Hands on to `operator` what a policy does not deny, host by host.
 
     A person's yes, `--yes` too, is one person's approval; where nobody watches (`source` is not a
-    person) only what the policy calls `auto` is done. Guards hold for all, but for those that count
+    person) what the policy calls `auto` is done, and `bench` answers where it says `ask`; without
+    one that is declined. Guards hold for all, but for those that count
     shares of a run's hosts where a person decides fix by fix (`attended`). `clock` gives POSIX
     seconds; `severity` is that of the alert behind the run.
     """
@@ -67,6 +69,7 @@ class PolicedOperator:
     attended: bool
     clock: Callable[[], float]
     severity: str = ""
+    bench: Bench | None = None
 
     @property
     def name(self) -> str:
@@ -80,30 +83,22 @@ class PolicedOperator:
 
     def approve(self, request: ApprovalRequest, reply: Callable[[ApprovalReply], None]) -> None:
         """Decline what the policy denies, and have the rest answered."""
-        refused, earned = self._judged(request)
-        denied = {host: f"{self._by}: {no.reason}" for host, no in refused.items()}
-        guards = {host: no.guard for host, no in refused.items()}
-        allowed = tuple(host for host in request.hosts if host not in denied)
-        if not allowed:
-            reply(ApprovalReply(approved=frozenset(), by=self._by, reasons=denied, guards=guards))
+        refused, earned, asked = self._judged(request)
+        said = ApprovalReply(
+            approved=frozenset(),
+            by=self._by,
+            reasons={host: f"{self._by}: {no.reason}" for host, no in refused.items()} | earned,
+            guards={host: no.guard for host, no in refused.items()},
+            names=dict.fromkeys(refused, self._by),
+        )
+        if self.bench is not None and asked:
+            answers = self.bench.answers(_narrowed(request, list(asked)), asked)
+            said = _joined(said, answers)
+        left = [host for host in request.hosts if host not in refused and host not in asked]
+        if not left:
+            reply(said)
             return
-        narrowed = replace(
-            request,
-            hosts=allowed,
-            states=_only(request.states, allowed),
-            evidence=_only(request.evidence, allowed),
-            previews=_only(request.previews, allowed),
-        )
-        self.operator.approve(
-            narrowed,
-            lambda said: reply(
-                replace(
-                    said,
-                    reasons={**earned, **denied, **said.reasons},
-                    guards={**guards, **said.guards},
-                )
-            ),
-        )
+        self.operator.approve(_narrowed(request, left), lambda answer: reply(_joined(answer, said)))
 
     def answer(self, question: Question, reply: Callable[[Answer], None]) -> None:
         """Have a question answered; policies are for fixes."""
@@ -121,12 +116,17 @@ class PolicedOperator:
     def _by(self) -> str:
         return f"policy {self.policy.name}"
 
-    def _judged(self, request: ApprovalRequest) -> tuple[dict[str, "_Refusal"], dict[str, str]]:
-        """Return why the fix may not be done, by host, and by what it has earned to be done."""
+    def _judged(
+        self, request: ApprovalRequest
+    ) -> tuple[dict[str, "_Refusal"], dict[str, str], dict[str, Judgement]]:
+        """Return why the fix may not be done, by host, by what it has earned it, and who is asked.
+
+        The last are the hosts that people are asked about out of band, with what the policy says.
+        """
         past = past_fixes(self.journal, self.runbook, self._look_back_s(), self.clock())
         run = so_far(self.runbook, request.run)
         record = Record(self.journal, self.runbook.name)
-        refused, earned = {}, {}
+        refused, earned, asked = {}, {}, {}
         for host in request.hosts:
             situation = self._situation(request, host)
             judged, figure = self._judge(situation, record)
@@ -136,9 +136,11 @@ class PolicedOperator:
                 continue
             if judged.earned:
                 earned[host] = f"{self._by}: rule “{judged.rule}”: earned: {figure}"
+            if judged.permission is Permission.ASK and self.bench is not None:
+                asked[host] = judged
             # What is about to be done counts for the next host.
             past = [*past, self._about_to_be(request, host)]
-        return refused, earned
+        return refused, earned, asked
 
     def _judge(self, situation: Situation, record: Record) -> tuple[Judgement, str]:
         """Return what the policy says; where the fix can earn its autonomy, with the figure."""
@@ -176,6 +178,8 @@ class PolicedOperator:
         match judged.permission:
             case Permission.DENY:
                 return _Refusal(reason=said)
+            case Permission.ASK if self.bench is not None:
+                pass
             case Permission.ASK if judged.people > 1:
                 return _Refusal(reason=f"{said}: {judged.people} people have to approve it{so_far}")
             case Permission.ASK if self.source is not Source.PERSON:
@@ -256,6 +260,31 @@ def _need(runbook: Runbook, state: HostState) -> str | None:
 def _cause_of(runbook: Runbook, step: str) -> str:
     fix = runbook.steps.get(step)
     return (fix.cause or "") if isinstance(fix, Fix) else ""
+
+
+def _narrowed(request: ApprovalRequest, hosts: Sequence[str]) -> ApprovalRequest:
+    """Return a request for some of its hosts."""
+    return replace(
+        request,
+        hosts=tuple(hosts),
+        states=_only(request.states, hosts),
+        evidence=_only(request.evidence, hosts),
+        previews=_only(request.previews, hosts),
+        blocked=_only(request.blocked, hosts),
+        digests=_only(request.digests, hosts),
+    )
+
+
+def _joined(one: ApprovalReply, other: ApprovalReply) -> ApprovalReply:
+    """Return both answers as one; the other one gives names and reasons host by host."""
+    return replace(
+        one,
+        approved=one.approved | other.approved,
+        reasons={**other.reasons, **one.reasons},
+        guards={**other.guards, **one.guards},
+        names={**other.names, **one.names},
+        waiting={**other.waiting, **one.waiting},
+    )
 
 
 def _only(values: Mapping[str, Value], hosts: Sequence[str]) -> dict[str, Value]:

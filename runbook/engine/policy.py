@@ -17,12 +17,18 @@ def judge(policy: Policy, situation: Situation) -> Judgement:
     if rule is None:
         return Judgement(permission=policy.otherwise, rule=None)
     if rule.permission is not Permission.ASK or rule.autonomy is None:
-        return Judgement(permission=rule.permission, rule=rule.name, people=rule.people)
+        return Judgement(
+            permission=rule.permission,
+            rule=rule.name,
+            people=rule.people,
+            expires_s=rule.expires_s,
+        )
     earned = situation.verified >= rule.autonomy
     return Judgement(
         permission=Permission.AUTO if earned else Permission.ASK,
         rule=rule.name,
         people=rule.people,
+        expires_s=rule.expires_s,
         autonomy=rule.autonomy,
         counted=_counted_by(rule, situation),
         earned=earned,

@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+DAY_S = 86400.0
+
 
 class Permission(StrEnum):
     """What a policy says of a fix: do it, ask a person first, or leave it."""
@@ -67,9 +69,9 @@ class Rule:
     """Holds where all that it names fits; what it leaves empty fits everything.
 
     Names are patterns of the shell (`restart_*`). `people` is how many different persons have to
-    say yes where the answer is `ask`. `autonomy` is after how many fixes in a row that people approved
-    and that were seen to have worked `ask` becomes `auto`, on the hosts of each of `groups` by
-    itself; None means never.
+    say yes where the answer is `ask`, `expires_s` for how long they are waited for where nobody
+    watches. `autonomy` is after how many fixes in a row that people approved and that were seen to
+    have worked `ask` becomes `auto`, on the hosts of each of `groups` by itself; None means never.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Rule:
     sources: tuple[Source, ...] = ()
     windows: tuple[Window, ...] = ()
     people: int = 1
+    expires_s: float = DAY_S
     autonomy: int | None = None
 
 
@@ -181,6 +184,7 @@ class Judgement:
     permission: Permission
     rule: str | None
     people: int = 1
+    expires_s: float = DAY_S
     autonomy: int | None = None
     counted: tuple[str, ...] = ()
     earned: bool = False

@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from runbook.driver.launch import new_run_id
+from runbook.driver.launch import abandon, new_run_id
 from runbook.errors import RunbookError
+from runbook.executor.leftovers import is_at_work
 from runbook.journal import Holder, Journal, RunSummary
 from runbook.journal.holder import alive, this_process
 from runbook.model.codec import canonical, plain
+from runbook.model.verdict import Verdict
+from runbook.schedule.approvals import Approvals
 from runbook.schedule.ending import Ended, ended
 from runbook.schedule.intake import Intake
 from runbook.schedule.pause import Pause, Switch
@@ -43,6 +46,7 @@ class Service:
     schedules: Sequence[Schedule]
     queue: Queue
     intake: Intake
+    approvals: Approvals
     switch: Switch
     journal: Journal
     command: Callable[[Kept, bool], Sequence[str]]
@@ -65,6 +69,7 @@ class Service:
         self._fire(now)
         self._take_over(now)
         self._end_resolved(now)
+        self._hear_answers(now)
         if self._pause is None:
             self._serve(now)
 
@@ -80,6 +85,7 @@ class Service:
         """Forget what has long been over."""
         self.queue.forget(now - HORIZON)
         self.intake.forget(now)
+        self.approvals.forget(now - HORIZON)
 
     def next_due(self, now: datetime) -> datetime | None:
         """Return when the next firing is due; None where there never is one."""
@@ -140,11 +146,42 @@ class Service:
                 self._settle(kept, now, code=None)
 
     def _end_resolved(self, now: datetime) -> None:
-        """Leave out what has not begun and is not needed any more."""
+        """Leave out what has not begun and is not needed any more, and close what waits."""
         resolved = self.intake.resolved()
-        for kept in self.queue.requests(Stage.QUEUED) if resolved else ():
-            if kept.id in resolved and not kept.run:
+        for kept in self.queue.requests(Stage.QUEUED, Stage.WAITING) if resolved else ():
+            if kept.id in resolved and kept.stage is Stage.WAITING:
+                self._close(kept, "its alerts were resolved", now)
+            elif kept.id in resolved and not kept.run:
                 self._move(kept, Stage.LEFT_OUT, "its alerts were resolved before it began", now)
+
+    def _hear_answers(self, now: datetime) -> None:
+        """Queue again what waited for an approval that somebody has settled, or nobody in time."""
+        for one in self.approvals.expire(now):
+            self.log("expired", {"approval": str(one.id), "run": one.ask.run, "reason": one.told})
+        answered = self.approvals.answered()
+        for kept in self.queue.requests(Stage.WAITING):
+            run = self._find(kept.run)
+            if run is not None and run.verdict not in (None, Verdict.WAITING):
+                self._settle(kept, now, code=None)  # A person has gone on with it.
+            elif kept.run in answered and self.queue.move(kept, Stage.QUEUED, "answered", now):
+                self.approvals.take_up(kept.run)
+                self._tell("answered", kept)
+
+    def _close(self, kept: Kept, reason: str, now: datetime) -> None:
+        """Have a run that waits for an approval end as it stands; nothing more is done in it."""
+        self.approvals.withdraw(kept.run, reason, now)
+        try:
+            abandon(
+                self.journal.find(kept.run),
+                self.journal,
+                who="runbook",
+                reason=reason,
+                at_work=is_at_work,
+            )
+        except RunbookError as error:
+            reason = f"{reason}, and its run cannot be closed: {error.problems[0].message}"
+        if self.queue.move(kept, Stage.OVER, f"aborted: {reason}", now):
+            self._tell("over", kept, outcome=f"aborted: {reason}")
 
     def _serve(self, now: datetime) -> None:
         """Start what waits: one request of a line at a time, in the order they were due."""
@@ -202,6 +239,8 @@ class Service:
             self._tell("cancelled", kept, reason=reason)
         elif kept.stage is Stage.QUEUED:
             self._move(kept, Stage.LEFT_OUT, reason, now)
+        elif kept.stage is Stage.WAITING:
+            self._close(kept, reason, now)
 
     def _settle(
         self,

@@ -56,6 +56,20 @@ _STEPS: tuple[str, ...] = (
     CREATE INDEX alerts_by_request ON alerts (request);
     CREATE TABLE signatures (signature TEXT PRIMARY KEY, at REAL NOT NULL) STRICT;
     """,
+    """
+    CREATE TABLE approvals (
+      id INTEGER PRIMARY KEY, run TEXT NOT NULL, runbook TEXT NOT NULL, fix TEXT NOT NULL,
+      title TEXT NOT NULL, impact TEXT NOT NULL, cause TEXT NOT NULL, rule TEXT NOT NULL,
+      people INTEGER NOT NULL, hosts TEXT NOT NULL, asked REAL NOT NULL, expires REAL NOT NULL,
+      stand TEXT NOT NULL, told TEXT NOT NULL, taken_up INTEGER NOT NULL DEFAULT 0, at REAL NOT NULL
+    ) STRICT;
+    CREATE INDEX approvals_by_run ON approvals (run);
+    CREATE INDEX approvals_by_stand ON approvals (stand, taken_up);
+    CREATE TABLE votes (
+      approval INTEGER NOT NULL, who TEXT NOT NULL, yes INTEGER NOT NULL, reason TEXT NOT NULL,
+      at REAL NOT NULL, PRIMARY KEY (approval, who)
+    ) STRICT;
+    """,
 )
 """`PRAGMA user_version` counts the steps taken; one that has been released is never edited."""
 

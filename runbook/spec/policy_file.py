@@ -76,13 +76,14 @@ class _Reading:
     def _rule(self, raw: Mapping[str, Any], path: Path) -> Rule:
         when = raw.get("when", {})
         permission = Permission(raw["answer"])
-        if "people" in raw and permission is not Permission.ASK:
-            self._problem(
-                "pointless-key",
-                f'"people" has no meaning where the answer is {permission}',
-                (*path, "people"),
-                hint="Only `answer: ask` asks anybody.",
-            )
+        for key in ("people", "expires"):
+            if key in raw and permission is not Permission.ASK:
+                self._problem(
+                    "pointless-key",
+                    f'"{key}" has no meaning where the answer is {permission}',
+                    (*path, key),
+                    hint="Only `answer: ask` asks anybody.",
+                )
         if "autonomy" in raw and permission is not Permission.ASK:
             self._problem(
                 "pointless-key",
@@ -102,6 +103,7 @@ class _Reading:
             sources=tuple(Source(text) for text in texts(when.get("source"))),
             windows=self._windows(when.get("time"), (*path, "when", "time")),
             people=int(raw.get("people", 1)),
+            expires_s=span_seconds(raw.get("expires", "1d")),
             autonomy=int(raw["autonomy"]["after"]) if "autonomy" in raw else None,
         )
 

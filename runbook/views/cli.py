@@ -40,6 +40,12 @@ COMMANDS = {
             "commands.trigger:queue_command",
             "List what the service was asked for, newest first.",
         ),
+        "approvals": (
+            "commands.approvals:approvals_command",
+            "List what waits for somebody to approve it.",
+        ),
+        "approve": ("commands.approvals:approve_command", "Say yes to a fix that waits."),
+        "deny": ("commands.approvals:deny_command", "Say no to a fix that waits."),
         "pause": (
             "commands.pause:pause_command",
             "Hold all that nobody watches: start nothing, begin no fix.",

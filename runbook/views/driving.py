@@ -4,17 +4,18 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
-from runbook.driver.launch import stopped_here
-from runbook.driver.operator import AbsentOperator, ApprovingOperator, Operator
+from runbook.driver.launch import new_run_id, stopped_here
+from runbook.driver.operator import AbsentOperator, ApprovingOperator, Bench, Operator
 from runbook.errors import RunbookError
 from runbook.executor.target import Target
 from runbook.journal import Journal, RunSummary
 from runbook.model.definition import Runbook
 from runbook.model.event import Mode
 from runbook.model.policy import Source
-from runbook.model.verdict import EXIT_INTERRUPTED, exit_code
+from runbook.model.verdict import EXIT_INTERRUPTED, Verdict, exit_code, worst
 from runbook.settings import Settings
 from runbook.spec.loading import load
 from runbook.spec.places import locate
@@ -38,6 +39,9 @@ from runbook.views.running import (
 from runbook.views.summary import Finish, summary, summary_text
 from runbook.views.undoing import undo_document, undo_exit_code, undo_text
 from runbook.views.wish import Wish
+from runbook.views.words import say_observation
+
+_LONGEST_EVIDENCE = 200
 
 
 def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal) -> int:
@@ -52,16 +56,16 @@ def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal
             pattern=host,
             target=replace(target, given=parse_settings(wish.aim.given, runbook.params)),
             home=settings.home,
+            run=wish.run or new_run_id(time.time()),
             stepping=wish.step,
             wait_s=wish.wait.total_seconds(),
             blocking=settings.collisions_block,
             paused=_paused(wish, settings),
             source=Source(wish.source),
             severity=wish.severity,
-            run=wish.run,
         )
         with _view(runbook, wish) as view:
-            operator = _operator(runbook, wish, view, settings, journal)
+            operator = _operator(order, wish, view, settings, journal)
             result = carry_out(order, starter, journal, operator, view)
     return _say(result, order, journal, wish, wish.aim.options)
 
@@ -75,8 +79,10 @@ def resume(stopped: RunSummary, wish: Wish, settings: Settings, journal: Journal
     except RunbookError as error:
         # Its runbook may be gone or unsound by now: closing the run is left.
         raise RunbookError(*error.problems, stopped_here(stopped.id)) from error
+    if not wish.unattended and stopped.verdict is Verdict.WAITING:
+        _withdraw(stopped.id, settings)
     with _view(order.runbook, wish) as view:
-        operator = _operator(order.runbook, wish, view, settings, journal)
+        operator = _operator(order, wish, view, settings, journal)
         result = go_on(order, stopped, journal, operator, view)
     target = order.target
     options = options_again(target.inventories, target.vault_ids, target.vault_password_files)
@@ -138,6 +144,7 @@ def _recorded_order(summary: RunSummary, wish: Wish, settings: Settings, journal
         pattern=started.pattern,
         target=target_of(started, given, target_for(wish.aim, settings).extra_vars),
         home=settings.home,
+        run=summary.id,
         blocking=settings.collisions_block,
         paused=_paused(wish, settings),
     )
@@ -163,9 +170,10 @@ def _view(runbook: Runbook, wish: Wish) -> View:
 
 
 def _operator(
-    runbook: Runbook, wish: Wish, view: View, settings: Settings, journal: Journal
+    order: Order, wish: Wish, view: View, settings: Settings, journal: Journal
 ) -> Operator:
     """Return who answers, after the policy where there is one; raise RunbookError if it is unsound."""
+    runbook = order.runbook
     if settings.policy is None or wish.mode is Mode.DIAGNOSE:
         return _answering(runbook, wish, view)
     from runbook.driver.policing import PolicedOperator  # noqa: PLC0415 -- where there is one
@@ -185,7 +193,32 @@ def _operator(
         severity=wish.severity,
         attended=not (unwatched or wish.yes),
         clock=time.time,
+        bench=_bench(order) if unwatched else None,
     )
+
+
+def _bench(order: Order) -> Bench:
+    """Return the people who are asked while nobody watches."""
+    from runbook.schedule.bench import FileBench  # noqa: PLC0415 -- where nobody watches
+
+    return FileBench(
+        home=order.home,
+        run=order.run,
+        runbook=order.runbook.name,
+        say=lambda seen: say_observation(seen, limit=_LONGEST_EVIDENCE),
+        clock=time.time,
+    )
+
+
+def _withdraw(run: str, settings: Settings) -> None:
+    """Want no answers out of band any more: a person who goes on with a run is asked there."""
+    from runbook.schedule.approvals import Approvals  # noqa: PLC0415 -- as a run may have them
+    from runbook.schedule.state import FILE, opened  # noqa: PLC0415
+
+    if (settings.home / FILE).exists():
+        with opened(settings.home / FILE) as state:
+            why = f"{operator_name()} goes on with the run"
+            Approvals(state).withdraw(run, why, datetime.now(tz=UTC))
 
 
 def _answering(runbook: Runbook, wish: Wish, view: View) -> Operator:
@@ -236,6 +269,9 @@ def _say(
         if wish.output.json:
             output.tell(f"Interrupted. Go on with: runbook resume {result.run}")
         return EXIT_INTERRUPTED
+    if result.verdict is Verdict.WAITING:
+        # What other hosts came to may be worse than waiting.
+        return exit_code(worst(one.verdict or Verdict.UNKNOWN for one in result.states.values()))
     return exit_code(result.verdict)
 
 

@@ -105,6 +105,11 @@ class _Story:
         texts = self.texts.get(step)
         return texts.title if texts is not None else self.written.get(step, "")
 
+    def awaken(self) -> None:
+        """Take note that the walk goes on: who waited for a person has no verdict any more."""
+        if self.verdict is Verdict.WAITING:
+            self.verdict = self.reason = None
+
     def find(self, cause: str | None, step: str, at: float, seen: Observation | None) -> None:
         if cause is None:
             return
@@ -243,6 +248,7 @@ def _hear_host(story: _Story, event: WalkEvent, at: float) -> str:
             story.find(event.cause, _seen_by(story, event), at, event.evidence)
             return f"cause found: {event.cause}"
         case EvidenceExpired() | LookAgain():
+            story.awaken()
             story.epoch_at = len(story.path)
             return _hear_again(event)
         case HostFinished():
@@ -313,9 +319,7 @@ def _hear_step(story: _Story, event: StepConcluded, at: float) -> str:
 
 
 def _hear_person(story: _Story, event: FixApproved | FixDeclined | Answered) -> str:
-    # Whoever waited for a person has no verdict any more.
-    if story.verdict is Verdict.WAITING:
-        story.verdict = story.reason = None
+    story.awaken()
     match event:
         case FixApproved():
             story.approvals[event.step] = event

@@ -3,7 +3,6 @@
 import os
 import pwd
 import signal
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from runbook.driver.launch import (
     Setting,
     begin_run,
     drive,
-    new_run_id,
     resume_run,
     started_event,
 )
@@ -50,7 +48,7 @@ class Order:
     With `stepping` they are asked before each step. `wait_s` is how long to wait, in seconds, for
     hosts that another run holds. `blocking` are the kinds of what else goes on on a host that only a
     person may pass over. `paused` says why no fix may begin now. `source` is what started the run,
-    with the alert's `severity`; `run` is the id it is to have, "" for a new one.
+    with the alert's `severity`; `run` is the run's id.
     """
 
     runbook: Runbook
@@ -58,13 +56,13 @@ class Order:
     pattern: str
     target: Target
     home: Path
+    run: str
     stepping: bool = False
     wait_s: float = 0.0
     blocking: tuple[str, ...] = ()
     paused: Callable[[], str | None] = lambda: None
     source: Source = Source.PERSON
     severity: str = ""
-    run: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,8 +112,7 @@ def carry_out(
     """Begin a run and drive it as far as it goes; raise RunbookError."""
     with _signals() as drivers:
         sweep()
-        run = order.run or new_run_id(time.time())
-        setting = _setting(order, run, journal, operator, observer, starter=starter)
+        setting = _setting(order, order.run, journal, operator, observer, starter=starter)
         started = RunStarted(
             runbook=order.runbook.name,
             title=order.runbook.title,
@@ -129,7 +126,7 @@ def carry_out(
             settings=recorded(order),
             operator=operator.name,
         )
-        driver = begin_run(run, setting, started)
+        driver = begin_run(order.run, setting, started)
         drivers.append(driver)
         return _driven(driver, order.pattern)
 

@@ -1,13 +1,18 @@
-"""Runs that start by the clock, through the real program."""
+"""Runs that start by themselves, through the real program."""
 
 import json
 import os
+import re
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
-from tests.acceptance.program import PATIENCE_S, PROGRAM, Program, wait_until
+from tests.acceptance.program import PATIENCE_S, PROGRAM, Program, first_of, wait_until
 from tests.unit.notify.receivers import chat
+from tests.unit.schedule.notifications import alert, notification
 
 SCHEDULES = """\
 service: here
@@ -40,38 +45,22 @@ def test_a_schedule_heals_within_its_policy(program: Program, tmp_path: Path) ->
                     "--source", "schedule")  # fmt: skip
     assert (alone.code, alone.document["verdict"]) == (3, "declined")
 
-    log = tmp_path / "log"
-    with chat() as receiver, log.open("wb") as told:
-        service = subprocess.Popen(
-            [*PROGRAM, "serve", "schedules.yml", "--json"],
-            cwd=program.folder,
-            env={
-                **os.environ,
-                "RUNBOOK_HOME": str(program.home),
-                "RUNBOOK_INVENTORY": "inventory.yml",
-                "RUNBOOK_POLICY": "policy.yml",
-                "RUNBOOK_NOTIFY": "notify.yml",
-                "CHAT_URL": receiver.url,
-                **program.environment,
-            },
-            stdin=subprocess.DEVNULL,
-            stderr=told,
-        )
-        try:
-            wait_until(lambda: over(log))
-            (tmp_path / "alive.flag").unlink()
-            ended = len(over(log))
-            wait_until(lambda: len(over(log)) >= ended + 2)
-            asked = [
-                program("trigger", "counted-fix", "--host", "alive", "--key", "k", "--json")
-                for _ in range(2)
-            ]
-            wait_until(lambda: any(one.get("trigger") for one in over(log)))
-        finally:
-            service.send_signal(signal.SIGTERM)
-            code = service.wait(timeout=60)
+    with (
+        chat() as receiver,
+        serving(
+            program, "schedules.yml", RUNBOOK_NOTIFY="notify.yml", CHAT_URL=receiver.url
+        ) as log,
+    ):
+        wait_until(lambda: over(log))
+        (tmp_path / "alive.flag").unlink()
+        ended = len(over(log))
+        wait_until(lambda: len(over(log)) >= ended + 2)
+        asked = [
+            program("trigger", "counted-fix", "--host", "alive", "--key", "k", "--json")
+            for _ in range(2)
+        ]
+        wait_until(lambda: any(one.get("trigger") for one in over(log)))
 
-    assert code == 0
     said = [message["message"].splitlines()[0] for message in receiver.got]
     assert said == ["Resolved on 1 host", "Held back by a guard on 1 host"]
     assert (tmp_path / "alive.counter").read_text() == "x"
@@ -87,20 +76,70 @@ def test_a_schedule_heals_within_its_policy(program: Program, tmp_path: Path) ->
     assert "resolved" in {run["verdict"] for run in runs}
 
 
-def over(log: Path) -> list[dict[str, str]]:
-    """Return what the log says of runs that ended."""
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
-    return [line for line in lines if line["event"] == "over"]
+SERVICE = """\
+service: here
+listen: 127.0.0.1:0
+hooks:
+  - hook: alertmanager
+    kind: alertmanager
+    bearer: token
+    routes:
+      - {route: site, when: {labels.alertname: Site*}, runbook: counted-fix,
+         host: "{labels.instance}", within: pair, severity: "{labels.severity}"}
+"""
+ASKING = """\
+policy: here
+rules:
+  - {rule: look first, answer: ask, expires: 1h, when: {source: alert, severity: critical}}
+"""
 
 
-def test_a_dry_run_says_what_it_would_do(program: Program, tmp_path: Path) -> None:
-    """The service diagnoses, its log names the fix and what lets it be done; no file is made."""
-    (tmp_path / "schedules.yml").write_text(SCHEDULES)
-    (tmp_path / "policy.yml").write_text(POLICY)
-    log = tmp_path / "log"
+def test_an_alert_waits_for_a_person_and_is_healed_then(program: Program, tmp_path: Path) -> None:
+    """It fires, and a run waits, holding nothing; somebody approves it, and the file is made."""
+    (tmp_path / "service.yml").write_text(SERVICE)
+    (tmp_path / "policy.yml").write_text(ASKING)
+    (tmp_path / "token").write_text("0123456789abcdef\n")
+    content = notification(alert("alive:9100"), alert("all"))
+    headers = {"Authorization": "Bearer 0123456789abcdef"}
+
+    with serving(program, "service.yml") as log:
+        address = first_of(lambda: next(told(log, "listening"), None))["at"]
+        connection = HTTPConnection(address)
+        connection.request("POST", "/hooks/alertmanager", content, headers)
+        answer = json.loads(connection.getresponse().read())
+        connection.close()
+        wait_until(lambda: list(told(log, "waiting")))
+        shown = program("approvals")
+        [waiting] = program("approvals", "--json").document["approvals"]
+        [run] = program("history", "--json").document["runs"]
+        yes = program("approve", str(waiting["approval"]), "--reason", "it is fine")
+        wait_until(lambda: list(told(log, "over")))
+
+    assert list(answer["accepted"]) == ["SiteDown-alive:9100"]
+    assert list(answer["refused"]) == ["SiteDown-all"]
+    assert run["verdict"] == "waiting"
+    assert re.search(r"1: Make the file, on alive\n.*cause: The file is missing\n", shown.stdout)
+    assert "seen on alive: " in shown.stdout
+    assert yes.stdout == "Approval 1 is approved; `runbook serve` goes on with the run.\n"
+    assert [line["event"] for line in lines(log)] == [
+        "listening", "serving", "told", "refused", "started", "waiting", "answered", "goes on",
+        "over", "stopping", "stopped",
+    ]  # fmt: skip
+    report = program("report", run["run_id"]).stdout
+    assert "it is fine" in report
+    assert (tmp_path / "alive.counter").read_text() == "x"
+    [request] = program("queue", "--json").document["requests"]
+    assert (request["stage"], request["told"]) == ("over", "resolved")
+    assert program("report", run["run_id"], "--format", "json").document["verdict"] == "resolved"
+
+
+@contextmanager
+def serving(program: Program, file: str, *options: str, **environment: str) -> Iterator[Path]:
+    """Have the service run; give its log, which is complete in the end."""
+    log = program.folder / "log"
     with log.open("wb") as told:
         service = subprocess.Popen(
-            [*PROGRAM, "serve", "schedules.yml", "--dry-run", "--json"],
+            [*PROGRAM, "serve", file, *options, "--json"],
             cwd=program.folder,
             env={
                 **os.environ,
@@ -108,23 +147,42 @@ def test_a_dry_run_says_what_it_would_do(program: Program, tmp_path: Path) -> No
                 "RUNBOOK_INVENTORY": "inventory.yml",
                 "RUNBOOK_POLICY": "policy.yml",
                 **program.environment,
+                **environment,
             },
             stdin=subprocess.DEVNULL,
             stderr=told,
         )
-        try:
-            wait_until(lambda: told_of(log, "would have fixed"))
-        finally:
-            service.send_signal(signal.SIGTERM)
-            service.wait(timeout=PATIENCE_S)
+    try:
+        yield log
+    finally:
+        service.send_signal(signal.SIGTERM)
+        code = service.wait(timeout=PATIENCE_S)
+    assert code == 0
 
-    would = told_of(log, "would have fixed")[0]
+
+def lines(log: Path) -> list[dict[str, str]]:
+    """Return what the log says, as far as its lines are whole."""
+    return [json.loads(line) for line in log.read_text().rpartition("\n")[0].splitlines()]
+
+
+def told(log: Path, event: str) -> Iterator[dict[str, str]]:
+    """Yield what the log says of one kind of event."""
+    return (line for line in lines(log) if line["event"] == event)
+
+
+def over(log: Path) -> list[dict[str, str]]:
+    """Return what the log says of runs that ended."""
+    return list(told(log, "over"))
+
+
+def test_a_dry_run_says_what_it_would_do(program: Program, tmp_path: Path) -> None:
+    """The service diagnoses, its log names the fix and what lets it be done; no file is made."""
+    (tmp_path / "schedules.yml").write_text(SCHEDULES)
+    (tmp_path / "policy.yml").write_text(POLICY)
+    with serving(program, "schedules.yml", "--dry-run") as log:
+        wait_until(lambda: list(told(log, "would have fixed")))
+
+    would = next(told(log, "would have fixed"))
     assert (would["host"], would["reason"]) == ("alive", "policy here allows it")
     assert not (tmp_path / "alive.flag").exists()
     assert {run["mode"] for run in program("history", "--json").document["runs"]} == {"diagnose"}
-
-
-def told_of(log: Path, event: str) -> list[dict[str, str]]:
-    """Return what the log says of one kind of event, as far as it is written."""
-    whole = log.read_text().rpartition("\n")[0]
-    return [line for line in map(json.loads, whole.splitlines()) if line["event"] == event]

@@ -180,9 +180,10 @@ def resume_command(
 
 def _last_stopped(journal: "Journal") -> "RunSummary":
     from runbook.journal import RunFilter  # noqa: PLC0415 -- see above
+    from runbook.model.verdict import Verdict  # noqa: PLC0415
 
     for summary in journal.runs(RunFilter(limit=None)):
-        if summary.verdict is None:
+        if summary.verdict in (None, Verdict.WAITING):
             return summary
     raise RunbookError.of(
         "nothing-to-resume",

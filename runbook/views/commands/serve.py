@@ -61,6 +61,7 @@ def serve_command(path: Path, dry_run: bool, output: options.Output) -> None:
       runbook serve schedules.yml --dry-run
     """
     from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- which --help needs not
+    from runbook.schedule.approvals import Approvals  # noqa: PLC0415
     from runbook.schedule.intake import Intake  # noqa: PLC0415
     from runbook.schedule.pages import Pages  # noqa: PLC0415
     from runbook.schedule.pause import Switch  # noqa: PLC0415
@@ -90,6 +91,7 @@ def serve_command(path: Path, dry_run: bool, output: options.Output) -> None:
             schedules=timetable.schedules,
             queue=Queue(state),
             intake=intake,
+            approvals=Approvals(state),
             switch=Switch(state),
             journal=journal,
             command=partial(command_of, dry_run=dry_run),

@@ -15,6 +15,7 @@ from runbook.journal.memory import MemoryJournal
 from runbook.model.event import Mode, RunFinished, RunInterrupted, RunStarted
 from runbook.model.policy import Source
 from runbook.model.verdict import Verdict
+from runbook.schedule.approvals import Approvals
 from runbook.schedule.intake import Intake
 from runbook.schedule.pause import Pause, Switch
 from runbook.schedule.queue import Queue
@@ -56,6 +57,7 @@ class World:
             schedules=schedules,
             queue=Queue(state),
             intake=Intake(state),
+            approvals=Approvals(state),
             switch=Switch(state),
             journal=self.journal,
             command=self.command,
