@@ -12,7 +12,9 @@ import os
 import platform
 import subprocess
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks import alone, growth, on_hosts
@@ -40,16 +42,10 @@ def main() -> None:
     wanted = _wanted()
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="runbook-bench-") as folder:
-        if wanted.wants("commands"):
-            rows += alone.commands(Path(folder), wanted.rounds)
-        if wanted.wants("engine"):
-            rows += alone.engine()
-        if wanted.wants("journal"):
-            rows += alone.journal(Path(folder), wanted.rounds)
-        if wanted.wants("growth"):
-            rows += growth.growth(Path(folder), wanted.rounds)
-        for count in wanted.hosts if wanted.wants("diagnose") or wanted.wants("repair") else ():
-            rows += on_hosts.diagnose(Path(folder), wanted.peers, count, wanted.rounds, wanted.only)
+        for part in _parts(wanted, Path(folder)):
+            rows += part()
+            # What was measured stays, should a later part not come to its end.
+            _write(rows)
             _show(rows)
     rows += on_hosts.growth(rows)
     _write(rows)
@@ -58,6 +54,20 @@ def main() -> None:
         [wanted.peers / "python", HERE / "plot.py", HERE / "results.json", HERE / "results.svg"],
         check=True,
     )
+
+
+def _parts(wanted: Wanted, folder: Path) -> Iterator[Callable[[], list[Row]]]:
+    """Yield what measures each wanted part."""
+    rounds = wanted.rounds
+    alone_parts: dict[str, Callable[[], list[Row]]] = {
+        "commands": lambda: alone.commands(folder, rounds),
+        "engine": alone.engine,
+        "journal": lambda: alone.journal(folder, rounds),
+        "growth": lambda: growth.growth(folder, rounds),
+    }
+    yield from (part for name, part in alone_parts.items() if wanted.wants(name))
+    for count in wanted.hosts if wanted.wants("diagnose") or wanted.wants("repair") else ():
+        yield partial(on_hosts.diagnose, folder, wanted.peers, count, rounds, wanted.only)
 
 
 def _write(rows: list[Row]) -> None:

@@ -107,10 +107,11 @@ def cpu_ms(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, floa
     return {name: median(each) for name, each in took.items()}
 
 
-def peak_memory_mib(one: Contender) -> float:
-    """Do the work once; return the most memory its process tree held at a time.
+def peak_memory_mib(one: Contender, *, enough_s: float = 60.0) -> float:
+    """Do the work; return the most memory its process tree held at a time, MiB.
 
-    What processes share is counted once (`Pss` of proc_pid_smaps(5)).
+    What processes share is counted once (`Pss` of proc_pid_smaps(5)). Work that takes longer than
+    `enough_s` is ended then, as all its processes are there by that time.
     """
     if one.prepare is not None:
         one.prepare()
@@ -122,9 +123,13 @@ def peak_memory_mib(one: Contender) -> float:
         stderr=subprocess.DEVNULL,
     ) as process:
         most = 0.0
-        while process.poll() is None:
+        ends = time.monotonic() + enough_s
+        while process.poll() is None and time.monotonic() < ends:
             most = max(most, sum(_proportional_kib(pid) for pid in _tree(process.pid)) / 1024)
             time.sleep(SAMPLE_S)
+        if process.poll() is None:
+            process.terminate()
+            return most
     _judge(one, process.returncode, "")
     return most
 
