@@ -9,7 +9,7 @@ CHECKS := types content style contracts
 APART  := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check unit demo bench docs clean lab lab-down lab-tools lab-image matrix fuzz lock licences $(CHECKS)
+.PHONY: help setup test check unit demo bench docs clean lab lab-down lab-tools lab-image matrix crash fuzz lock licences $(CHECKS)
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ lock: ## Write requirements-dev.lock anew: what development uses, exactly, with 
 
 licences: $(READY) ## List the licences of everything installed
 	@$(BIN)/python .ci/licences.py
+
+crash: $(READY) ## Kill the program, and what it starts, some 700 times; count what is lost
+	@$(BIN)/python -m tests.crash $(ARGS)
 
 lab-tools:
 	@if [ "$$(id -u)" != 0 ]; then echo "not root: there can be no lab, its tests are left out"; \
