@@ -35,6 +35,7 @@ EXTRA_FILE = "extra.json"
 ARGUMENTS_FILE = "arguments.json"
 PID_FILE = "pid"
 ENDED_FILE = "ended"
+CUT_OFF_FILE = "cut-off"
 OUTPUT_PIPE = "output"
 NO_ROOM_HINT = "free some space there, or set XDG_RUNTIME_DIR to a folder of yours"
 

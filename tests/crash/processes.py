@@ -44,13 +44,14 @@ def play(folder: Path, victim: Victim, seed: int) -> Played:
     moments = random.Random(seed)
     # What is killed besides the program is there between the first look and the last one.
     entries = moments.randrange(1, ENTRIES) if victim is Victim.PROGRAM else moments.choice((1, 7))
-    more_s = moments.uniform(0, 0.8)
+    more_s = moments.uniform(0, 0.6)
     (folder / "run").mkdir(mode=0o700)
     lay_out(folder, alive={"ansible_connection": "local"})
     environment = {"XDG_RUNTIME_DIR": str(folder / "run")}
     program = Program(home=folder / "home", folder=folder, environment=environment)
     with program.started(*RUN, "--set", "takes=1") as running:
         wait_until(lambda: running.poll() is not None or len(_events(program)) >= entries)
+        wait_until(lambda: running.poll() is not None or _find(victim, running, folder))
         time.sleep(more_s)
         stage = f"after {len(_events(program))} entries"
         killed = _kill(victim, running, folder)
@@ -116,13 +117,19 @@ def _kill(victim: Victim, running: "subprocess.Popen[str]", folder: Path) -> boo
     """Kill it; say whether it was there to be killed."""
     if running.poll() is not None:
         return False
+    pid = _find(victim, running, folder)
+    if pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return pid is not None
+
+
+def _find(victim: Victim, running: "subprocess.Popen[str]", folder: Path) -> int | None:
+    """Return the victim's process id, each victim being started by the one before it."""
     chosen = [running.pid]
     for _ in range(list(Victim).index(victim)):
         chosen = [pid for pid, parent in _started_in(folder) if parent in chosen]
-    for pid in chosen[:1]:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    return bool(chosen)
+    return next(iter(chosen), None)
 
 
 def _started_in(folder: Path) -> Iterator[tuple[int, int]]:

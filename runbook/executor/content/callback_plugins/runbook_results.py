@@ -30,7 +30,7 @@ from runbook.executor.looking import CouldNotRenderError
 from runbook.executor.params import problem_with
 from runbook.executor.plain import TooMuchError, plain
 from runbook.executor.plan import Plan, plan_in, variable_of
-from runbook.executor.workspace import OUTPUT_PIPE
+from runbook.executor.workspace import CUT_OFF_FILE, OUTPUT_PIPE
 from runbook.model.definition import Json
 from runbook.model.masking import MASK, Masker
 
@@ -60,6 +60,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._plan: Plan | None = None
+        self._folder = Path()
         self._descriptor = -1
         self._waker = -1
         self._masks: dict[str, Masker] = {}
@@ -77,6 +78,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         """Find the plan, begin the file of results, and bound what hosts may answer."""
         bound_answers()
         folder = Path(playbook._basedir).parent  # noqa: SLF001 -- no public name before 2.20
+        self._folder = folder
         self._plan = plan_in(str(folder / PLAN_FILE))
         self._descriptor = os.open(
             folder / "results.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
@@ -199,7 +201,17 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """Tell a failure; one its author ignores is not the fix's failure."""
+        if not ignore_errors and _was_cut_off(result.result):
+            self._keep_lease(result.host.get_name())
+            self._on_result(result, "unreachable")
+            return
         self._on_result(result, "ignored" if ignore_errors else "failed")
+
+    def _keep_lease(self, host: str) -> None:
+        """Have `runbook_end` keep what others wait for: the module may be at work there still."""
+        if self._plan is not None:
+            with (self._folder / CUT_OFF_FILE).open("a", encoding="utf-8") as file:
+                file.write(f"{host}\n")
 
     def v2_runner_on_skipped(self, result: Any) -> None:
         """Tell a task that did not run; in a preview these cannot be predicted."""
@@ -310,4 +322,15 @@ def _told(data: dict[str, Any]) -> list[str]:
     parts = [str(data[key]) for key in ("msg", "skip_reason") if data.get(key)]
     if data.get("rc") not in (None, 0):
         parts.append(f"rc {data['rc']}")
-    return parts + [str(data[key]).strip() for key in ("stderr", "stdout") if data.get(key)]
+    if _was_cut_off(data):
+        parts = ["the connection was cut before an answer came", *parts]
+    # What is above the last line of a module that broke is its traceback.
+    broke = str(data.get("module_stderr") or "").strip().rpartition("\n")[2]
+    said = [str(data[key]).strip() for key in ("stderr", "stdout") if data.get(key)]
+    return parts + said + ([broke] if broke else [])
+
+
+def _was_cut_off(data: Mapping[str, Any]) -> bool:
+    """Say whether our end of a connection was killed, so that no answer of the module came."""
+    rc = data.get("rc")
+    return "module_stdout" in data and isinstance(rc, int) and rc < 0

@@ -192,7 +192,8 @@ def main() -> None:
     if against is not None:
         left_s = float(str(against["expires_at"])) - time.time()
         module.fail_json(
-            msg="another run holds this host: run %s, by %s, for another %d s at most (%s)"
+            msg="another run holds this host: run %s, by %s, for another %d s at most; where that run"
+            " is over and nothing of it is at work there, remove %s"
             % (against.get("run"), against.get("holder"), max(0, left_s), path)
         )
     module.exit_json(changed=False, taken=True)
