@@ -147,6 +147,7 @@ class Acting:
         hosts = self.desk.hosts_of(ticket)
         journal, name = self.ledger.journal, self.ledger.runbook.name
         past = look_back(journal, name, hosts, self.ledger.position(hosts[0]))
+        self.observer.working(hosts, "waiting for a decision")
         self.desk.ask_approval(ticket, self.ledger.states, past)
 
     def await_orphans(self, cohort: Cohort, orphans: dict[str, str]) -> None:

@@ -49,10 +49,11 @@ class _Room:
 
 
 _ROOMS = (
-    *(_Room(diff=most) for most in (10, 8, 7, 6, 5, 4, 3)),
-    _Room(diff=3, tasks=4, collisions=2),
-    _Room(diff=3, tasks=3, collisions=2, steps=4, groups=3),
-    _Room(diff=2, tasks=2, collisions=1, steps=3, groups=2),
+    *(_Room(diff=most) for most in (10, 8, 7, 6, 5, 4, 3, 2)),
+    _Room(diff=2, tasks=4, collisions=2, steps=4, groups=3),
+    _Room(diff=2, tasks=2, collisions=2, steps=3, groups=2),
+    _Room(diff=2, tasks=1, collisions=1, steps=2, groups=2),
+    _Room(diff=0, tasks=2, collisions=1, steps=3, groups=2),
     _Room(diff=0, tasks=1, collisions=1, steps=2, groups=1, wraps=False),
 )
 """What is left out, a little more each time, where there is not room for all."""

@@ -1,5 +1,6 @@
 """What Ansible's check mode predicts of a fix: tasks, and the differences they would make."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -12,6 +13,9 @@ from runbook.model.observation import TaskChange
 from runbook.views.folding import fold, one_row, others
 from runbook.views.safe_text import printable, printable_lines
 from runbook.views.words import count, say_hosts, shorten
+
+_FEW = 3
+"""So few rows of a difference would be used up by the names of its files."""
 
 _PREDICTED = {
     "changed": "would change",
@@ -95,14 +99,20 @@ def _tasks(
     if same := len(changes) - len(telling):
         rows.append(one_row(f"no change: {count(same, 'task')}"))
     diff = _diff(changes)
-    rows += [one_row(f"  {line}", style=_diff_style(line)) for line in diff[:most_diff]]
-    if more := len(diff[most_diff:]):
+    shown = diff[:most_diff] if most_diff > _FEW else _telling(diff)[:most_diff]
+    rows += [one_row(f"  {line}", style=_diff_style(line)) for line in shown]
+    if more := len(diff) - len(shown):
         rows.append(one_row(f"… {count(more, 'more line')} (d shows all)", style="dim"))
     return rows
 
 
 def _diff(changes: Sequence[TaskChange]) -> list[str]:
     return [line for change in changes for line in printable_lines(change.diff)]
+
+
+def _telling(diff: Sequence[str]) -> list[str]:
+    """Return the lines of a difference that go or come; where it is of, and what stays, is left out."""
+    return [line for line in diff if re.match(r"\+(?!\+\+ )|-(?!-- )", line)]
 
 
 def _task(change: TaskChange, *, whole: bool = False) -> Text:
