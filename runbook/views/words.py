@@ -174,7 +174,8 @@ def _say_list(words: str, items: list[Json]) -> str:
     if any(isinstance(item, Mapping | list | tuple) for item in items):
         first = items[0]
         told = (
-            _join(say_fact(str(k), v) for k, v in first.items())
+            # By name, the one order that a journal keeps: a resumed run reads as it did before.
+            _join(say_fact(str(k), v) for k, v in sorted(first.items()))
             if isinstance(first, Mapping)
             else ""
         )

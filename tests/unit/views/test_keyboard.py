@@ -3,6 +3,7 @@
 import io
 import os
 from collections.abc import Iterator
+from threading import Timer
 
 import pytest
 
@@ -92,3 +93,30 @@ def test_nobody_is_asked_where_nobody_would_see_it(monkeypatch: pytest.MonkeyPat
         assert find_keyboard() is None
 
     os.close(ours)
+
+
+@pytest.mark.parametrize("ci", ["", "true"])
+def test_where_a_machine_runs_it_nobody_is_at_the_keyboard(
+    ci: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that has a terminal is not held up by a question either; an empty CI says nothing."""
+    monkeypatch.setenv("CI", ci)
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs) as one:
+        monkeypatch.setattr("sys.stdin", one)
+        monkeypatch.setattr("sys.stderr", one)
+
+        assert (find_keyboard() is None) is bool(ci)
+
+    os.close(ours)
+
+
+def test_whoever_waits_is_told_that_nothing_more_comes(pipe: tuple[Keyboard, int]) -> None:
+    """Closing ends the wait under way, and all that come after, with no line."""
+    keyboard, _ = pipe
+    later = Timer(0.2, keyboard.close)
+    later.start()
+
+    assert keyboard.line() is None
+    assert keyboard.line(timeout_s=0.0) is None
+    later.join()

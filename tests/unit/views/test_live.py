@@ -211,10 +211,10 @@ def test_rows_of_wide_characters_are_one_row_each() -> None:
 
 
 def test_a_terminal_is_drawn_on_and_a_dumb_one_is_not() -> None:
-    """The tree is for terminals that can be drawn over; others, and CI, get lines."""
+    """The tree is for terminals that can be drawn over; others get lines."""
     module = "tests.unit.views.prompted"
-    for term, ci, tree in (("xterm", "", True), ("dumb", "", False), ("xterm", "true", False)):
-        with at_terminal(module, "web1", "approve", TERM=term, CI=ci) as terminal:
+    for term, tree in (("xterm", True), ("dumb", False)):
+        with at_terminal(module, "web1", "approve", TERM=term) as terminal:
             terminal.expect(r"Enter is no\): ")
             lines = "fix-502: 502 Bad Gateway" in terminal.before
             terminal.send("\n")
