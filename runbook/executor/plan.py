@@ -205,8 +205,8 @@ class Plan:
             texts={
                 id_: PlannedText(
                     **{
-                        key: tuple(item) if isinstance(item, list) else item
-                        for key, item in value.items()
+                        **value,
+                        **{key: tuple(value[key]) for key in ("commands", "choices", "helps")},
                     }
                 )
                 for id_, value in data["texts"].items()
