@@ -39,14 +39,19 @@ Log = Callable[[str, Mapping[str, str]], None]
 
 
 @click.command("serve")
-@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("path", metavar="[FILE]", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--demo",
+    is_flag=True,
+    help="Instead of a FILE: bring up the sandbox site, and heal it whenever somebody breaks it.",
+)
 @click.option(
     "--dry-run",
     is_flag=True,
     help="Do everything but act: runs only diagnose, and the log says what would have been done.",
 )
 @options.output
-def serve_command(path: Path, dry_run: bool, output: options.Output) -> None:
+def serve_command(path: Path | None, demo: bool, dry_run: bool, output: options.Output) -> None:
     r"""Start runs by themselves, until stopped.
 
     FILE lists schedules and what may be told from outside; `runbook trigger` asks for runs as well. Each is a `runbook run` of its
@@ -59,6 +64,7 @@ def serve_command(path: Path, dry_run: bool, output: options.Output) -> None:
     Examples:
       runbook serve schedules.yml
       runbook serve schedules.yml --dry-run
+      runbook serve --demo
     """
     from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- which --help needs not
     from runbook.schedule.approvals import Approvals  # noqa: PLC0415
@@ -73,6 +79,12 @@ def serve_command(path: Path, dry_run: bool, output: options.Output) -> None:
     from runbook.views.dry_run import FILE as DRY_RUN_FILE  # noqa: PLC0415
     from runbook.views.dry_run import DryRunLog  # noqa: PLC0415
 
+    if (path is None) is not demo:
+        raise click.UsageError("Name a FILE, or --demo instead of one.")
+    if path is None:
+        from runbook.views.serving_demo import prepared  # noqa: PLC0415 -- an extra
+
+        path = prepared()
     settings = settings_for()
     timetable = load_timetable(path)
     for route in (route for hook in timetable.hooks for route in hook.routes):
