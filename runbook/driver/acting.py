@@ -9,6 +9,7 @@ from runbook.driver.flights import Flights
 from runbook.driver.ledger import Ledger
 from runbook.driver.observer import Observer
 from runbook.driver.operator import Operator
+from runbook.driver.ramping import Ramping
 from runbook.engine.cohort import Cohort
 from runbook.engine.evidence import evidence_seen_at
 from runbook.errors import RunbookError
@@ -49,6 +50,7 @@ class Acting:
     closure: Callable[[], str]
     approved_closure: str
     paused: Callable[[], str | None]
+    ramping: Ramping
     awake: Callable[[str], None]
 
     def act(self, cohort: Cohort) -> None:
@@ -81,6 +83,12 @@ class Acting:
         if paused is not None:
             self._decline(decision.fix, fresh, paused)
             return
+        wave, stopped = self.ramping.let(decision.fix, fresh)
+        if stopped:
+            self._decline(decision.fix, fresh, f"ramp: {stopped}", guard="ramp")
+        if not wave:
+            return
+        fresh = wave
         if self.closure() != self.approved_closure:
             raise changed_meanwhile(self.ledger.run)
         request = FixRequest(
@@ -109,10 +117,12 @@ class Acting:
             )
             raise
 
-    def _decline(self, fix: str, hosts: Iterable[str], reason: str) -> None:
+    def _decline(self, fix: str, hosts: Iterable[str], reason: str, *, guard: str = "") -> None:
         """Have a fix not done that was about to begin."""
         for host in hosts:
-            self.ledger.tell(FixDeclined(host=host, step=fix, by=RUNBOOK, reason=reason))
+            self.ledger.tell(
+                FixDeclined(host=host, step=fix, by=RUNBOOK, reason=reason, guard=guard)
+            )
             self.awake(host)
 
     def _evidence_is_fresh(self, host: str, fix: str) -> bool:

@@ -33,6 +33,7 @@ from runbook.model.event import (
     UndoEnded,
     UndoIntended,
 )
+from runbook.model.policy import Ramp
 from runbook.model.verdict import Verdict
 
 _OPEN = (None, Verdict.WAITING)
@@ -62,6 +63,7 @@ class Setting:
     wait_s: float = 0.0
     blocking: Collection[str] = ()
     paused: Callable[[], str | None] = lambda: None
+    ramp: Ramp | None = None
 
 
 def new_run_id(now: float) -> str:
@@ -109,6 +111,7 @@ def _driver(run: str, setting: Setting, started: RunStarted) -> Driver:
         wait_s=setting.wait_s,
         blocking=setting.blocking,
         paused=setting.paused,
+        ramp=setting.ramp,
     )
 
 

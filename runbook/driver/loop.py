@@ -16,6 +16,7 @@ from runbook.driver.gathering import Gathering
 from runbook.driver.ledger import Ledger
 from runbook.driver.observer import Observer
 from runbook.driver.operator import EndRun, Note, Operator, OwnCheck, Recheck
+from runbook.driver.ramping import Ramping
 from runbook.driver.stopping import InterruptedRunError, Stop
 from runbook.engine.cohort import Cohort, cohorts
 from runbook.engine.walking import walk
@@ -51,6 +52,7 @@ from runbook.model.event import (
     RunEvent,
     RunFinished,
 )
+from runbook.model.policy import Ramp
 from runbook.model.state import HostState
 from runbook.model.verdict import Verdict, worst
 
@@ -80,7 +82,7 @@ class Driver:
 
     With `stepping` the operator is asked before each step of the hosts that join. `wait_s` is how
     long to wait, in seconds, for hosts that another run holds. `paused` says why no fix may begin
-    now, None where one may.
+    now, None where one may; with a `ramp` one begins in waves.
     """
 
     run: str
@@ -98,6 +100,7 @@ class Driver:
     wait_s: float = 0.0
     blocking: Collection[str] = ()
     paused: Callable[[], str | None] = lambda: None
+    ramp: Ramp | None = None
     _inbox: queue.SimpleQueue[Message] = field(default_factory=queue.SimpleQueue)
     _idle: set[str] = field(default_factory=set)
     _unseen: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -147,6 +150,7 @@ class Driver:
             deliver=self._inbox.put,
             blocking=self.blocking,
         )
+        self._ramping = Ramping(ramp=self.ramp, states=lambda: self.states, clock=self.clock)
         self._acting = Acting(
             ledger=self.ledger,
             flights=self._flights,
@@ -157,6 +161,7 @@ class Driver:
             closure=self.closure,
             approved_closure=self.approved_closure,
             paused=self.paused,
+            ramping=self._ramping,
             awake=self._awake,
         )
 
@@ -270,6 +275,7 @@ class Driver:
     def _pump(self) -> None:
         """Take every idle host as far as it goes without doing anything, then do things."""
         decided: dict[str, Decision] = {}
+        self._idle.update(self._ramping.due())
         for host in tuple(self._idle):
             decision = self._walk(host)
             if not isinstance(decision, AwaitFix):
@@ -412,7 +418,11 @@ class Driver:
 
     def _patience_s(self) -> float | None:
         """Return how long to wait for news before looking at the clock."""
-        waits = [self._desk.next_expiry_s(), self._gathering.next_due_s()]
+        waits = [
+            self._ramping.next_due_s(),
+            self._desk.next_expiry_s(),
+            self._gathering.next_due_s(),
+        ]
         if self._orphans:
             waits.append(ORPHAN_POLL_S)
         return min((wait for wait in waits if wait is not None), default=None)

@@ -128,6 +128,19 @@ class Blackout:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Ramp:
+    """A fix gets `first` hosts of a run, then twice as many each time all of a wave were helped.
+
+    `pause_s` seconds pass between the end of a wave and the next one. It counts where a run has at
+    least `crowd` hosts.
+    """
+
+    first: int = 1
+    pause_s: float = 0.0
+    crowd: int = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Guards:
     """Limits on unattended fixes, whatever the rules allow; None and empty mean no such limit.
 
@@ -135,7 +148,7 @@ class Guards:
     without success stop the fixes of a run. `healthy_share` is the least share (0 to 1) of a run's
     hosts that must not be in need of a fix or in the midst of one; `shared_cause` the share of a
     run's hosts with one and the same cause from which on it is taken to lie elsewhere. Shares count only
-    where a run has at least `crowd` hosts.
+    where a run has at least `crowd` hosts. `ramp` has a fix begin in waves.
     """
 
     budgets: tuple[Budget, ...] = ()
@@ -146,6 +159,7 @@ class Guards:
     flapping: Flapping | None = None
     blackouts: tuple[Blackout, ...] = ()
     crowd: int = 5
+    ramp: Ramp | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,6 +17,7 @@ from runbook.model.policy import (
     Guards,
     Permission,
     Policy,
+    Ramp,
     Rule,
     Scope,
     Situation,
@@ -166,6 +167,13 @@ class _Reading:
                 for number, one in enumerate(raw.get("blackouts", ()))
             ),
             crowd=int(raw.get("crowd", 5)),
+            ramp=None
+            if "ramp" not in raw
+            else Ramp(
+                first=int(raw["ramp"].get("first", 1)),
+                pause_s=span_seconds(raw["ramp"]["pause"]) if "pause" in raw["ramp"] else 0.0,
+                crowd=int(raw.get("crowd", 5)),
+            ),
         )
 
     def _expectation(self, raw: Mapping[str, Any], path: Path, rules: set[str]) -> Expectation:

@@ -14,7 +14,7 @@ from runbook.executor.target import Target
 from runbook.journal import Journal, RunSummary
 from runbook.model.definition import Runbook
 from runbook.model.event import Mode
-from runbook.model.policy import Source
+from runbook.model.policy import Ramp, Source
 from runbook.model.verdict import EXIT_INTERRUPTED, Verdict, exit_code, worst
 from runbook.settings import Settings
 from runbook.spec.loading import load
@@ -61,6 +61,7 @@ def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal
             wait_s=wish.wait.total_seconds(),
             blocking=settings.collisions_block,
             paused=_paused(wish, settings),
+            ramp=_ramp(wish, settings),
             source=Source(wish.source),
             severity=wish.severity,
         )
@@ -147,12 +148,27 @@ def _recorded_order(summary: RunSummary, wish: Wish, settings: Settings, journal
         run=summary.id,
         blocking=settings.collisions_block,
         paused=_paused(wish, settings),
+        ramp=_ramp(wish, settings),
     )
+
+
+def _is_attended(wish: Wish) -> bool:
+    """Say whether a person decides fix by fix."""
+    return wish.source == Source.PERSON and not wish.yes
+
+
+def _ramp(wish: Wish, settings: Settings) -> Ramp | None:
+    """Return in what waves the policy has a fix begin; a person sees how many hosts it is for."""
+    if settings.policy is None or wish.mode is Mode.DIAGNOSE or _is_attended(wish):
+        return None
+    from runbook.spec.policy_file import load_policy  # noqa: PLC0415 -- where there is one
+
+    return load_policy(settings.policy).guards.ramp
 
 
 def _paused(wish: Wish, settings: Settings) -> Callable[[], str | None]:
     """Return the look at the switch that holds what nobody watches; it lets a person pass."""
-    if wish.source == Source.PERSON and not wish.yes:
+    if _is_attended(wish):
         return lambda: None
     from runbook.schedule.pause import paused_in  # noqa: PLC0415 -- where nobody is asked
 

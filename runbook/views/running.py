@@ -35,7 +35,7 @@ from runbook.journal import Journal, RunSummary
 from runbook.model.definition import Json, Runbook
 from runbook.model.event import Mode, RunStarted
 from runbook.model.masking import MASK
-from runbook.model.policy import Source
+from runbook.model.policy import Ramp, Source
 from runbook.model.state import HostState
 from runbook.model.verdict import Verdict
 from runbook.views.paths import sketched, titles_of
@@ -47,7 +47,7 @@ class Order:
 
     With `stepping` they are asked before each step. `wait_s` is how long to wait, in seconds, for
     hosts that another run holds. `blocking` are the kinds of what else goes on on a host that only a
-    person may pass over. `paused` says why no fix may begin now. `source` is what started the run,
+    person may pass over. `paused` says why no fix may begin now; with a `ramp` one begins in waves. `source` is what started the run,
     with the alert's `severity`; `run` is the run's id.
     """
 
@@ -61,6 +61,7 @@ class Order:
     wait_s: float = 0.0
     blocking: tuple[str, ...] = ()
     paused: Callable[[], str | None] = lambda: None
+    ramp: Ramp | None = None
     source: Source = Source.PERSON
     severity: str = ""
 
@@ -177,6 +178,7 @@ def _setting(
         observer=observer,
         blocking=order.blocking,
         paused=order.paused,
+        ramp=order.ramp,
         closure=lambda: closure_of(
             order.runbook, order.target.roles, order.target.inventories, order.target.given, key
         ),

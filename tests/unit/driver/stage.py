@@ -36,6 +36,7 @@ from runbook.journal.memory import MemoryJournal
 from runbook.model.definition import Ask, Runbook
 from runbook.model.event import Event, Mode, Reach, RunStarted
 from runbook.model.observation import Observation
+from runbook.model.policy import Ramp
 from runbook.model.state import HostState
 from runbook.model.verdict import Verdict
 from tests.engine_harness import book, check, fix, seen
@@ -183,6 +184,7 @@ class Stage:
     closure: str = CLOSURE
     blocking: tuple[str, ...] = ()
     paused: Callable[[], str | None] = lambda: None
+    ramp: Ramp | None = None
     on_event: Callable[[Event], None] = lambda _: None
     on_working: Callable[[str], None] = lambda _: None
     executor: Executor | None = None
@@ -207,6 +209,7 @@ class Stage:
             wait_s=self.wait_s,
             blocking=self.blocking,
             paused=self.paused,
+            ramp=self.ramp,
         )
 
     def begin(self) -> Driver:

@@ -1,0 +1,50 @@
+"""How many hosts of a run may get a fix now: one, then twice as many after each wave that helped. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from runbook.model.definition import FixResult
+from runbook.model.event import Acted
+from runbook.model.policy import Ramp
+from runbook.model.state import FixPhase, HostState
+
+_HELPED = frozenset({FixResult.RESOLVED.value, FixResult.CAUSE_REMOVED.value})
+_UNDER_WAY = frozenset({FixPhase.INTENDED, FixPhase.ENDED, FixPhase.VERIFIED})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """How far the waves of a fix have come: hosts on which it was begun, and what came of it.
+
+    `under_way` are those where it is not seen yet whether it helped, `failed` those where it did not.
+    """
+
+    begun: int
+    under_way: int
+    failed: tuple[str, ...]
+
+
+def standing(fix: str, states: Mapping[str, HostState]) -> Standing:
+    """Return how a fix stands in a run; hosts where it was withheld do not count."""
+    begun, under_way = 0, 0
+    failed: list[str] = []
+    for host, state in states.items():
+        tries = [one for one in state.fixes if one.step == fix and one.acted is not Acted.WITHHELD]
+        if not tries:
+            continue
+        begun += 1
+        if state.position == fix and state.fix.phase in _UNDER_WAY:
+            under_way += 1
+        elif tries[-1].result not in _HELPED:
+            failed.append(host)
+    return Standing(begun=begun, under_way=under_way, failed=tuple(failed))
+
+
+def wave(ramp: Ramp, so_far: Standing, hosts: Sequence[str]) -> tuple[str, ...]:
+    """Return the hosts of those that wait which make the next wave; none while one is under way.
+
+    With `first` hosts in the first one, each wave is twice as large as the one before it.
+    """
+    if so_far.under_way or so_far.failed:
+        return ()
+    return tuple(hosts[: so_far.begun + ramp.first])
