@@ -98,6 +98,8 @@ def template_uses(text: str) -> Uses:
         return Uses(error=(error.message or "not a template", error.lineno))
     except RecursionError:
         return Uses(error=("nested too deeply", 1))
+    except (SyntaxError, ValueError):  # Of Python's own conversion of numbers.
+        return Uses(error=("there is a number in it that cannot be read", 1))
     return replace(_uses(tree), bad_escapes=_bad_escapes(text, None))
 
 
@@ -119,6 +121,8 @@ def condition_uses(text: str) -> Uses:
         return Uses(error=(error.message or "not an expression", error.lineno))
     except RecursionError:
         return Uses(error=("nested too deeply", 1))
+    except (SyntaxError, ValueError):  # Of Python's own conversion of numbers.
+        return Uses(error=("there is a number in it that cannot be read", 1))
     return replace(_uses(tree), bad_escapes=_bad_escapes(text, "variable"))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-EVERY_S = 0.15
+EVERY_S = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,20 +86,16 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 def descendants(pid: int) -> set[int]:
     """Return the processes that a process started, and those that these started."""
-    parents: dict[int, list[int]] = {}
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((place / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
-        except (OSError, IndexError, ValueError):
-            continue
-        parents.setdefault(parent, []).append(int(place.name))
     found: set[int] = set()
     pending = [pid]
     while pending:
-        for child in parents.get(pending.pop(), []):
-            if child not in found:
-                found.add(child)
-                pending.append(child)
+        for thread in Path(f"/proc/{pending.pop()}/task").glob("[0-9]*"):
+            try:
+                children = set(map(int, (thread / "children").read_text().split()))
+            except OSError:  # Gone meanwhile.
+                continue
+            pending += children - found
+            found |= children
     return found
 
 

@@ -235,7 +235,7 @@ def test_no_secret_leaves_a_run(program: Program, tmp_path: Path) -> None:
         assert terminal_process.wait(PATIENCE_S) == 0
     said["terminal"] = screen.replace(f"called with {note}", "").replace(f"agreed by {note}", "")
     runs = [run["run_id"] for run in json.loads(program("history", "--json").stdout)["runs"]]
-    for run, form in zip((*runs, runs[1]), ("text", "json", "html", "markdown"), strict=True):
+    for run, form in zip(runs, ("text", "json", "html"), strict=True):
         said[f"report of {run} as {form}"] = program("report", run, "--format", form).stdout
     with closing(open_journal(own / "state" / "journal.sqlite")) as journal:
         for run in runs:

@@ -10,6 +10,7 @@ from .call import CannotLookError, Look
 from .leases import foreign_lease, lease_path
 from .logins import Login, Surroundings, logins, ssh_origins
 from .procfs import Process, processes, read_text
+from .values import whole_number
 
 # Files whose presence says that a host is in maintenance; pam_nologin(8) has the first two.
 FLAGS = (
@@ -144,8 +145,9 @@ def parse_locks(text: str, files: set[str]) -> set[int]:
     for line in text.splitlines():
         words = line.split()
         # A process that waits for a lock has "->" before its kind.
-        if len(words) >= 8 and words[1] != "->" and words[5] in files and words[4].isdigit():
-            found.add(int(words[4]))
+        if len(words) >= 8 and words[1] != "->" and words[5] in files:
+            holder = whole_number(words[4])
+            found |= set() if holder is None else {holder}
     return found
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from .processes import without_ourselves
 from .procfs import Process, parse_address, read_text
+from .values import whole_number
 
 _UTMP = "/var/run/utmp"
 _SEATS = "/run/systemd/sessions"
@@ -136,11 +137,11 @@ def parse_seat(text: str) -> tuple[int, Login | None]:
     Nobody is at one without a terminal, nor at one of a service.
     """
     values = dict(line.partition("=")[::2] for line in text.splitlines())
-    leader, micros = values.get("LEADER", ""), values.get("REALTIME", "")
-    number = int(leader) if leader.isdigit() else 0
+    number = whole_number(values.get("LEADER", "")) or 0
+    micros = whole_number(values.get("REALTIME", ""))
     if values.get("CLASS") != "user" or not values.get("TTY") or not values.get("USER"):
         return number, None
-    since_s = int(micros) // 1_000_000 if micros.isdigit() else None
+    since_s = None if micros is None else micros // 1_000_000
     return number, Login(values["USER"], values["TTY"], values.get("REMOTE_HOST") or None, since_s)
 
 

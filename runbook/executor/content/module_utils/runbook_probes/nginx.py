@@ -9,6 +9,7 @@ import re
 from . import nginx_syntax as syntax
 from .call import CannotLookError, Look
 from .commands import run_tool
+from .values import whole_number
 
 _MOST_FILES = 300
 _MOST_BYTES = 1 << 20
@@ -98,7 +99,7 @@ def parse_error(text: str) -> dict[str, object]:
     return {
         "message": message if place is None else place[1],
         "file": None if place is None else place[2],
-        "line": None if place is None else int(place[3]),
+        "line": None if place is None else whole_number(place[3]),
         "directive": next((name for name in directive.groups() if name), None)
         if directive
         else None,

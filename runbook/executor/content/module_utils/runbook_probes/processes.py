@@ -8,6 +8,7 @@ import time
 
 from .call import CannotLookError, Look
 from .procfs import Process, processes, read_process, read_text, user_name
+from .values import whole_number
 
 _MOST_PROCESSES = 50
 # State letters of processes that do no work: zombie, dead, stopped, traced.
@@ -171,12 +172,12 @@ def _usage(opened: int, soft: int | None, hard: int | None) -> dict[str, object]
 def parse_open_files_limit(text: str) -> tuple[int | None, int | None] | None:
     """Return the soft and hard limit of open files in a /proc/PID/limits table, None if absent.
 
-    A limit of None is unlimited.
+    A limit of None is unlimited, or more than anybody can count.
     """
     match = re.search(r"^Max open files\s+(\d+|unlimited)\s+(\d+|unlimited)", text, re.MULTILINE)
     if match is None:
         return None
-    soft, hard = (None if word == "unlimited" else int(word) for word in match.groups())
+    soft, hard = (whole_number(word) for word in match.groups())
     return soft, hard
 
 

@@ -10,6 +10,7 @@ from .call import CannotLookError, Look
 from .commands import Finished, run_tool
 from .processes import IDLE_STATES, STATE_WORDS, find, monotonic_age_s, read_pidfile
 from .procfs import Process, read_process, read_text
+from .values import whole_number
 
 _SYSTEMD_PROPERTIES = (
     "LoadState",
@@ -124,7 +125,7 @@ def systemd_facts(properties: dict[str, str]) -> dict[str, object]:
 
 
 def _count(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() else None
+    return whole_number(text or "")
 
 
 def _last_line(done: Finished) -> str:
@@ -211,7 +212,9 @@ def _supervisor_facts(state: str, detail: str) -> dict[str, object]:
     uptime = _UPTIME.search(detail)
     pid = in_state_s = None
     if uptime is not None:
-        pid, days, hours, minutes, seconds = (int(group or 0) for group in uptime.groups())
+        pid, days, hours, minutes, seconds = (
+            whole_number(group or "") or 0 for group in uptime.groups()
+        )
         in_state_s = ((days * 24 + hours) * 60 + minutes) * 60.0 + seconds
     return _facts(
         running=state == "RUNNING",

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from .call import CannotLookError, Look
 from .procfs import read_text
+from .values import whole_number
 
 # From <linux/timex.h>: the kernel's word for a clock nobody keeps.
 _STA_UNSYNC = 0x0040
@@ -73,8 +74,9 @@ def parse_table(text: str) -> dict[str, int]:
     found = {}
     for line in text.splitlines():
         words = line.replace(":", " ").split()
-        if len(words) >= 2 and words[1].isascii() and words[1].isdigit():
-            found[words[0]] = int(words[1]) * (1024 if words[2:] == ["kB"] else 1)
+        number = whole_number(words[1]) if len(words) >= 2 else None
+        if number is not None:
+            found[words[0]] = number * (1024 if words[2:] == ["kB"] else 1)
     return found
 
 

@@ -23,6 +23,11 @@ class _Budget:
         return text
 
 
+def whole_number(text: str) -> int | None:
+    """Return the number that a text of digits is, None where it is none or no machine counts so far."""
+    return int(text) if len(text) <= 18 and text.isascii() and text.isdigit() else None
+
+
 def plain(value: object, max_bytes: int) -> tuple[object, bool]:
     """Return the value as plain JSON data of at most about `max_bytes`, and whether it was cut.
 
