@@ -18,6 +18,7 @@ from runbook.model.verdict import Verdict
 from runbook.schedule.approvals import Approvals
 from runbook.schedule.intake import Intake
 from runbook.schedule.pause import Pause, Switch
+from runbook.schedule.process import Process
 from runbook.schedule.queue import Queue
 from runbook.schedule.requests import Kept, Request, Stage
 from runbook.schedule.service import Service
@@ -290,7 +291,9 @@ def test_a_run_whose_process_dies_again_and_again_is_given_up(world: World) -> N
         service.turn(NOON)
         [kept] = queue.requests(Stage.RUNNING)
         assert kept.tries == tries
-        service._running[kept.id].process._process.kill()
+        process = service._running[kept.id].process
+        assert isinstance(process, Process)
+        process._process.kill()
         wait_until(lambda: world.is_over(service, NOON))
     service.turn(NOON)
 
