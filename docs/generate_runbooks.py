@@ -28,6 +28,7 @@ from runbook.spec.library import load
 from runbook.spec.places import runbook_files
 from runbook.views.drawing import mermaid
 from runbook.views.paths import KINDS, say_target, sketched, titles_of, ways
+from runbook.views.titles import written_title
 from runbook.views.words import say_duration, say_share
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -129,7 +130,7 @@ def _causes(runbook: Runbook) -> Iterator[str]:
 def _step(step: Step, runbook: Runbook) -> Iterator[str]:
     kind = KINDS[type(step)].value
     yield f"### {kind} `{step.id}`"
-    yield f"**{step.title}**"
+    yield f"**{written_title(step.title)}**"
     if step.help:
         yield step.help.strip()
     facts = [*_facts(step, runbook)]

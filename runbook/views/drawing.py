@@ -12,6 +12,7 @@ from runbook.model.sketch import SketchedStep, SketchedWay
 from runbook.views.safe_text import printable
 from runbook.views.spine import Placed, is_end, placed
 from runbook.views.taken import Taken
+from runbook.views.titles import written_title
 from runbook.views.words import count
 
 _SHAPES = {
@@ -230,7 +231,7 @@ def _names(steps: Sequence[SketchedStep]) -> dict[str, str]:
 
 def _label(step: SketchedStep, titles: Mapping[str, str]) -> list[str]:
     note = " (destructive)" if step.destructive else ""
-    title = printable(titles.get(step.id, ""))
+    title = written_title(titles.get(step.id, ""))
     return [f"{step.kind} {step.id}{note}", *([title] if title else [])]
 
 

@@ -1,4 +1,4 @@
-"""Titles of steps that several hosts share, though each host has its own rendering."""
+"""Titles of steps as no one host has them: as they hold of several, and as they are written."""
 
 import re
 from collections.abc import Iterable
@@ -7,6 +7,15 @@ from runbook.views.safe_text import printable
 
 # What lies between two statements depends on them, so they count as one template.
 _TEMPLATE = re.compile(r"\{%.*%\}|\{\{.*?\}\}|\{#.*?#\}", re.DOTALL)
+
+_LONGEST_TEMPLATE = 80
+
+
+def written_title(title: str) -> str:
+    """Return a title as written, printable, with an ellipsis in place of each long template."""
+    return printable(
+        _TEMPLATE.sub(lambda m: m[0] if len(m[0]) <= _LONGEST_TEMPLATE else "…", title)
+    )
 
 
 def common_title(written: str, rendered: Iterable[str]) -> str:

@@ -12,9 +12,9 @@ from unicodedata import east_asian_width
 
 from runbook.model.sketch import SketchedStep, SketchedWay
 from runbook.views.drawing import NOBODY, shown_ways, way_words
-from runbook.views.safe_text import printable
 from runbook.views.spine import Placed, is_end, placed
 from runbook.views.taken import Taken
+from runbook.views.titles import written_title
 
 CARD = 310.0
 """How wide a card is."""
@@ -125,7 +125,7 @@ def _card(
     step = place.step
     note = " (destructive)" if step.destructive else ""
     head = _fold(f"{step.kind} {step.id}{note}")
-    title = _fold(printable(titles.get(step.id, "")))
+    title = _fold(written_title(titles.get(step.id, "")))
     top = y + PAD + LINE * (len(head) + len(title)) + PAD / 2
     rows: list[Row] = []
     ways = [way for way in shown_ways(step, taken) if way is not place.onward]

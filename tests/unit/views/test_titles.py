@@ -1,8 +1,8 @@
-"""Titles that hosts share."""
+"""Titles that hosts share, and titles as they are written."""
 
 import pytest
 
-from runbook.views.titles import common_title
+from runbook.views.titles import common_title, written_title
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,11 @@ def test_a_title_of_several_hosts_shows_no_template(
 ) -> None:
     """Where renderings differ, an ellipsis stands for what differs, and all of it is printable."""
     assert common_title(written, rendered) == title
+
+
+def test_a_title_as_written_shows_short_templates_alone() -> None:
+    """A name stays as it is; of an expression that nobody reads in a tree an ellipsis is left."""
+    expression = "{{ [" + ", ".join(f"step.fact_{number}" for number in range(9)) + "] | join }}"
+
+    assert written_title("Start {{ service }}\x1b") == "Start {{ service }}\\x1b"
+    assert written_title(f"It is {expression}; why?") == "It is …; why?"
