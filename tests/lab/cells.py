@@ -1,6 +1,6 @@
 """Which fault is made on which host: the cells of the fault matrix, and the waves they come in."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -38,20 +38,18 @@ Wave = tuple[Cell, ...]
 """Cells that are made at once, each on another host."""
 
 
-def once(faults: Iterable[Fault]) -> list[Wave]:
-    """Return waves with each cause once, under whichever manager has fewest cells so far.
+def once(faults: Iterable[Fault], *, but: Collection[str] = ()) -> list[Wave]:
+    """Return waves with each cause once, `but` some, under whichever manager has fewest cells so far.
 
-    What the run repairs and what it leaves to people are two. Several faults at once come first:
-    what they are made of is not made a second time. Faults without a cause are all there.
+    Of the faults that have a cause, those that are repaired come first.
     """
     cells: dict[Manager, list[Fault]] = {manager: [] for manager in Manager}
-    made: set[tuple[str, Verdict]] = set()
+    made = set(but)
     chosen = []
-    for fault in sorted(faults, key=lambda one: -len(one.causes)):
-        ends = {(cause, fault.verdict) for cause in fault.causes}
-        if not ends or not ends <= made:
+    for fault in sorted(faults, key=lambda one: one.verdict is not Verdict.RESOLVED):
+        if not made.issuperset(fault.causes):
             chosen.append(fault)
-            made |= ends
+            made.update(fault.causes)
     for fault in sorted(chosen, key=lambda one: len(one.managers)):
         cells[min(fault.managers, key=lambda one: len(cells[one]))].append(fault)
     return _waves(cells)

@@ -97,7 +97,8 @@ RESOURCES = (
         settings={"backend_open_files": 2048},
         breaks="""
           if [ $MANAGER = supervisor ]; then cp -p /etc/supervisor/supervisord.conf /run/; fi
-          p=$(pid); n=$(($(ls /proc/$p/fd | wc -l) + 4))
+          # It tries for a file thousands of times a second; all others of its host come first.
+          p=$(pid); n=$(($(ls /proc/$p/fd | wc -l) + 4)); renice -n 19 -p $p
           setpriv --reuid $NAME --regid $NAME --clear-groups prlimit --pid $p --nofile=$n:$n
           systemd-run --quiet --unit=lab-crowd /usr/bin/python3 -c 'import socket, time
 all = [socket.create_connection(("127.0.0.1", 8000)) for _ in range(30)]

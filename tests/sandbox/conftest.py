@@ -9,24 +9,6 @@ from runbook.demo.faults import mend
 from runbook.demo.site import Site
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker of tests that repeat a cause in another shape."""
-    config.addinivalue_line(
-        "markers", "matrix: another shape of a cause that other tests prove; only with -m matrix"
-    )
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is for the whole matrix, unless the caller chooses by marker."""
-    if config.option.markexpr:
-        return
-    further = [item for item in items if item.get_closest_marker("matrix")]
-    if further:
-        config.hook.pytest_deselected(items=further)
-        items[:] = [item for item in items if item not in further]
-
-
 @pytest.fixture(scope="session")
 def running_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Give a running site to tests that only look at it."""

@@ -11,20 +11,14 @@ from runbook.errors import RunbookError
 
 # Fault -> (nginx's state, the backend's state); None: it may have changed a moment ago.
 STATES: dict[str, tuple[str | None, str | None]] = {
-    "backend-stopped": (None, "STOPPED"),
     "import-error": (None, "FATAL"),
-    "port-taken": (None, "FATAL"),
-    "upstream-port": (None, None),
-    "nginx-config-broken": (None, None),
     "nginx-down-config-broken": ("FATAL", None),
-    "nginx-stopped": ("STOPPED", None),
     "backend-hanging": (None, None),
 }
 LOGGED = {
     "import-error": "ImportError: cannot import name 'ScrapeSession' from 'app.models'",
     "import-error-auth": "ModuleNotFoundError: No module named 'app.core.auth'",
     "import-error-class": "ImportError: cannot import name 'User' from 'app.models.user'",
-    "port-taken": "address already in use",
 }
 BROKEN_IMPORTS = [fault for fault in FAULTS.values() if fault.cause == "import_error"]
 # The others are injected, and have to show, where they are repaired: in test_fix_502.py.
