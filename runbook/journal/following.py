@@ -38,11 +38,11 @@ class Follower:
         self._newest = since
 
     def news(self) -> list[News]:
-        """Return what was written since it was last asked, run by run; raise RunbookError."""
+        """Return what was written since it was last asked, run by run, the oldest first."""
         runs = {run.id: run for run in self._journal.runs(RunFilter(since=self.since, limit=None))}
         runs |= {run.id: run for name in self.read if name not in runs for run in self._find(name)}
         found = []
-        for run in sorted(runs.values(), key=lambda run: run.started_at):
+        for run in sorted(runs.values(), key=lambda run: (run.started_at, run.id)):
             after = self.read.get(run.id, 0)
             entries = tuple(self._journal.entries(run.id, after=after))
             if entries:

@@ -58,12 +58,10 @@ class Notifier:
             follower = Follower(self.journal, since=since, read=read)
             known = self.outbox.troubles()
             troubles = Troubles(self.plan.tiers, known)
-            notices = [
-                notice
-                for news in follower.news()
-                for sign in self._reader.signs(news)
-                for notice in troubles.take(sign)
-            ]
+            # What several runs say of one host counts in the order in which they said it.
+            signs = [sign for news in follower.news() for sign in self._reader.signs(news)]
+            signs.sort(key=lambda sign: sign.at)
+            notices = [notice for sign in signs for notice in troubles.take(sign)]
             notices += troubles.overdue(now)
             if (follower.since, follower.read) != (since, read):
                 self.outbox.follow(follower.since, follower.read)

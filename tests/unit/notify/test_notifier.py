@@ -12,14 +12,26 @@ from runbook.driver.policing import PolicedOperator
 from runbook.executor.scripted import ScriptedFix
 from runbook.journal.memory import MemoryJournal
 from runbook.model.definition import FixResult
+from runbook.model.event import (
+    Event,
+    FixIntended,
+    HostFinished,
+    HostJoined,
+    Mode,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+)
 from runbook.model.observation import Verification
 from runbook.model.policy import Blackout, Guards, Permission, Policy, Rule, Source, Window
+from runbook.model.verdict import Verdict
 from runbook.notify.notifier import GIVE_UP_S, Notifier, retry_after_s
 from runbook.notify.outbox import FILE, Outbox
 from runbook.notify.plan import Kind, Plan, Target, Tier
 from runbook.notify.sender import DeliveryError
 from runbook.notify.wording import Wording
 from runbook.views.safe_text import printable
+from tests.engine_harness import seen
 from tests.unit.driver.stage import FAULTY, ONE_FIX, Person, Stage, host
 
 CHAT = Target(name="chat", variable="CHAT_URL")
@@ -214,6 +226,41 @@ def test_what_hosts_print_is_data(tmp_path: Path) -> None:
     assert "@all" not in said
     assert "<!" not in said
     assert "\x1b" not in said
+
+
+def test_a_run_that_waits_is_followed_until_it_is_over(world: World) -> None:
+    """A person has to decide: that is told, and an hour and other runs later what came of it."""
+    world.run("run-1", hosts={"web1": host({"up": [seen("passed")]})})
+    begun = replace(world.journal.find("run-1"), id="run-2", started_at=world.now)
+    started = RunStarted(runbook="example", closure="c", pattern="all", mode=Mode.RUN)
+    waits = HostFinished(host="web1", verdict=Verdict.WAITING, reason="approval 7")
+    intent = FixIntended(host="web1", step="restart", attempt=1, invocation="i")
+
+    def write(*events: Event) -> None:
+        world.journal.append("run-2", events, at=world.now, who="schedule")
+
+    world.journal.begin(begun)
+    write(started, HostJoined(host="web1"), waits, RunFinished(verdict=Verdict.WAITING))
+    waiting, *others = world.tell()
+    assert others == []
+    world.now += 3600
+    world.run("run-3", hosts={"web2": host({"up": [seen("passed")]})})
+    assert world.tell() == []
+    world.now += 60
+    well = HostFinished(host="web1", verdict=Verdict.RESOLVED)
+    write(RunResumed(), intent, well, RunFinished(verdict=Verdict.RESOLVED))
+
+    after = world.tell()
+
+    assert waiting.splitlines()[:2] == [
+        "Waiting for a person on 1 host",
+        "web1: waiting (approval 7)",
+    ]
+    assert [body.splitlines()[0] for body in after] == [
+        "Being fixed on 1 host",
+        "Resolved on 1 host",
+    ]
+    assert {wording.title for wording in world.got} == {"[run-2] example"}
 
 
 def test_threads_tell_and_end(world: World) -> None:
