@@ -15,7 +15,7 @@ from runbook.schedule.hooks import Hook
 from runbook.schedule.mapping import UnmappableError, Wanted, wanted
 from runbook.schedule.queue import Queue
 from runbook.schedule.requests import LIVE, Request, Stage
-from runbook.schedule.state import State, at
+from runbook.schedule.state import State, at, moment
 
 MOST_QUEUED = 1000
 """How many requests wait at most; a sender is told to come again."""
@@ -46,6 +46,17 @@ class Answer:
     def useless(self) -> bool:
         """Whether all of it was refused."""
         return bool(self.refused) and not (self.accepted or self.joined or self.resolved)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refused:
+    """An alert that nothing could be started for, how often it was told, and when last."""
+
+    hook: str
+    fingerprint: str
+    reason: str
+    times: int
+    at: datetime
 
 
 class Intake:
@@ -85,6 +96,18 @@ class Intake:
         with self._state.writing() as connection:
             connection.execute("DELETE FROM alerts WHERE firing = 0 AND at < ?", (at(now - KEPT),))
             connection.execute("DELETE FROM signatures WHERE at < ?", (at(now - KEPT),))
+
+    def refused(self, limit: int) -> list[Refused]:
+        """Return what could not be mapped when it was told last, the newest first."""
+        rows = self._state.rows(
+            "SELECT hook, fingerprint, told, times, at FROM alerts"
+            " WHERE NOT firing AND told NOT IN ('', 'resolved') ORDER BY at DESC LIMIT ?",
+            (limit,),
+        )
+        return [
+            Refused(hook=hook, fingerprint=fingerprint, reason=told, times=times, at=moment(last))
+            for hook, fingerprint, told, times, last in rows
+        ]
 
     def resolved(self) -> frozenset[int]:
         """Return the requests that wait though every alert they were for is resolved."""

@@ -128,7 +128,9 @@ def test_an_alert_waits_for_a_person_and_is_healed_then(program: Program, tmp_pa
     report = program("report", run["run_id"]).stdout
     assert "it is fine" in report
     assert (tmp_path / "alive.counter").read_text() == "x"
-    [request] = program("queue", "--json").document["requests"]
+    queue = program("queue", "--json").document
+    [request] = queue["requests"]
+    assert [one["alert"] for one in queue["refused"]] == ["SiteDown-all"]
     assert (request["stage"], request["told"]) == ("over", "resolved")
     assert program("report", run["run_id"], "--format", "json").document["verdict"] == "resolved"
 

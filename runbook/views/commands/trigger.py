@@ -13,6 +13,7 @@ from runbook.views.output import tell, write, write_json
 from runbook.views.safe_text import printable
 
 if TYPE_CHECKING:
+    from runbook.schedule.intake import Refused
     from runbook.schedule.requests import Kept
     from runbook.settings import Settings
 
@@ -111,24 +112,35 @@ def queue_command(limit: int, output: options.Output) -> None:
     r"""List what the service was asked for, newest first.
 
     By schedules, alerts and `runbook trigger`: what waits, what goes on, what came of it, and what
-    was left out and why.
+    was left out and why; then the alerts that nothing could be started for.
 
     \b
     Example:
       runbook queue
     """
-    from runbook.schedule.queue import Queue  # noqa: PLC0415 -- which --help needs not
+    from runbook.schedule.intake import Intake  # noqa: PLC0415 -- which --help needs not
+    from runbook.schedule.queue import Queue  # noqa: PLC0415
     from runbook.schedule.state import FILE, opened  # noqa: PLC0415
+    from runbook.views.words import count  # noqa: PLC0415
 
     with opened(settings_for().home / FILE) as state:
         found = Queue(state).latest(limit)
+        refused = Intake(state).refused(limit)
     if output.json:
-        write_json({"requests": [_document(kept) for kept in found]})
+        write_json(
+            {
+                "requests": [_document(kept) for kept in found],
+                "refused": [_refused_document(one) for one in refused],
+            }
+        )
         return
-    if not found:
+    if not (found or refused):
         tell("Nothing was asked for yet.")
     for kept in found:
         write(printable(_line(kept)))
+    for one in refused:
+        about = f"alert {one.fingerprint}, by {one.hook}, told {count(one.times, 'time')}"
+        write(printable(f"    -  refused   {about}: {one.reason}"))
 
 
 def _check(name: str, given: tuple[str, ...], settings: "Settings") -> None:
@@ -155,6 +167,16 @@ def _line(kept: "Kept") -> str:
     run = f", run {kept.run}" if kept.run else ""
     by = f"{request.source} {request.asker}"
     return f"{kept.id:>5}  {stage:<8}  {about}, by {by}{joined}{run}{told}"
+
+
+def _refused_document(one: "Refused") -> dict[str, object]:
+    return {
+        "hook": one.hook,
+        "alert": one.fingerprint,
+        "reason": one.reason,
+        "times": one.times,
+        "last_at": one.at.isoformat(timespec="seconds"),
+    }
 
 
 def _document(kept: "Kept") -> dict[str, object]:

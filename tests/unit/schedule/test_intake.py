@@ -175,6 +175,9 @@ def test_what_cannot_be_mapped_is_refused_with_its_reason(
     answer = desk.told(notification(given, alert("web7")))
 
     assert list(answer.refused.values()) == [reason]
+    assert [(one.hook, one.reason, one.times) for one in desk.intake.refused(9)] == [
+        ("am", reason, 1)
+    ]
     assert desk.asked() == [("web7,&web", 0)]
     assert not answer.useless
 
