@@ -115,7 +115,9 @@ def _written(page: str) -> tuple[bytes, ...]:
 
 def _drawn(text: str) -> None:
     """Hold what is drawn on a terminal to its promise: nothing in it moves a cursor."""
-    assert all(c.isprintable() or c == " " or ord(c) > 0xFF for c in printable(text)), "unprintable"
+    assert all(c.isprintable() or c in " \xa0" or ord(c) > 0xFF for c in printable(text)), (
+        "unprintable"
+    )
     assert "\x1b" not in words(text)
     printable_lines(text)
 

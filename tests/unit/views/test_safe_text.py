@@ -18,6 +18,7 @@ anything = st.text(st.characters(codec=None))
         ("plain, ä ✓ 日本", "plain, ä ✓ 日本"),
         ("a\nb\tc\r", "a\\nb\\tc\\r"),
         ("\x1b[2J", "\\x1b[2J"),
+        ("pass\xadword", "pass\\xadword"),
         ("\x9b31m\x7f", "\\x9b31m\\x7f"),
         ("a\u202eb\u2066c\u200f", "a\\u202eb\\u2066c\\u200f"),
         ("a\u2028b\u200bc\ufeff", "a\\u2028b\\u200bc\\ufeff"),
