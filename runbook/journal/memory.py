@@ -20,7 +20,7 @@ from runbook.journal.chain import Row
 from runbook.journal.holder import alive, this_process
 from runbook.journal.tally import DIED, UNDERTAKER, Standing, Tally, check_summary, is_of_fix
 from runbook.model.codec import Mask, to_text
-from runbook.model.event import Event, HostFinished, Milestone, RunFinished
+from runbook.model.event import Event, Milestone
 from runbook.model.masking import mask_value
 from runbook.model.verdict import Verdict
 
@@ -86,13 +86,14 @@ class MemoryJournal:
             ]
             record.rows += rows
             record.tally.add(events, at=at)
-            self._let_go(run, events)
+            self._let_go(run, events, at)
 
-    def _let_go(self, run: str, events: Sequence[Event]) -> None:
+    def _let_go(self, run: str, events: Sequence[Event], at: float) -> None:
         """Free the hosts that have their verdict by these events."""
-        if any(isinstance(event, RunFinished) for event in events):
-            self.release(run, list(self._held))
-        self.release(run, [event.host for event in events if isinstance(event, HostFinished)])
+        tally = Tally()
+        tally.add(events, at=at)
+        ended = tally.standing is not None and tally.standing.verdict is not None
+        self.release(run, list(self._held) if ended else tally.finished)
 
     def entries(self, run: str, *, after: int = 0) -> Iterator[Entry]:
         """Return a run's entries; see `Journal.entries`."""

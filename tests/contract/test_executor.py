@@ -56,7 +56,7 @@ steps:
     next: {passed: steady, failed: cause}
   - check: cause
     title: The mark is there
-    probe: {command: {shell: "touch '{{ place }}.looked-at'; test -e '{{ place }}/cause'"}}
+    probe: {command: {shell: "echo seen | tee '{{ place }}.looked-at'; test -e '{{ place }}/cause'"}}
     read_only: true
     passes: cause.rc == 0
     next: {passed: dark, failed: mend}
