@@ -210,7 +210,8 @@ def opening_of(runbook: Runbook) -> tuple[str, ...]:
 def _opened(runbook: Runbook) -> Runbook:
     """Return a runbook as it is opened here.
 
-    Its bundles of evidence are passed by, as they judge nothing. Ansible's own tasks are not looked
+    Its bundles of evidence are passed by, as they judge nothing, and no step waits for one that its
+    words tell of. Ansible's own tasks are not looked
     at: each would be a round trip for all hosts.
     """
 
@@ -225,10 +226,16 @@ def _opened(runbook: Runbook) -> Runbook:
         return target
 
     first = to(Goto(step=runbook.start))
+    bundles = {step.id for step in runbook.steps.values() if isinstance(step, Collect)}
     return replace(
         runbook,
         start=first.step if isinstance(first, Goto) else runbook.start,
-        steps={id_: _leading(step, to) for id_, step in runbook.steps.items()},
+        steps={
+            id_: replace(
+                _leading(step, to), needs=tuple(need for need in step.needs if need not in bundles)
+            )
+            for id_, step in runbook.steps.items()
+        },
     )
 
 
