@@ -211,8 +211,7 @@ def _opened(runbook: Runbook) -> Runbook:
     """Return a runbook as it is opened here.
 
     Its bundles of evidence are passed by, as they judge nothing, and no step waits for one that its
-    words tell of. Ansible's own tasks are not looked
-    at: each would be a round trip for all hosts.
+    words tell of. Ansible's own tasks are not looked at: each would be a round trip for all hosts.
     """
 
     def to(target: Target) -> Target:
