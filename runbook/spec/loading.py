@@ -11,6 +11,7 @@ import pickle
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,9 @@ def load(name_or_path: str, search_path: Sequence[Path]) -> Runbook:
     runbook = library.load(name_or_path, search_path)
     state = _state(runbook, folders)
     if state is not None:
-        cache_file.write(name, pickle.dumps((state, runbook), pickle.HIGHEST_PROTOCOL))
+        content = io.BytesIO()
+        _Pickler(content, pickle.HIGHEST_PROTOCOL).dump((state, runbook))
+        cache_file.write(name, content.getvalue())
     return runbook
 
 
@@ -97,6 +100,14 @@ def _kept(content: bytes | None) -> _Kept | None:
     if not isinstance(state, dict) or not isinstance(runbook, Runbook):
         return None
     return _Kept(state=state, runbook=runbook)
+
+
+class _Pickler(pickle.Pickler):
+    """Writes what `_Unpickler` takes."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Write members of enums by value: some releases of Python 3.11 do it by `getattr`."""
+        return (type(obj), (obj.value,)) if isinstance(obj, Enum) else NotImplemented
 
 
 class _Unpickler(pickle.Unpickler):
