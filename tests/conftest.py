@@ -1,6 +1,7 @@
 """What holds for all tests: how they share the machine, and where there can be no lab."""
 
 import os
+import signal
 from functools import cache
 
 import pytest
@@ -29,6 +30,12 @@ MOST_WORKERS = 8
 def pytest_xdist_auto_num_workers() -> int:
     """Take two workers for each processor: half of its time, a test waits for other programs."""
     return min(MOST_WORKERS, 2 * (os.cpu_count() or 1))
+
+
+def pytest_configure() -> None:
+    """Have what tests start be open to Ctrl-C, also where a shell started them in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str | None:
