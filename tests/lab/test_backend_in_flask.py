@@ -68,6 +68,7 @@ User=shop
 WorkingDirectory=/srv/shop
 ExecStart=/srv/shop/.venv/bin/python -m gunicorn --bind 127.0.0.1:5000 --error-logfile log/error.log shop:create_app()
 Restart=on-failure
+RestartSec=30
 END
 systemctl daemon-reload
 systemctl start shop
