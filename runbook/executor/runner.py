@@ -45,6 +45,12 @@ NOTICED_S = 0.1
 
 REQUESTS_PIPE = "requests"
 
+_STARTER = (
+    "from runbook.class_code import use; code = use('starter'); "
+    "from runbook.executor.starter import main; main(code.keep)"
+)
+"""It imports nothing that has classes before their code is at hand."""
+
 _TAKEN_BACK = (
     "ANSIBLE_HOST_KEY_CHECKING",
     "ANSIBLE_CACHE_PLUGIN",
@@ -75,6 +81,12 @@ class Output:
             if not data:
                 return
             self._printed = (self._printed + data)[-KEPT_BYTES:]
+
+    def has_ended(self) -> bool:
+        """Say whether somebody had it open who has gone."""
+        listening = select.poll()
+        listening.register(self._reader, 0)  # Of an end it is told unasked.
+        return bool(listening.poll(0))
 
     def wait(self, seconds: float) -> None:
         """Wait until something is printed, or all who could print are gone; at most so long."""
@@ -110,12 +122,13 @@ class Starter:
     _output: Output
     _requests: int
     _closed_at: float | None = None
+    _begun: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread = field(init=False)
     _trouble: str = ""
 
     @classmethod
     def start(cls, config: Path | None = None) -> "Starter":
-        """Start it; what takes time goes on in the background. Raises RunbookError."""
+        """Start it; what it takes time for goes on in its own process. Raises RunbookError."""
         workspace = Workspace.create(f"starter-{os.getpid()}-{secrets.token_hex(3)}")
         try:
             fifo = workspace.folder / REQUESTS_PIPE
@@ -134,6 +147,8 @@ class Starter:
             ) from error
         starter._thread = threading.Thread(target=starter._supervise, daemon=True)
         starter._thread.start()
+        # Its process takes longer than whatever else this one has to do: that comes first.
+        starter._begun.wait()
         return starter
 
     def submit(self, folder: Path) -> None:
@@ -151,9 +166,10 @@ class Starter:
             return
         self._closed_at = time.monotonic()
         os.close(self._requests)
-        while self.is_running():
+        # What ansible-runner does once its process has ended is sleep, and write files for nobody.
+        while self.is_running() and not self._output.has_ended():
             self._ask_to_end()
-            self._thread.join(WAIT_S)
+            self._output.wait(WAIT_S)
         self._output.close()
         self.workspace.remove()
 
@@ -166,6 +182,8 @@ class Starter:
             self._run()
         except Exception as error:  # noqa: BLE001 -- a thread has nobody to raise to
             self._trouble = f"{type(error).__name__}: {error}"
+        finally:
+            self._begun.set()
 
     def _run(self) -> None:
         import ansible_runner  # noqa: PLC0415 -- costs 150 ms, which only runs have to pay
@@ -179,16 +197,20 @@ class Starter:
             suppress_env_files=True,
             quiet=True,
             event_handler=lambda _event: False,
+            status_handler=self._on_status,
             cancel_callback=self._has_to_die,
         )
-        command = [sys.executable, "-P", "-m", "runbook.executor.starter"]
-        command.append(str(folder / REQUESTS_PIPE))
+        command = [sys.executable, "-P", "-c", _STARTER, str(folder / REQUESTS_PIPE)]
         config = runner.config
         config.pexpect_timeout = NOTICED_S
         config.suppress_output_file = True
         config.command = _redirected(command, folder / OUTPUT_PIPE)
         _restore(config.env)
         runner.run()
+
+    def _on_status(self, told: dict[str, Any], **_options: Any) -> None:
+        if told["status"] == "running":
+            self._begun.set()
 
     def _ask_to_end(self) -> None:
         with suppress(OSError, ValueError):  # It has not begun to say who it is, or has gone.

@@ -1,4 +1,4 @@
-"""Ansible, imported once and forked for each request: `python -m runbook.executor.starter FIFO`.
+"""Ansible, imported once and forked for each request; `runner` starts it with the name of a FIFO.
 
 It imports what Ansible needs in any case, then reads the FIFO. Each line is the folder of a request,
 whose `arguments.json` a child of its own is ansible-playbook with (see `process` for the files). The
@@ -13,13 +13,14 @@ import select
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from runbook.executor.known_yaml import known
 from runbook.executor.workspace import ARGUMENTS_FILE, ENDED_FILE, OUTPUT_PIPE, PID_FILE
 
 NEEDED_SOON = (
@@ -37,14 +38,15 @@ NEEDED_SOON = (
 """What is imported by Ansible, or by our plugins within it, later."""
 
 
-def main() -> None:
-    """Serve until the FIFO ends."""
+def main(when_imported: Callable[[], None]) -> None:
+    """Serve until the FIFO ends; `when_imported` is called once."""
     (fifo,) = sys.argv[1:]
     # Opened at once, and waiting for nobody: who started us may be gone by the time we have it all.
     requests = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGTERM, _on_end)
     Path(fifo).with_name(PID_FILE).write_text(str(os.getpid()))
     _import_all()
+    when_imported()
     children: dict[int, Path] = {}
     for folder in _folders(requests, children):
         pid = os.fork()
@@ -60,12 +62,17 @@ def main() -> None:
 def _import_all() -> None:
     # What is imported stays: looking through it for garbage, again and again, would find none.
     gc.disable()
-    for name in NEEDED_SOON:
-        with suppress(ImportError):  # Another ansible-core has another layout: it finds its own.
-            import_module(name)
-    with suppress(Exception):  # What cannot be prepared fails, and is told, in the request itself.
-        import_module("runbook.executor.ansible_core").prepare()
-        import_module("runbook.executor.script").sent()
+    with known():
+        for name in NEEDED_SOON:
+            with suppress(
+                ImportError
+            ):  # Another ansible-core has another layout: it finds its own.
+                import_module(name)
+        with suppress(
+            Exception
+        ):  # What cannot be prepared fails, and is told, in the request itself.
+            import_module("runbook.executor.ansible_core").prepare()
+            import_module("runbook.executor.script").sent()
     gc.freeze()
     gc.enable()
 
@@ -150,7 +157,3 @@ def _leave(code: int) -> NoReturn:
         sys.stderr.flush()
     finally:
         os._exit(code)
-
-
-if __name__ == "__main__":
-    main()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runbook import __version__
+from runbook import __version__, class_code
 from runbook.views.frame import PROGRAM, FramedGroup
 from runbook.views.options import no_colour, verbose
 
@@ -122,6 +122,7 @@ class LazyGroup(FramedGroup):
         """Import the one command that is wanted."""
         if cmd_name not in _FOUND:
             return None
+        class_code.use(PROGRAM)
         module, _, attribute = _FOUND[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(f"runbook.views.{module}"), attribute)
         _keep_lines(command)

@@ -10,6 +10,7 @@ from pathlib import Path
 from runbook.driver.launch import new_run_id, stopped_here
 from runbook.driver.operator import AbsentOperator, ApprovingOperator, Bench, Operator
 from runbook.errors import RunbookError
+from runbook.executor.process import Forking
 from runbook.executor.target import Target
 from runbook.journal import Journal, RunSummary
 from runbook.model.definition import Runbook
@@ -18,7 +19,6 @@ from runbook.model.policy import Ramp, Source
 from runbook.model.verdict import EXIT_INTERRUPTED, Verdict, exit_code, worst
 from runbook.settings import Settings
 from runbook.spec.loading import load
-from runbook.spec.places import locate
 from runbook.views import output
 from runbook.views.console import View, is_live, observer_for
 from runbook.views.given import parse_settings
@@ -28,7 +28,6 @@ from runbook.views.report_document import run_document
 from runbook.views.running import (
     Order,
     Result,
-    ansible_started,
     carry_out,
     go_on,
     operator_name,
@@ -44,30 +43,31 @@ from runbook.views.words import say_observation
 _LONGEST_EVIDENCE = 200
 
 
-def start(name: str, host: str, wish: Wish, settings: Settings, journal: Journal) -> int:
+def start(
+    name: str, host: str, wish: Wish, settings: Settings, journal: Journal, *, starter: Forking
+) -> int:
     """Run a runbook on hosts; return the exit code; raise RunbookError."""
-    target = target_for(wish.aim, settings)
-    locate(name, settings.library)  # The likeliest mistake is told before anything is started.
-    with ansible_started(target.config) as starter:
-        runbook = load(name, settings.library)
-        order = Order(
-            runbook=runbook,
-            mode=wish.mode,
-            pattern=host,
-            target=replace(target, given=parse_settings(wish.aim.given, runbook.params)),
-            home=settings.home,
-            run=wish.run or new_run_id(time.time()),
-            stepping=wish.step,
-            wait_s=wish.wait.total_seconds(),
-            blocking=settings.collisions_block,
-            paused=_paused(wish, settings),
-            ramp=_ramp(wish, settings),
-            source=Source(wish.source),
-            severity=wish.severity,
-        )
-        with _view(runbook, wish) as view:
-            operator = _operator(order, wish, view, settings, journal)
-            result = carry_out(order, starter, journal, operator, view)
+    runbook = load(name, settings.library)
+    order = Order(
+        runbook=runbook,
+        mode=wish.mode,
+        pattern=host,
+        target=replace(
+            target_for(wish.aim, settings), given=parse_settings(wish.aim.given, runbook.params)
+        ),
+        home=settings.home,
+        run=wish.run or new_run_id(time.time()),
+        stepping=wish.step,
+        wait_s=wish.wait.total_seconds(),
+        blocking=settings.collisions_block,
+        paused=_paused(wish, settings),
+        ramp=_ramp(wish, settings),
+        source=Source(wish.source),
+        severity=wish.severity,
+    )
+    with _view(runbook, wish) as view:
+        operator = _operator(order, wish, view, settings, journal)
+        result = carry_out(order, starter, journal, operator, view)
     return _say(result, order, journal, wish, wish.aim.options)
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from runbook.executor.lent import LentStarter
-from runbook.views.running import lend
+from runbook.views.starting import lend
 
 NEEDED = (
     "runbook.driver.policing",

@@ -4,7 +4,7 @@ import os
 import pwd
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -21,15 +21,12 @@ from runbook.driver.launch import (
 from runbook.driver.loop import Driver
 from runbook.driver.observer import Observer
 from runbook.driver.operator import Operator
-from runbook.driver.requirements import require_ansible
 from runbook.driver.stopping import InterruptedRunError, Stop
 from runbook.driver.undo import Undoing
 from runbook.errors import RunbookError
 from runbook.executor.ansible import AnsibleExecutor
 from runbook.executor.leftovers import sweep
-from runbook.executor.lent import LentStarter
 from runbook.executor.process import Forking
-from runbook.executor.runner import Starter
 from runbook.executor.target import Target
 from runbook.journal import Journal, RunSummary
 from runbook.model.definition import Json, Runbook
@@ -39,6 +36,7 @@ from runbook.model.policy import Ramp, Source
 from runbook.model.state import HostState
 from runbook.model.verdict import Verdict
 from runbook.views.paths import sketched, titles_of
+from runbook.views.starting import ansible_started
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,29 +80,6 @@ def operator_name() -> str:
         return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         return f"uid {os.getuid()}"
-
-
-_lent: list[LentStarter] = []
-
-
-def lend(starter: LentStarter) -> None:
-    """Have all runs of this process, and of those forked from it, use a starter that is there."""
-    _lent.append(starter)
-
-
-@contextmanager
-def ansible_started(config: Path | None) -> Iterator[Forking]:
-    """Have Ansible start while other things are done, once for all a run asks of it.
-
-    `config` is Ansible's configuration file. Raises RunbookError.
-    """
-    require_ansible()
-    for lent in _lent:
-        if lent.config == config and lent.is_running():
-            yield lent
-            return
-    with closing(Starter.start(config)) as starter:
-        yield starter
 
 
 def carry_out(

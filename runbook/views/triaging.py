@@ -8,6 +8,7 @@ from dataclasses import replace
 from runbook.driver.triage import Candidate, Finding, together, triage
 from runbook.errors import RunbookError
 from runbook.executor.ansible import AnsibleExecutor
+from runbook.executor.process import Forking
 from runbook.model.definition import Param
 from runbook.model.event import Mode
 from runbook.settings import Settings
@@ -18,7 +19,8 @@ from runbook.views.driving import target_for
 from runbook.views.given import parse_settings
 from runbook.views.keyboard import Keyboard, find_keyboard
 from runbook.views.output import tell
-from runbook.views.running import ansible_started, operator_name
+from runbook.views.running import operator_name
+from runbook.views.starting import ansible_started
 from runbook.views.triage import Triage, choices, triage_document, triage_lines, verdict_of
 from runbook.views.wish import Wish
 
@@ -28,20 +30,34 @@ def start(host: str, symptom: str, wish: Wish, settings: Settings) -> int:
 
     At a terminal one of those that fit can be chosen, and is run at once.
     """
-    began = time.monotonic()
     target = target_for(wish.aim, settings)
     with ansible_started(target.config) as starter:
-        candidates, unsound = _candidates(symptom, settings)
-        params = _params(candidates)
-        executor = AnsibleExecutor(
-            runbook=together(one.runbook for one in candidates),
-            target=replace(target, given=parse_settings(wish.aim.given, params)),
-            run="triage",
-            operator=operator_name(),
-            starter=starter,
-        )
-        hosts, findings = triage(candidates, executor, host)
-    found = Triage(
+        found = _looked(host, symptom, wish, settings, starter)
+        verdict = verdict_of(found.findings)
+        if wish.output.json:
+            output.write_json(triage_document(found))
+            return verdict
+        keyboard = find_keyboard() if found.fitting and sys.stdout.isatty() else None
+        output.write("\n".join(triage_lines(found, numbered=keyboard is not None)))
+        chosen = _choose(found, keyboard) if keyboard is not None else None
+        return verdict if chosen is None else _go_on(found, chosen, wish, settings, starter)
+
+
+def _looked(host: str, symptom: str, wish: Wish, settings: Settings, starter: Forking) -> Triage:
+    """Look at the hosts for all runbooks that match; raise RunbookError."""
+    began = time.monotonic()
+    candidates, unsound = _candidates(symptom, settings)
+    params = _params(candidates)
+    given = parse_settings(wish.aim.given, params)
+    executor = AnsibleExecutor(
+        runbook=together(one.runbook for one in candidates),
+        target=replace(target_for(wish.aim, settings), given=given),
+        run="triage",
+        operator=operator_name(),
+        starter=starter,
+    )
+    hosts, findings = triage(candidates, executor, host)
+    return Triage(
         pattern=host,
         symptom=symptom,
         hosts=hosts,
@@ -50,13 +66,6 @@ def start(host: str, symptom: str, wish: Wish, settings: Settings) -> int:
         took_s=time.monotonic() - began,
         options=wish.aim.options,
     )
-    if wish.output.json:
-        output.write_json(triage_document(found))
-        return verdict_of(findings)
-    keyboard = find_keyboard() if found.fitting and sys.stdout.isatty() else None
-    output.write("\n".join(triage_lines(found, numbered=keyboard is not None)))
-    chosen = _choose(found, keyboard) if keyboard is not None else None
-    return verdict_of(findings) if chosen is None else _go_on(found, chosen, wish, settings)
 
 
 def _candidates(symptom: str, settings: Settings) -> tuple[list[Candidate], dict[str, str]]:
@@ -118,7 +127,7 @@ def _choose(found: Triage, keyboard: Keyboard) -> Finding | None:
         tell(f"Type a number, {which}; or Enter to leave it.")
 
 
-def _go_on(found: Triage, chosen: Finding, wish: Wish, settings: Settings) -> int:
+def _go_on(found: Triage, chosen: Finding, wish: Wish, settings: Settings, starter: Forking) -> int:
     """Run a runbook on the hosts it fits; return the exit code of the run."""
     from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- only where it is run
     from runbook.views import driving  # noqa: PLC0415
@@ -128,4 +137,5 @@ def _go_on(found: Triage, chosen: Finding, wish: Wish, settings: Settings) -> in
     given = tuple(pair for pair in wish.aim.given if pair.partition("=")[0] in book.params)
     run = replace(wish, mode=Mode.RUN, aim=replace(wish.aim, given=given))
     with closing(open_journal(settings.journal)) as journal:
-        return driving.start(book.name, ",".join(chosen.hosts), run, settings, journal)
+        hosts = ",".join(chosen.hosts)
+        return driving.start(book.name, hosts, run, settings, journal, starter=starter)

@@ -235,12 +235,18 @@ def _start(name: str, host: str | None, wish: Wish) -> int:
         raise no_host(f"runbook {wish.mode} {name}")
     if wish.step:
         _refuse_unless_asked(wish)
-    from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- see above
-    from runbook.views import driving  # noqa: PLC0415
+    from runbook.spec.places import locate  # noqa: PLC0415 -- see above
+    from runbook.views.starting import ansible_started  # noqa: PLC0415
 
     settings = settings_for(wish.aim.flags)
-    with closing(open_journal(settings.journal)) as journal:
-        return driving.start(name, host, wish, settings, journal)
+    locate(name, settings.library)  # The likeliest mistake is told before anything is started.
+    with ansible_started(settings.ansible_config) as starter:
+        # Most of ours is imported while Ansible starts.
+        from runbook.journal.sqlite import open_journal  # noqa: PLC0415
+        from runbook.views import driving  # noqa: PLC0415
+
+        with closing(open_journal(settings.journal)) as journal:
+            return driving.start(name, host, wish, settings, journal, starter=starter)
 
 
 def _refuse_unless_asked(wish: Wish) -> None:

@@ -1,0 +1,35 @@
+"""Ansible for a run: started before most of our own modules are imported, as it takes longer.
+
+So this one imports little.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from runbook.driver.requirements import require_ansible
+from runbook.executor.lent import LentStarter
+from runbook.executor.process import Forking
+from runbook.executor.runner import Starter
+
+_lent: list[LentStarter] = []
+
+
+def lend(starter: LentStarter) -> None:
+    """Have all runs of this process, and of those forked from it, use a starter that is there."""
+    _lent.append(starter)
+
+
+@contextmanager
+def ansible_started(config: Path | None) -> Iterator[Forking]:
+    """Have Ansible start while other things are done, once for all a run asks of it.
+
+    `config` is Ansible's configuration file. Raises RunbookError.
+    """
+    require_ansible()
+    for lent in _lent:
+        if lent.config == config and lent.is_running():
+            yield lent
+            return
+    with closing(Starter.start(config)) as starter:
+        yield starter
