@@ -15,6 +15,7 @@ from runbook.spec.rules.joins import call_problems, role_problems
 from runbook.spec.rules.looks import look_problems
 from runbook.spec.rules.metadata import metadata_problems
 from runbook.spec.rules.names import name_problems
+from runbook.spec.rules.roles import role_task_problems
 from runbook.spec.rules.tasks import task_problems
 
 
@@ -37,5 +38,6 @@ def lint(
         *content_problems(draft),
         *call_problems(draft, find, searched),
         *role_problems(draft, roles),
+        *role_task_problems(draft, roles),
         *advice(draft),
     ]

@@ -2,14 +2,14 @@
 
 Reading and checking a runbook of a thousand lines takes a few hundred milliseconds of every command.
 So what it came to is kept (`cache_file`), under a name that holds everything that was asked for and
-the state of this code; it is used as long as every file and role it is made of is as it was.
+the state of this code; it is used as long as every file and role that it is made of is as it was.
 """
 
 import hashlib
 import io
 import pickle
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from runbook import cache_file, errors, model
-from runbook.model.definition import AnsibleRole, Fix, Runbook
+from runbook.model.definition import Action, AnsibleRole, Fix, Runbook
 from runbook.spec.places import find, locate, roles_path
 
+_OF_ROLE = "file of a role: "
 _ROOTS = (Path(__file__).parent, Path(model.__file__ or "").parent)
 
 
@@ -29,16 +30,18 @@ def load(name_or_path: str, search_path: Sequence[Path]) -> Runbook:
     folders = tuple(dict.fromkeys([path.parent, *search_path]))
     name = _name(path, folders)
     kept = _kept(cache_file.read(name))
-    if kept is not None and _state(kept.runbook, folders) == kept.state:
+    if kept is not None and _state(kept.runbook, folders, kept.looked_at) == kept.state:
         return kept.runbook
-    from runbook.spec import library  # noqa: PLC0415 -- what reads and checks takes long to import
+    from runbook.spec import library, role_files  # noqa: PLC0415 -- they take long to import
 
     runbook = library.load(name_or_path, search_path)
-    state = _state(runbook, folders)
+    uses = [use for action in _actions(runbook) for use in role_files.roles_used(action)]
+    content = role_files.role_content(uses, roles_path(folders))
+    state = _state(runbook, folders, map(str, content.looked_at))
     if state is not None:
-        content = io.BytesIO()
-        _Pickler(content, pickle.HIGHEST_PROTOCOL).dump((state, runbook))
-        cache_file.write(name, content.getvalue())
+        kept_content = io.BytesIO()
+        _Pickler(kept_content, pickle.HIGHEST_PROTOCOL).dump((state, runbook))
+        cache_file.write(name, kept_content.getvalue())
     return runbook
 
 
@@ -46,6 +49,13 @@ def load(name_or_path: str, search_path: Sequence[Path]) -> Runbook:
 class _Kept:
     state: Mapping[str, str]
     runbook: Runbook
+
+    @property
+    def looked_at(self) -> list[str]:
+        """The files of roles that were looked for, also those that were not there."""
+        return [
+            name.removeprefix(_OF_ROLE) for name in self.state if str(name).startswith(_OF_ROLE)
+        ]
 
 
 def _name(path: Path, folders: Sequence[Path]) -> str:
@@ -65,7 +75,9 @@ def _code() -> tuple[tuple[str, int, int], ...]:
     return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
 
 
-def _state(runbook: Runbook, folders: Sequence[Path]) -> Mapping[str, str] | None:
+def _state(
+    runbook: Runbook, folders: Sequence[Path], of_roles: Iterable[str]
+) -> Mapping[str, str] | None:
     """Return the state of all that a runbook is made of; None where some of it is gone."""
     state: dict[str, str] = {}
     called = runbook.sources[1:]
@@ -76,18 +88,27 @@ def _state(runbook: Runbook, folders: Sequence[Path]) -> Mapping[str, str] | Non
         return None
     for source in called:
         state[f"call of {source}"] = str(find(Path(source).stem, folders))
-    for role in _roles(runbook):
-        places = [folder for folder in roles_path(folders) if (folder / role).is_dir()]
-        state[f"role {role}"] = str(places)
+    for action in _actions(runbook):
+        if isinstance(action, AnsibleRole):
+            places = [folder for folder in roles_path(folders) if (folder / action.name).is_dir()]
+            state[f"role {action.name}"] = str(places)
+    for name in of_roles:
+        state[f"{_OF_ROLE}{name}"] = _digest(Path(name))
     return state
 
 
-def _roles(runbook: Runbook) -> Iterator[str]:
+def _digest(path: Path) -> str:
+    """Return what stands for the content of a file; nothing for what is no file."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    except (OSError, ValueError):
+        return ""
+
+
+def _actions(runbook: Runbook) -> Iterator[Action]:
     for step in runbook.steps.values():
         if isinstance(step, Fix):
-            for action in (step.action, step.undo):
-                if isinstance(action, AnsibleRole):
-                    yield action.name
+            yield from filter(None, (step.action, step.undo))
 
 
 def _kept(content: bytes | None) -> _Kept | None:

@@ -1,6 +1,6 @@
 """Every expression of a step: where it stands, of what kind it is, and what it refers to."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -100,12 +100,13 @@ def told_by_hosts(draft: Draft) -> frozenset[str]:
     """Return the names of what hosts said: results of looks, and what tasks register."""
     told = {step.id for step in draft.steps if step.kind in _LOOKS and step.id is not None}
     for written in draft.steps:
-        told |= {
-            task["register"]
-            for _, task in tasks_of(written)
-            if isinstance(task.get("register"), str)
-        }
+        told |= registered_by(task for _, task in tasks_of(written))
     return frozenset(told)
+
+
+def registered_by(tasks: Iterable[Mapping[Any, Json]]) -> set[str]:
+    """Return the names under which tasks register their results."""
+    return {task["register"] for task in tasks if isinstance(task.get("register"), str)}
 
 
 @lru_cache(maxsize=4096)

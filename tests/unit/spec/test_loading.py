@@ -42,6 +42,11 @@ steps:
     next: {{passed: end(healthy), failed: end(unresolved)}}
 """
 
+CARELESS = """
+- {ansible.builtin.command: ls, register: seen}
+- {ansible.builtin.shell: "touch {{ seen.stdout }}"}
+"""
+
 
 @pytest.fixture(autouse=True)
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -103,12 +108,18 @@ def test_any_change_is_seen(folder: Path) -> None:
 
 
 def test_what_is_no_longer_sound_is_refused(folder: Path) -> None:
-    """A role that is gone, or a called runbook: the problem is told, whatever was kept."""
+    """A role that is gone or careless now, or a called runbook: it is told, whatever was kept."""
     load("calling", [folder])
     (folder / "roles" / "mending").rename(folder / "roles" / "other")
     with pytest.raises(RunbookError, match="unknown-role"):
         load("calling", [folder])
     (folder / "roles" / "other").rename(folder / "roles" / "mending")
+    load("calling", [folder])
+
+    (folder / "roles" / "mending" / "tasks" / "main.yml").write_text(CARELESS)
+    with pytest.raises(RunbookError, match="host-data-in-shell"):
+        load("calling", [folder])
+    (folder / "roles" / "mending" / "tasks" / "main.yml").unlink()
     load("calling", [folder])
 
     (folder / "called.yml").unlink()
