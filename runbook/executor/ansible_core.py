@@ -300,18 +300,28 @@ def _collect(value: Any, *, secret: bool, found: set[str], depth: int) -> None:
             _collect(item, secret=secret, found=found, depth=depth + 1)
     elif VaultHelper.get_ciphertext(value, with_tags=False):
         found.add(_decrypted(value))
-    elif isinstance(value, str):
-        if "{{" not in value and (secret or _is_from_a_vault(value)):
-            found.add(str(value))
-    elif secret and isinstance(value, int | float) and not isinstance(value, bool):
+    elif _is_telling(value, secret=secret) and (secret or _is_from_a_vault(value)):
         found.add(str(value))
 
 
-def _is_from_a_vault(value: str) -> bool:
-    """Say whether a text was read from a file that is vaulted as a whole.
+def _is_telling(value: Any, *, secret: bool) -> bool:
+    """Say whether a value may be a secret by itself: any text that is no template, and numbers.
 
-    Ansible marks no value of such a file, but each with where it was read. Numbers are left alone:
-    who seals a password together with a port does not want 8000 hidden wherever it stands.
+    Of the numbers that are only sealed along with others, some: who seals a password together with
+    a port does not want 8000 hidden wherever it stands. No port has six digits; limits and sizes
+    that do are round.
+    """
+    if isinstance(value, str):
+        return "{{" not in value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return secret or (abs(value) >= 100_000 and bool(value % 1000 and value % 1024))
+
+
+def _is_from_a_vault(value: object) -> bool:
+    """Say whether a value was read from a file that is vaulted as a whole.
+
+    Ansible marks no value of such a file, but each with where it was read.
     """
     origin = Origin.get_tag(value)
     return origin is not None and origin.path is not None and _is_sealed(origin.path)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runbook.model.definition import Json
+from runbook.model.masking import mask_text
 from runbook.schedule.hooks import Hook, HookKind
 from runbook.schedule.mapping import fill
 
@@ -83,7 +84,8 @@ def _alert(data: Json) -> Alert:
     if not isinstance(labels, dict):
         raise UnreadableError("one of its alerts has no labels")
     fingerprint = data.get("fingerprint")
-    if not isinstance(fingerprint, str) or not fingerprint:
+    # It is kept and shown, so one that looks like a secret is none.
+    if not isinstance(fingerprint, str) or not fingerprint or mask_text(fingerprint) != fingerprint:
         text = json.dumps(labels, sort_keys=True)
         fingerprint = hashlib.sha256(text.encode()).hexdigest()[:16]
     return Alert(

@@ -6,12 +6,13 @@ nothing else. Whoever goes on with the run looks again first.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from runbook.errors import RunbookError
+from runbook.model.masking import mask_text
 from runbook.schedule.state import State, at, moment
 
 _COLUMNS = (
@@ -126,9 +127,11 @@ class Approvals:
     def vote(self, number: int, vote: Vote, now: datetime) -> Approval:
         """Take one person's answer; one no settles it, a yes where there are enough of them.
 
+        What looks like a secret in the reason is not kept.
         Raises RunbookError: `unknown-approval`, `approval-settled`, `voted-already`.
         """
         self.expire(now)
+        vote = replace(vote, reason=mask_text(vote.reason))
         with self._state.writing() as connection:
             approval = self.find(number)
             if approval.stand is not Stand.OPEN:

@@ -1,7 +1,8 @@
 """What a document from outside asks for, by the routes of its hook. Pure.
 
 Whatever stands in a document was written by others: a value becomes the name of one host or the
-value of a param, never a pattern, and what cannot be mapped is told with its reason.
+value of a param, never a pattern and never what looks like a secret, and what cannot be mapped is
+told with its reason.
 """
 
 import re
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from runbook.model.definition import Json
+from runbook.model.masking import mask_text
 from runbook.schedule.hooks import Route
 
 _MOST_CHARACTERS = 500
@@ -94,6 +96,8 @@ def _value(name: str, document: Json) -> str:
     said = str(value)
     if len(said) > _MOST_CHARACTERS or not said.isprintable():
         raise UnmappableError(f'"{name}" is too long, or has characters that nobody can read')
+    if mask_text(said) != said:
+        raise UnmappableError(f'"{name}" looks like a secret, which the queue would keep')
     return said
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from runbook.model.masking import mask_text
 from runbook.schedule.state import FILE, State, at, moment, opened
 
 
@@ -32,11 +33,11 @@ class Switch:
         self._state = state
 
     def pause(self, pause: Pause) -> None:
-        """Hold everything; a pause that lasts is replaced."""
+        """Hold everything; a pause that lasts is replaced. What looks like a secret is not kept."""
         with self._state.writing() as connection:
             connection.execute(
                 "INSERT INTO pauses (since, until, by, reason) VALUES (?, ?, ?, ?)",
-                (at(pause.since), at(pause.until), pause.by, pause.reason),
+                (at(pause.since), at(pause.until), pause.by, mask_text(pause.reason)),
             )
 
     def lift(self, by: str, now: datetime) -> Pause | None:

@@ -7,7 +7,10 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from typing import IO, Protocol
 
+from runbook.model.masking import mask_text
+
 _MOST_SAID = 500
+_MOST_READ = 64 * 1024
 
 
 class Going(Protocol):
@@ -26,11 +29,13 @@ class Going(Protocol):
 
 
 def end_of(said: IO[bytes]) -> str:
-    """Return the last of what was written to a file, on one line, and close it."""
+    """Return the last of what was written to a file, on one line, masked, and close it."""
     with said:
         size = said.seek(0, os.SEEK_END)
-        said.seek(max(0, size - _MOST_SAID))
-        return " ".join(said.read().decode(errors="replace").split())
+        said.seek(max(0, size - _MOST_READ))
+        # Masked before it is cut: half a secret looks like none.
+        text = mask_text(said.read().decode(errors="replace"))
+        return " ".join(text.split())[-_MOST_SAID:].lstrip()
 
 
 class Process:

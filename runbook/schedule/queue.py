@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from runbook.model.masking import mask_text
 from runbook.model.policy import Source
 from runbook.schedule.requests import LIVE, Kept, Request, Stage
 from runbook.schedule.state import State, at, moment
@@ -61,11 +62,14 @@ class Queue:
             return done.rowcount == 1
 
     def move(self, kept: Kept, stage: Stage, told: str, now: datetime) -> bool:
-        """Write down how far a request has come; False where it has gone elsewhere meanwhile."""
+        """Write down how far a request has come; False where it has gone elsewhere meanwhile.
+
+        What looks like a secret in `told`, which may be a process's last words, is not kept.
+        """
         with self._state.writing() as connection:
             done = connection.execute(
                 "UPDATE requests SET stage = ?, told = ?, at = ? WHERE id = ? AND stage = ?",
-                (stage, told, at(now), kept.id, kept.stage),
+                (stage, mask_text(told), at(now), kept.id, kept.stage),
             )
             return done.rowcount == 1
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 
 from runbook.errors import Problem, RunbookError
-from runbook.model.definition import Json, Param
+from runbook.model.definition import Json, Param, Runbook
+from runbook.model.masking import mask_value
 from runbook.spec.validation import did_you_mean, value_problem
 
 _WORDS = {"true": True, "false": False}
@@ -47,6 +48,26 @@ def parse_settings(pairs: Iterable[str], params: Mapping[str, Param]) -> dict[st
     if problems:
         raise RunbookError(*problems)
     return values
+
+
+def refuse_in_queue(pairs: Iterable[str], runbook: Runbook) -> None:
+    """Raise RunbookError `secret-in-queue` where a value would have to be kept secret.
+
+    That is one of a secret param, and one that looks like a secret.
+    """
+    given = [pair.partition("=")[::2] for pair in pairs]
+    params = runbook.params
+    hidden = dict.fromkeys(
+        name
+        for name, text in given
+        if (name in params and params[name].secret) or mask_value({name: text}) != {name: text}
+    )
+    if hidden:
+        raise RunbookError.of(
+            "secret-in-queue",
+            f"{', '.join(hidden)} is secret, and the queue would keep its value",
+            hint="Put it into the inventory, with Ansible's vault.",
+        )
 
 
 def _wrong_value(param: Param, wrong: str) -> Problem:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from runbook.schedule.requests import Kept
     from runbook.schedule.service import Service
     from runbook.schedule.standby import Standby
+    from runbook.settings import Settings
 
 _LONGEST_SLEEP_S = 1.0
 
@@ -75,7 +76,6 @@ def serve_command(path: Path | None, demo: bool, dry_run: bool, output: options.
     from runbook.schedule.reading import load_timetable  # noqa: PLC0415
     from runbook.schedule.service import Service  # noqa: PLC0415
     from runbook.schedule.state import FILE, opened  # noqa: PLC0415
-    from runbook.spec.places import locate  # noqa: PLC0415
     from runbook.views.dry_run import FILE as DRY_RUN_FILE  # noqa: PLC0415
     from runbook.views.dry_run import DryRunLog  # noqa: PLC0415
 
@@ -87,8 +87,7 @@ def serve_command(path: Path | None, demo: bool, dry_run: bool, output: options.
         path = prepared()
     settings = settings_for()
     timetable = load_timetable(path)
-    for route in (route for hook in timetable.hooks for route in hook.routes):
-        locate(route.runbook, settings.library)
+    _check(timetable, settings)
     log: Log = _Log(json=output.json)
     file = DRY_RUN_FILE if dry_run else FILE
     with (
@@ -120,6 +119,26 @@ def serve_command(path: Path | None, demo: bool, dry_run: bool, output: options.
         )
         with notified(settings, log), _listening(timetable, intake, pages, log):
             _keep_to(service, timetable.service, pages.turned)
+
+
+def _check(timetable: "Timetable", settings: "Settings") -> None:
+    """Raise RunbookError where a route's runbook is not there, or the queue would keep a secret."""
+    from runbook.spec.loading import load  # noqa: PLC0415 -- which --help needs not
+    from runbook.spec.places import locate  # noqa: PLC0415
+    from runbook.views.given import refuse_in_queue  # noqa: PLC0415
+
+    routes = [route for hook in timetable.hooks for route in hook.routes]
+    for route in routes:
+        locate(route.runbook, settings.library)
+    asked = [(each.runbook, each.given) for each in timetable.schedules]
+    asked += [(route.runbook, tuple(map("=".join, route.given.items()))) for route in routes]
+    for name, given in asked:
+        if given:
+            try:
+                runbook = load(name, settings.library)
+            except RunbookError:  # Its runs will tell.
+                continue
+            refuse_in_queue(given, runbook)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from uuid import uuid4
 
 import click
 
-from runbook.errors import RunbookError
 from runbook.views import options
 from runbook.views.configured import settings_for
 from runbook.views.output import tell, write, write_json
@@ -146,16 +145,11 @@ def queue_command(limit: int, output: options.Output) -> None:
 def _check(name: str, given: tuple[str, ...], settings: "Settings") -> None:
     """Raise RunbookError where the run could not begin, or would have to keep a secret."""
     from runbook.spec.loading import load  # noqa: PLC0415 -- which --help needs not
-    from runbook.views.given import parse_settings  # noqa: PLC0415
+    from runbook.views.given import parse_settings, refuse_in_queue  # noqa: PLC0415
 
     runbook = load(name, settings.library)
-    secret = [one for one in parse_settings(given, runbook.params) if runbook.params[one].secret]
-    if secret:
-        raise RunbookError.of(
-            "secret-in-queue",
-            f"{', '.join(secret)} is secret, and the queue would keep its value",
-            hint="Put it into the inventory, with Ansible's vault.",
-        )
+    parse_settings(given, runbook.params)
+    refuse_in_queue(given, runbook)
 
 
 def _line(kept: "Kept") -> str:
