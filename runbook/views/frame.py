@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -44,6 +45,7 @@ class FramedGroup(click.Group):
         """Carry out a command line (by default this process's) and exit with its code."""
         for stream in _streams():
             tolerate(stream)
+        leave_no_core()
         with _unseen():
             self._main_shell_completion(extra, PROGRAM, complete_var)
         arguments = list(sys.argv[1:] if args is None else args)
@@ -70,6 +72,16 @@ class FramedGroup(click.Group):
         except Exception as error:  # noqa: BLE001  # the last resort: nobody is to see a traceback
             return _broken_output(error, manner) or _defect(error, manner)
         return code if isinstance(code, int) else 0
+
+
+def leave_no_core() -> None:
+    """Have neither this process nor those it starts leave an image of its memory, secrets and all.
+
+    One byte, not none: with none Linux hands the image to a program all the same, where the kernel's
+    core_pattern names one (fs/coredump.c). What wants images of its own may raise the limit again.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0 if hard == 0 else 1, hard))
 
 
 def _streams() -> list[TextIO]:

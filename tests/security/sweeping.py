@@ -57,11 +57,12 @@ class Sweep:
 
 @dataclass(kw_only=True)
 class Watch:
-    """What a sweep finds while a program runs."""
+    """What a sweep finds while a program runs; `cores` how large images of processes may be."""
 
     files: dict[str, set[str]] = field(default_factory=dict)
     processes: dict[str, set[str]] = field(default_factory=dict)
     modes: set[int] = field(default_factory=set)
+    cores: set[str] = field(default_factory=set)
     seen: set[int] = field(default_factory=set)
 
 
@@ -99,6 +100,15 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
+def core_limit(pid: int) -> set[str]:
+    """Return how large an image of its memory a process may leave, as proc(5) has it, if it lives."""
+    try:
+        lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    except OSError:  # Gone meanwhile.
+        return set()
+    return {line.split()[4] for line in lines if line.startswith("Max core file size")}
+
+
 @contextmanager
 def watching(sweep: Sweep, pid: int, folders: Iterable[Path]) -> Iterator[Watch]:
     """Look again and again, through a process's life, at what it starts and at files below folders."""
@@ -107,8 +117,11 @@ def watching(sweep: Sweep, pid: int, folders: Iterable[Path]) -> Iterator[Watch]
     places = list(folders)
 
     def look() -> None:
+        if watch.seen:  # Before that it may not have come to its first line.
+            watch.cores |= core_limit(pid)
         for child in descendants(pid):
             watch.seen.add(child)
+            watch.cores |= core_limit(child)
             watch.processes |= sweep.found_in_process(child)
         for folder in places:
             for path, names in sweep.found_below(folder).items():

@@ -2,8 +2,11 @@
 
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 
 from runbook.executor.leftovers import STARTER
 from runbook.journal.sqlite import open_journal
-from tests.acceptance.program import PATIENCE_S, Program, kill, wait_until
+from tests.acceptance.program import PATIENCE_S, Program, wait_until
 from tests.security.sweeping import Sweep, watching
 
 PASSWORD = "open sesame"
@@ -192,6 +195,17 @@ def program(tmp_path: Path) -> Program:
     )
 
 
+@pytest.fixture
+def images() -> Iterator[bool]:
+    """Have processes leave images of their memory; say whether they do so where they are."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    pattern = Path("/proc/sys/kernel/core_pattern").read_text()
+    yield before[1] != 0 and not pattern.startswith(("|", "/"))
+    resource.setrlimit(resource.RLIMIT_CORE, before)
+
+
+@pytest.mark.usefixtures("images")
 def test_no_secret_leaves_a_run(program: Program, tmp_path: Path) -> None:
     """Killed, failed and done at a terminal: no secret in journal, reports, files, processes, words.
 
@@ -200,6 +214,7 @@ def test_no_secret_leaves_a_run(program: Program, tmp_path: Path) -> None:
     shows that whoever looks does see.
     """
     own = tmp_path / "own"
+    note = SHAPED["a GitHub token"]
     sweep = Sweep(secrets={**KNOWN, **SHAPED, **UNTOLD})
     said: dict[str, str] = {}
 
@@ -209,11 +224,12 @@ def test_no_secret_leaves_a_run(program: Program, tmp_path: Path) -> None:
         with watching(sweep, process.pid, [own]) as killed:
             wait_until(lambda: process.poll() or b"host/wait" in _commands(killed.seen))
         assert process.poll() is None
-        kill(process)
+        process.send_signal(signal.SIGQUIT)  # As Ctrl-\ does: a kill that leaves an image.
+        process.communicate()
     said["resumed"] = program("resume", "last").stderr
     (place / "wait").write_text("")  # What was killed left Ansible behind, which comes to its end.
     wait_until(lambda: STARTER not in _commands(killed.seen))
-    said["closed"] = program("resume", "last", "--abandon", "for a test").stderr
+    said["closed"] = program("resume", "last", "--abandon", f"by {note}").stderr
     for name in ("wait", "flag"):
         (place / name).unlink()
     (place / "wait").touch()
@@ -225,7 +241,6 @@ def test_no_secret_leaves_a_run(program: Program, tmp_path: Path) -> None:
     assert process.returncode == 1, said
     with program.at_terminal(*RUN, term="xterm") as (terminal_process, terminal):
         screen = ""
-        note = SHAPED["a GitHub token"]
         for typed in ("e", "d", "t", f"w called with {note}", f"y: agreed by {note}"):
             terminal.expect(r"Do this on web1\? \(Enter is no\): ")
             screen += str(terminal.before)
@@ -235,7 +250,7 @@ def test_no_secret_leaves_a_run(program: Program, tmp_path: Path) -> None:
         assert terminal_process.wait(PATIENCE_S) == 0
     said["terminal"] = screen.replace(f"called with {note}", "").replace(f"agreed by {note}", "")
     runs = [run["run_id"] for run in json.loads(program("history", "--json").stdout)["runs"]]
-    for run, form in zip(runs, ("text", "json", "html"), strict=True):
+    for run, form in zip((*runs, "last"), ("text", "json", "html", "markdown"), strict=True):
         said[f"report of {run} as {form}"] = program("report", run, "--format", form).stdout
     with closing(open_journal(own / "state" / "journal.sqlite")) as journal:
         for run in runs:
@@ -251,6 +266,8 @@ def test_no_secret_leaves_a_run(program: Program, tmp_path: Path) -> None:
         assert {"arguments.json", "extra.json"} <= {Path(path).name for path in watch.files}
         assert all(Path(path).is_relative_to(own / "run" / "runbook") for path in watch.files)
         assert watch.modes == {0}
+        assert watch.cores <= {"0", "1"}
+    assert not list(tmp_path.rglob("core*"))
     assert sweep.found_below(own) == {}
     assert (own / "state" / "journal.sqlite").stat().st_mode & 0o077 == 0
     assert "secrets-needed" in said["resumed"]
@@ -264,6 +281,23 @@ def _commands(pids: set[int]) -> bytes:
         except OSError:
             continue
     return told
+
+
+def test_a_process_that_crashes_leaves_no_image(tmp_path: Path, images: bool) -> None:
+    """Where another one does leave it, with all it knew, one that began as ours do does not."""
+    secret = KNOWN["in ansible_password"]
+    crash = f"; known = {secret!r}; os.kill(os.getpid(), signal.SIGQUIT)"
+    ours = "from runbook.views.frame import leave_no_core; leave_no_core()"
+    found = {}
+    for name, before in (("other", "pass"), ("ours", ours)):
+        folder = tmp_path / name
+        folder.mkdir()
+        child = [sys.executable, "-c", f"import os, signal; {before}{crash}"]
+        ended = subprocess.run(child, cwd=folder, check=False)
+        assert ended.returncode == -signal.SIGQUIT
+        found[name] = bool(Sweep(secrets={"it": secret}).found_below(folder))
+
+    assert found == {"other": images, "ours": False}
 
 
 def test_a_sweep_finds_what_is_there(tmp_path: Path) -> None:
