@@ -2,8 +2,9 @@
 
 import os
 import shutil
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -21,6 +22,9 @@ MOST_RUNS = 200
 MOST_TOLD = 5
 BAD_BYTES = 50 << 20
 LOW_BYTES = 500 << 20
+DAY_S = 86_400.0
+UNPACKED = "ansible_*_payload_*"
+"""The folders into which Ansible unpacks modules, on local hosts beside other temporary files."""
 
 
 def may_write(place: Path) -> bool:
@@ -174,6 +178,29 @@ def working_folders() -> Iterator[Finding]:
             yield _working(
                 State.NOTE, f"{left.folder} was left behind", "the next run removes it by itself"
             )
+
+
+def unpacked_modules(places: Iterable[Path] | None = None) -> Iterator[Finding]:
+    """Look for what modules of Ansible left that were killed on this machine more than a day ago."""
+    if places is None:
+        places = [Path(tempfile.gettempdir()), Path("/dev/shm")]  # noqa: S108 -- looked at only
+    for place in dict.fromkeys(places):
+        left = [each for each in place.glob(UNPACKED) if _is_ours_and_old(each)]
+        if left:
+            yield _working(
+                State.NOTE,
+                f"{len(left)} modules of Ansible that were killed left folders in {place}",
+                f"find {place} -maxdepth 1 -name '{UNPACKED}' -user $(id -un) -mtime +0"
+                " -exec rm -r {} +",
+            )
+
+
+def _is_ours_and_old(path: Path) -> bool:
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    return status.st_uid == os.geteuid() and time.time() - status.st_mtime > DAY_S
 
 
 def _working(state: State, seen: str, remedy: str | None = None) -> Finding:

@@ -24,6 +24,7 @@ def examine(settings: Settings, aim: Aim) -> list[Finding]:
         ("permissions", "State's permissions"): partial(state.permissions, settings.home),
         ("disk", "Disks"): partial(state.disks, settings.home),
         ("working-folders", "Working folders"): state.working_folders,
+        ("unpacked-modules", "Unpacked modules"): state.unpacked_modules,
     }
     return [
         finding for (check, title), look in looks.items() for finding in looked(check, title, look)

@@ -1,6 +1,9 @@
 """What the doctor finds about the state that runs leave: each line can be good, and can fail."""
 
+import os
 import sqlite3
+import subprocess
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +12,14 @@ import pytest
 
 from runbook.doctor import State
 from runbook.doctor.state import (
+    DAY_S,
     chains,
     disk,
     disks,
     journal,
     permissions,
     unfinished,
+    unpacked_modules,
     working_folders,
 )
 from runbook.errors import RunbookError
@@ -171,3 +176,22 @@ def test_working_folders_of_the_dead(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(RunbookError) as error:
         list(working_folders())
     assert error.value.problems[0].hint
+
+
+def test_what_killed_modules_left_is_told(tmp_path: Path) -> None:
+    """With the command that removes just that; what is not a day old may be at work."""
+    for name, age_s in (("a_b", 2 * DAY_S), ("ping", 2 * DAY_S), ("new", 60.0)):
+        folder = tmp_path / f"ansible_{name}_payload_x"
+        folder.mkdir()
+        (folder / "payload.zip").touch()
+        os.utime(folder, (time.time() - age_s, time.time() - age_s))
+    (tmp_path / "other").mkdir()
+
+    [found] = unpacked_modules([tmp_path, tmp_path, tmp_path / "none"])
+    assert found.state is State.NOTE
+    assert found.seen.startswith("2 modules")
+    assert found.remedy is not None
+    subprocess.run(found.remedy, shell=True, check=True)
+
+    assert {path.name for path in tmp_path.iterdir()} == {"ansible_new_payload_x", "other"}
+    assert list(unpacked_modules([tmp_path])) == []

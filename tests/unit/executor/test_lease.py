@@ -18,6 +18,29 @@ BOOT = lease.boot_id()
 DAY_S = 86_400.0
 
 
+def test_what_killed_modules_of_ours_left_is_removed(tmp_path: Path) -> None:
+    """A folder of one that may be at work, of other modules, or that is a link to one, stays."""
+    old = time.time() - DAY_S - 60
+    names = ("ansible_runbook_lease_payload_7z_2ftce", "ansible_runbook_probe_payload_x0")
+    stay = ("ansible_ansible.legacy.command_payload_03i66mwy", "ansible_runbook_lease_payload_")
+    for name in (*names, *stay):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "payload.zip").touch()
+        os.utime(tmp_path / name, (old, old))
+    (tmp_path / "ansible_runbook_lease_payload_new").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "ansible_runbook_lease_payload_link").symlink_to(tmp_path / "elsewhere")
+    os.utime(tmp_path / "ansible_runbook_lease_payload_link", (old, old), follow_symlinks=False)
+
+    lease.clear_up(str(tmp_path))
+    lease.clear_up(str(tmp_path / "none"))
+
+    gone = {name for name in (*names, *stay) if not (tmp_path / name).exists()}
+    assert gone == set(names)
+    assert (tmp_path / "ansible_runbook_lease_payload_new").is_dir()
+    assert (tmp_path / "ansible_runbook_lease_payload_link").is_dir()
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Return where the lease lies."""

@@ -17,6 +17,8 @@ import hashlib
 import json
 import math
 import os
+import re
+import shutil
 import stat
 import tempfile
 import time
@@ -165,6 +167,32 @@ def release(path: str, run: str, user: str) -> None:
         os.close(descriptor)
 
 
+LEFT_BEHIND = re.compile(r"ansible_runbook_[a-z]+_payload_\w+")
+"""The folders into which Ansible unpacks our modules; one that is killed leaves its own."""
+
+PLACES = ("/dev/shm", "/tmp")  # noqa: S108 -- nothing is written there
+"""Where those folders lie."""
+
+DAY_S = 86400.0
+"""No module of ours works as long."""
+
+
+def clear_up(folder: str) -> None:
+    """Remove what our modules left in a folder, where they were killed; never what may be in use."""
+    try:
+        found = [entry for entry in os.scandir(folder) if LEFT_BEHIND.fullmatch(entry.name)]
+    except OSError:
+        return
+    for entry in found:
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError:
+            continue
+        ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+        if ours and time.time() - status.st_mtime > DAY_S:
+            shutil.rmtree(entry.path, ignore_errors=True)
+
+
 def main() -> None:
     """Run as an Ansible module."""
     module = AnsibleModule(
@@ -184,6 +212,8 @@ def main() -> None:
     try:
         if given["action"] == "release":
             release(path, given["run"], given["user"])
+            for folder in {*PLACES, tempfile.gettempdir()}:
+                clear_up(folder)
             module.exit_json(changed=False)
         against = take(path, given["run"], given["user"], given["holder"], given["seconds"])
     except OSError as error:
