@@ -144,7 +144,12 @@ class Desk:
         if texts is not None:
             step = _as_rendered(step, texts)
         self.operator.answer(
-            Question(step=step, hosts=cohort.hosts, title=title),
+            Question(
+                step=step,
+                hosts=cohort.hosts,
+                title=title,
+                states={host: states[host] for host in cohort.hosts},
+            ),
             lambda reply: self.deliver(Replied(ticket=ticket, reply=reply)),
         )
 

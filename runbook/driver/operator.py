@@ -109,11 +109,15 @@ class ApprovalReply:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Question:
-    """An `ask` or `manual` step that some hosts stand at, its texts as rendered for them."""
+    """An `ask` or `manual` step that some hosts stand at, its texts as rendered for them.
+
+    `states` are those of the hosts, with what led there.
+    """
 
     step: Ask | Manual
     hosts: tuple[str, ...]
     title: str
+    states: Mapping[str, HostState]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

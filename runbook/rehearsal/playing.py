@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runbook.driver.launch import Setting, begin_run, drive
-from runbook.driver.observer import Silent
+from runbook.driver.observer import Observer, Silent
 from runbook.driver.operator import (
     Answer,
     ApprovalReply,
@@ -47,8 +47,17 @@ class Played:
         return [line.rstrip() for line in difflib.ndiff(expected, came) if line[0] != "?"]
 
 
-def play(runbook: Runbook, case: Case) -> list[Played]:
-    """Play a case, and return each host's end; raise RunbookError as a run does."""
+def play(
+    runbook: Runbook,
+    case: Case,
+    *,
+    observer: Observer | None = None,
+    asked: Callable[[Question], None] = lambda _: None,
+) -> list[Played]:
+    """Play a case, and return each host's end; raise RunbookError as a run does.
+
+    `observer` watches as it would a run, `asked` hears of each question before its answer.
+    """
     executor = ScriptedExecutor(
         hosts={host: _script(runbook, actor) for host, actor in case.hosts.items()}
     )
@@ -56,8 +65,8 @@ def play(runbook: Runbook, case: Case) -> list[Played]:
         runbook=runbook,
         executor=executor,
         journal=MemoryJournal(),
-        operator=_Prompter(case=case),
-        observer=Silent(),
+        operator=_Prompter(case=case, asked=asked),
+        observer=observer or Silent(),
         closure=lambda: CLOSURE,
         # Observations of a script are of no time, so that none of them is ever too old.
         clock=lambda: 0.0,
@@ -105,6 +114,7 @@ class _Prompter:
     """The person of a case: approves what it names, and answers as it says, at once."""
 
     case: Case
+    asked: Callable[[Question], None]
     name: str = RUN
     wants_previews: bool = False
 
@@ -116,6 +126,7 @@ class _Prompter:
 
     def answer(self, question: Question, reply: Callable[[Answer], None]) -> None:
         """Give the answer of the case, or let the question's time be up at once."""
+        self.asked(question)
         answer = self.case.answers.get(question.step.id, "expired")
         reply(Answer(answer=answer, by=self.name))
 

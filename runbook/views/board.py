@@ -30,6 +30,7 @@ from runbook.views.evidence import speaking
 from runbook.views.safe_text import printable
 from runbook.views.telling import Causes, Mark, Told, tell, tell_cause, tell_visits
 from runbook.views.titles import common_title
+from runbook.views.words import say_hosts
 
 _Way = tuple[tuple[Mark, str, str], ...]
 """What hosts are folded by: steps and results, but not titles as rendered, nor the values seen."""
@@ -135,6 +136,14 @@ class Board:
         """Return what is being done on hosts of a group, and on how many of them each."""
         found = (self._activities.get(host) for host in group.hosts)
         return Counter(activity for activity in found if activity is not None)
+
+    def opening(self) -> Activity | None:
+        """Return what is being done while no host is on its way; an undo's hosts never are."""
+        if self.note is not None or not self._activities:
+            return self.note
+        latest = max(self._activities.values(), key=lambda activity: activity.since)
+        hosts = [host for host, one in self._activities.items() if one.what == latest.what]
+        return replace(latest, what=f"{say_hosts(hosts)}: {latest.what}")
 
     def rest(self) -> None:
         """Forget what is being done: nothing is, any more."""

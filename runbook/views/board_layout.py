@@ -76,8 +76,8 @@ def lay_out(
     head = [_title_row(board, title, width)]
     if board.stopping:
         head.append(Text(board.stopping, style="bold yellow"))
-    if board.note is not None and not groups:
-        head.append(_activity_row(Counter([board.note]), 0, now))
+    if not groups and (opening := board.opening()) is not None:
+        head.append(_activity_row(Counter([opening]), 0, now))
     draw = partial(_section, board, width=width - 3, now=now)
     if brief:
         chosen = [draw(group).brief() for group in groups]

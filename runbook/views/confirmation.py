@@ -1,7 +1,7 @@
 """What a person sees before saying yes to a fix: one screen, however much there is to say."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.segment import Segment
@@ -12,14 +12,13 @@ from runbook.driver.operator import ApprovalRequest
 from runbook.model.definition import AnsibleRole, Fix, Runbook
 from runbook.model.observation import Observation
 from runbook.views.details import going_on
-from runbook.views.folding import fold, one_row, others
+from runbook.views.folding import fold, lead, one_row, others
 from runbook.views.heading import Heading
-from runbook.views.line import Line
+from runbook.views.led_here import led_here
 from runbook.views.past import say_fix_experience, say_times
 from runbook.views.prediction import predicted
 from runbook.views.safe_text import printable
-from runbook.views.telling import Mark, Told, tell_visits, title_of
-from runbook.views.titles import common_title
+from runbook.views.telling import title_of
 from runbook.views.words import (
     FIX_RESULTS,
     RESULTS,
@@ -29,8 +28,6 @@ from runbook.views.words import (
     say_observation,
     say_share,
 )
-
-_MOST_TURNS = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +93,15 @@ class Confirmation:
             ("Impact", impact),
             ("Undo", [Text(_undo(request.fix))]),
             ("Evidence", _evidence(request, room)),
-            ("Led here", _led_here(request, self.runbook, room)),
+            (
+                "Led here",
+                led_here(
+                    self.runbook,
+                    {host: request.states[host] for host in request.hosts},
+                    most_steps=room.steps,
+                    most_groups=room.groups,
+                ),
+            ),
         ]
         parts = [
             # What led to the fix does not speak for its undo, which has none itself.
@@ -125,11 +130,6 @@ def _fitted(row: RenderableType, room: _Room) -> RenderableType:
 
 def _predicted(request: ApprovalRequest, room: _Room) -> list[Text]:
     return predicted(request, most_diff=room.diff, most_tasks=room.tasks, most_groups=room.groups)
-
-
-def _lead(request: ApprovalRequest, hosts: Sequence[str]) -> str:
-    """Return the hosts something holds for, "" where it holds for all."""
-    return "" if len(hosts) == len(request.hosts) else f"{say_hosts(hosts)}: "
 
 
 def _cause(request: ApprovalRequest) -> Text:
@@ -164,7 +164,7 @@ def _evidence(request: ApprovalRequest, room: _Room) -> list[Text]:
     groups = fold((host, _say(request.evidence.get(host))) for host in request.hosts)
     # A row that says that one more is left out is no shorter than that one.
     most = len(groups) if len(groups) == room.groups + 1 else room.groups
-    rows = [one_row(f"{_lead(request, hosts)}{said}") for hosts, said in groups[:most]]
+    rows = [one_row(f"{lead(hosts, request.hosts)}{said}") for hosts, said in groups[:most]]
     return rows + others(groups, most, "e shows all")
 
 
@@ -174,60 +174,6 @@ def _say(seen: Observation | None) -> str:
     said = say_observation(seen) or RESULTS[seen.result.value]
     expected = say_expected(seen)
     return f"{said}; expected {expected}" if expected else said
-
-
-def _led_here(request: ApprovalRequest, runbook: Runbook, room: _Room) -> list[RenderableType]:
-    """Return the steps of this epoch: what was found wrong first of all, then what was not.
-
-    Hosts are told apart by steps and results, not by titles as rendered or by values seen.
-    """
-    ways = {
-        host: tell_visits(runbook, state, since=state.epoch)
-        for host, state in request.states.items()
-    }
-    groups = fold(
-        (host, [(told.mark, told.step, told.result) for told in way]) for host, way in ways.items()
-    )
-    rows: list[RenderableType] = []
-    for hosts, _ in groups[: room.groups]:
-        if lead := _lead(request, hosts):
-            rows.append(one_row(lead))
-        way = [
-            _common(runbook, lines) for lines in zip(*(ways[host] for host in hosts), strict=True)
-        ]
-        telling, left_out = _telling(way, room.steps)
-        if left_out:
-            rows.append(one_row(f"… {count(left_out, 'other step')} (e shows all)", style="dim"))
-        rows += [
-            Line(mark=told.mark, title=told.title, result=told.result, seen=told.seen)
-            for told in telling
-        ]
-        passed = [told.title for told in way if told.mark is Mark.PASSED]
-        if passed:
-            rows.append(one_row(f"✓ passed: {'; '.join(passed)}", style="dim"))
-    return [*rows, *others(groups, room.groups, "e shows all")]
-
-
-def _telling(way: Sequence[Told], most_steps: int) -> tuple[list[Told], int]:
-    """Return what to show of a way but for what passed, and how many steps that leaves out.
-
-    What was found wrong comes before turns that were merely taken, the later before the earlier.
-    """
-    steps = [(place, told) for place, told in enumerate(way) if told.mark is not Mark.PASSED]
-    ranked = sorted(steps, key=lambda step: (step[1].mark is Mark.NOTE, -step[0]))
-    found = sum(told.mark is not Mark.NOTE for _, told in steps)
-    # The last turn says how it came to this; more would only hide what is wrong.
-    most = min(max(found, 1) + _MOST_TURNS, most_steps)
-    kept = sorted(ranked[:most])
-    return [told for _, told in kept], len(steps) - len(kept)
-
-
-def _common(runbook: Runbook, lines: Sequence[Told]) -> Told:
-    """Return what holds of a step on several hosts: no value where they differ."""
-    step = runbook.steps[lines[0].step]
-    first = replace(lines[0], title=common_title(step.title, (line.title for line in lines)))
-    same = all(line.seen == first.seen for line in lines)
-    return first if same else replace(first, seen="")
 
 
 def _this_run(request: ApprovalRequest, runbook: Runbook, room: _Room) -> list[Text]:
@@ -242,7 +188,7 @@ def _this_run(request: ApprovalRequest, runbook: Runbook, room: _Room) -> list[T
     groups = [(hosts, fixes) for hosts, fixes in fold(done) if fixes]
     rows = [
         Text(
-            _lead(request, hosts)
+            lead(hosts, request.hosts)
             + ", ".join(f"{title}: {FIX_RESULTS.get(result, result)}" for title, result in fixes)
         )
         for hosts, fixes in groups[: room.groups]
@@ -252,10 +198,10 @@ def _this_run(request: ApprovalRequest, runbook: Runbook, room: _Room) -> list[T
 
 def _also_here(request: ApprovalRequest, room: _Room) -> list[Text]:
     """Say what else goes on on the hosts, and what of it --yes would not pass over."""
-    seen = ((host, going_on(request, host)) for host in request.hosts)
+    seen = ((host, going_on(request.states[host])) for host in request.hosts)
     groups = [(hosts, told) for hosts, told in fold(seen) if told]
     rows = [
-        Text(f"{_lead(request, hosts)}{printable(text)}", style="yellow")
+        Text(f"{lead(hosts, request.hosts)}{printable(text)}", style="yellow")
         for hosts, told in groups[: room.groups]
         for text in told[: room.collisions]
     ]

@@ -190,7 +190,7 @@ class Deciding:
             case "t":
                 self.dialogue.say(rendered_tasks(request))
             case "e":
-                self.dialogue.say(whole_evidence(request))
+                self.dialogue.say(whole_evidence(request.states, request.evidence))
             case "o":
                 self.dialogue.say(documentation(request, self.runbook))
             case "?":

@@ -46,23 +46,25 @@ def _said(facts: Mapping[str, Json]) -> dict[str, Json]:
     return {name: value for name, value in facts.items() if value not in (None, [], {})}
 
 
-def whole_evidence(request: ApprovalRequest) -> str:
-    """Return, as YAML, all that was seen on the way to this fix, host by host."""
+def whole_evidence(states: Mapping[str, HostState], evidence: Mapping[str, Observation]) -> str:
+    """Return, as YAML, all that was seen on the way to where hosts stand, host by host.
+
+    `evidence` is what speaks for the cause, by host.
+    """
     import yaml  # noqa: PLC0415 -- only where somebody asks
 
-    document = {host: _all_seen(request, state) for host, state in request.states.items()}
+    document = {host: _all_seen(state, evidence.get(host)) for host, state in states.items()}
     text = yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=100)
     return "\n".join(printable_lines(text))
 
 
-def _all_seen(request: ApprovalRequest, state: HostState) -> dict[str, Json]:
+def _all_seen(state: HostState, evidence: Observation | None) -> dict[str, Json]:
     on_path = [visit.step for visit in state.path if visit.epoch == state.epoch]
     seen = {step: state.known[step] for step in on_path if step in state.known}
-    evidence = request.evidence.get(state.host)
     if evidence is not None and evidence not in seen.values():
         seen["what speaks for the cause"] = evidence
     told = {step: _as_data(observation) for step, observation in seen.items()}
-    also_here = going_on(request, state.host)
+    also_here = going_on(state)
     return {**told, "also here": list(also_here)} if also_here else told
 
 
@@ -76,9 +78,9 @@ def _as_data(seen: Observation) -> dict[str, Json]:
     }
 
 
-def going_on(request: ApprovalRequest, host: str) -> tuple[str, ...]:
+def going_on(state: HostState) -> tuple[str, ...]:
     """Return what else was seen to go on on a host, or why that could not be seen."""
-    activity = request.states[host].activity
+    activity = state.activity
     if activity is None:
         return ()
     if activity.reason is not None:

@@ -1,11 +1,11 @@
 """Telling hosts together: those of which the same holds, in rows that stay short."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TypeVar
 
 from rich.text import Text
 
-from runbook.views.words import count
+from runbook.views.words import count, say_hosts
 
 Key = TypeVar("Key")
 
@@ -20,6 +20,11 @@ def fold(pairs: Iterable[tuple[str, Key]]) -> list[tuple[list[str], Key]]:
         else:
             hosts.append(host)
     return found
+
+
+def lead(hosts: Sequence[str], of: Collection[str]) -> str:
+    """Return the hosts something holds for, "" where it holds for all there are."""
+    return "" if len(hosts) == len(of) else f"{say_hosts(hosts)}: "
 
 
 def others(groups: Sequence[tuple[list[str], object]], most: int, how: str) -> list[Text]:

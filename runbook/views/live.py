@@ -19,6 +19,8 @@ from runbook.views.board_layout import lay_out
 from runbook.views.region import Region
 
 _EVERY_S = 0.25
+_AT_ONCE = 4096
+_PER_S = 960.0
 _MOST_GROUPS_LEFT = 40
 
 
@@ -26,7 +28,8 @@ _MOST_GROUPS_LEFT = 40
 class LiveObserver:
     """Draws the hosts' ways while they go; between `with` and its end.
 
-    It stays within the window. While it is paused nothing of it is to be seen, and events are only
+    It stays within the window, and writes no more than a slow link carries: a few full windows at
+    once, then 960 characters a second, as a serial line of 9600 baud. While it is paused nothing of it is to be seen, and events are only
     taken in. Hosts that went the same way share a branch where they are `folded`. At its end it
     leaves the whole tree; one that is higher than the window goes without the steps that were in
     order, unless it is not `folded`. `clock` gives seconds.
@@ -39,6 +42,8 @@ class LiveObserver:
     _lock: RLock = field(default_factory=RLock)
     _over: Signal = field(default_factory=Signal)
     _paused: bool = False
+    _unsent: float = 0.0
+    _sent_at: float = 0.0
 
     def __post_init__(self) -> None:
         self._board = Board(runbook=self.runbook, folded=self.folded)
@@ -95,11 +100,18 @@ class LiveObserver:
     def _draw_on(self) -> None:
         while not self._over.wait(_EVERY_S):
             with self._lock:
-                if not self._paused:
+                if not self._paused and self._link_is_free():
                     self._draw()
 
+    def _link_is_free(self) -> bool:
+        """Say whether what was written has had the time to get over a slow link, but for a rest."""
+        now = self.clock()
+        self._unsent = max(self._unsent - (now - self._sent_at) * _PER_S, 0.0)
+        self._sent_at = now
+        return self._unsent < _AT_ONCE
+
     def _draw(self) -> None:
-        self._region.draw(self._rows(max(self.console.height - 1, 3)))
+        self._unsent += self._region.draw(self._rows(max(self.console.height - 1, 3)))
 
     def _leave(self) -> None:
         """Draw for the last time: all there is, or what tells of it."""

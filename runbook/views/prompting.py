@@ -7,7 +7,6 @@ from queue import SimpleQueue
 from threading import Thread
 
 from rich.console import Console
-from rich.text import Text
 
 from runbook.driver.operator import (
     Answer,
@@ -18,15 +17,13 @@ from runbook.driver.operator import (
     StepReply,
     StepRequest,
 )
-from runbook.model.definition import Ask, Goto, Manual, Runbook
+from runbook.model.definition import Runbook
+from runbook.views.answering import Answering, Later
 from runbook.views.console import View
 from runbook.views.deciding import Deciding
 from runbook.views.dialogue import Dialogue
-from runbook.views.heading import Heading
 from runbook.views.keyboard import Keyboard
-from runbook.views.safe_text import printable, printable_lines
 from runbook.views.stepping import Stepping
-from runbook.views.words import VERDICTS, say_duration, say_hosts
 
 
 @dataclass(kw_only=True)
@@ -50,6 +47,7 @@ class TerminalOperator:
     def __post_init__(self) -> None:
         self._dialogue = Dialogue(console=self.console, keyboard=self.keyboard)
         self._stepping = Stepping(name=self.name, runbook=self.runbook, dialogue=self._dialogue)
+        self._answering = Answering(name=self.name, runbook=self.runbook, dialogue=self._dialogue)
         self._deciding = Deciding(name=self.name, runbook=self.runbook, dialogue=self._dialogue)
 
     def approve(self, request: ApprovalRequest, reply: Callable[[ApprovalReply], None]) -> None:
@@ -105,11 +103,9 @@ class TerminalOperator:
             if answer is not None:
                 reply(answer)
 
-    # Questions
-
     def _answer(self, question: Question, reply: Callable[[Answer], None], until: float) -> None:
         try:
-            answer = self._put_question(question, until)
+            answer = self._answering.ask(question, until, others=lambda: not self._waiting.empty())
         except OSError as gone:
             if isinstance(gone, TimeoutError):
                 self._dialogue.say("\nThe time for an answer is over; the run goes on without it.")
@@ -117,65 +113,7 @@ class TerminalOperator:
         match answer:
             case Answer():
                 reply(answer)
-            case "later":
+            case Later():
                 self._queue(lambda: self._answer(question, reply, until))
             case _:
                 self._dialogue.say("\nNo answer: the run waits until the time for one is over.")
-
-    def _put_question(self, question: Question, until: float) -> Answer | str | None:
-        """Return the answer, `later` to be asked again after others, None for no answer at all."""
-        step = question.step
-        self._dialogue.show(Heading("Your answer is needed"))
-        self._dialogue.show(
-            Text.assemble((printable(question.title), "bold"), f" ({say_hosts(question.hosts)})")
-        )
-        self._dialogue.say("\n".join(printable_lines(step.help)) if step.help else "")
-        left = say_duration(until - time.monotonic())
-        self._dialogue.say(f"Without an answer within {left} it goes on with: {self._after(step)}")
-        match step:
-            case Ask():
-                return self._choose(step, until)
-            case Manual():
-                return self._by_hand(step, until)
-
-    def _choose(self, step: Ask, until: float) -> Answer | str | None:
-        for number, choice in enumerate(step.choices, start=1):
-            told = f" — {printable(choice.help)}" if choice.help else ""
-            self._dialogue.say(f"  {number}  {printable(choice.title)}{told}")
-        answers = {choice.id: choice.id for choice in step.choices}
-        answers |= {str(number): choice.id for number, choice in enumerate(step.choices, start=1)}
-        while True:
-            line = self._dialogue.ask(f"Which, 1 to {len(step.choices)}? ", until)
-            if line is None:
-                return None
-            if line in answers:
-                return Answer(answer=answers[line], by=self.name)
-            if not line and not self._waiting.empty():
-                return "later"
-            self._dialogue.say("A number of the list, please; there is no answer by default.")
-
-    def _by_hand(self, step: Manual, until: float) -> Answer | str | None:
-        self._dialogue.say("\n".join(printable_lines(step.instruction)))
-        for command in step.commands:
-            # A command is to be copied: the terminal may break it, we may not.
-            for part in printable_lines(command):
-                self.console.print(f"    {part}", style="bold", soft_wrap=True)
-        while True:
-            line = self._dialogue.ask("Is it done? [d]one [n]ot done: ", until)
-            if line is None:
-                return None
-            answer = {"d": "done", "n": "not_done"}.get(line.lower()[:1])
-            if answer is not None:
-                note = self._dialogue.ask("Note (Enter: none)? ", until)
-                return Answer(answer=answer, by=self.name, note=printable(note or ""))
-            if not line and not self._waiting.empty():
-                return "later"
-            self._dialogue.say(
-                "Type d once it is done, or n if it cannot be; nothing is assumed by default."
-            )
-
-    def _after(self, step: Ask | Manual) -> str:
-        target = step.expires.next
-        if isinstance(target, Goto):
-            return printable(self.runbook.steps[target.step].title)
-        return VERDICTS[target.verdict]

@@ -24,7 +24,7 @@ from runbook.views.words import (
 
 _HELP = """\
 c  go on: look, or do it; a destructive fix is asked about once more
-s  skip it (so does k): say which result the walk is to go on with; nothing was seen then
+s  skip it (so does k): say with which result to go on; nothing was seen then
 j  jump to another step: what was seen counts no more, and the walk begins there
 r  run the rest without asking before each step; fixes are still asked about
 q  stop here (so does a); the run can be resumed, and asks on

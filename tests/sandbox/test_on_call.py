@@ -3,10 +3,22 @@
 import re
 from pathlib import Path
 
+import yaml
+
 from runbook.demo.faults import FAULTS
 from runbook.demo.site import Site
-from runbook.model.event import FixApproved, FixConcluded, LookAgain, Noted, OwnLook, RunInterrupted
-from tests.acceptance.program import PATIENCE_S, Program, resize
+from runbook.model.event import (
+    FixApproved,
+    FixConcluded,
+    FixDeclined,
+    FixEnded,
+    FixIntended,
+    LookAgain,
+    Noted,
+    OwnLook,
+    RunInterrupted,
+)
+from tests.acceptance.program import PATIENCE_S, Program, resize, wait_until
 
 ASKED = r"Do this on web1\? \(Enter is no\): "
 CONTROL = r"\x1b\[[\d;?]*\w"
@@ -73,3 +85,168 @@ def test_each_key_at_the_question_and_an_interrupt_within_the_fix(
     assert approval.reason == "agreed with the owner"
     (concluded,) = [event for event in done if isinstance(event, FixConcluded)]
     assert concluded.result == "resolved"
+
+
+QUESTIONS = """\
+runbook: start-again
+title: The backend is down, and there are many ways to start it
+params:
+  site_url: {type: string}
+  server_name: {type: string}
+  supervisorctl_command: {type: array}
+  backend_service: {type: string}
+causes:
+  stopped: {title: The backend does not run}
+steps:
+  - check: site
+    title: The site answers
+    probe: &site {http: {url: "{{ site_url }}/health", headers: {Host: "{{ server_name }}"}}}
+    passes: site.answered and site.status == 200
+    next: {passed: end(healthy), failed: patience}
+  - check: patience
+    title: It is given a moment
+    probe: {command: {argv: [sleep, "3"]}}
+    read_only: true
+    passes: patience.rc == 0
+    next: {passed: first, failed: first}
+  - fix: first
+    title: Start it the first way
+    cause: stopped
+    impact: None
+    tasks: &start
+      - name: Start it
+        ansible.builtin.command:
+          argv: "{{ supervisorctl_command + ['start', backend_service] }}"
+        changed_when: true
+    verify: &verify {cause: site, symptom: site, within: 20s, hold: 3s}
+    next: {declined: second, resolved: steady}
+  - fix: second
+    title: Start it the second way
+    cause: stopped
+    impact: None
+    tasks: *start
+    verify: *verify
+    next: {declined: third, resolved: steady}
+  - fix: third
+    title: Start it the third way
+    cause: stopped
+    impact: None
+    tasks: *start
+    verify: *verify
+    next: {declined: fourth, resolved: steady}
+  - fix: fourth
+    title: Start it the fourth way
+    cause: stopped
+    impact: None
+    tasks: *start
+    verify: *verify
+    next: {declined: fifth, resolved: steady}
+  - fix: fifth
+    title: Start it the fifth way
+    cause: stopped
+    impact: None
+    tasks: *start
+    verify: *verify
+    next: {declined: sixth, resolved: steady}
+  - fix: sixth
+    title: Start it the sixth way
+    cause: stopped
+    impact: None
+    tasks: *start
+    verify: *verify
+    next: {declined: end(declined), resolved: steady}
+  - watch: steady
+    title: It goes on answering
+    repeats: site
+    for: 5s
+    every: 1s
+    next: {passed: end(resolved), failed: end(unresolved)}
+"""
+
+BOTH = r"Do this on 2 hosts\? \(Enter is no\): "
+STOPPED = "Go on with: runbook resume "
+
+
+def test_every_no_a_split_and_an_interrupt_at_each_stage(site: Site, tmp_path: Path) -> None:
+    """Interrupted within the look, at a question, while it holds and in a watch, it goes on there.
+
+    Enter, n and k decline this fix; q this one and the last; s does it on one host of the two.
+    """
+    FAULTS["backend-stopped"].inject(site)
+    library = tmp_path / "runbooks"
+    library.mkdir()
+    (library / "start-again.yml").write_text(QUESTIONS)
+    inventory = yaml.safe_load((site.folder / "inventory.yml").read_text())
+    (one,) = inventory["prod"]["hosts"].values()
+    inventory["prod"]["hosts"] = {
+        name: {**one, "runbook_lease_path": str(tmp_path / f"{name}.lease")}
+        for name in ("web1", "web2")
+    }
+    (tmp_path / "inventory.yml").write_text(yaml.safe_dump(inventory))
+    program = Program(home=tmp_path / "home", folder=tmp_path)
+    run = ("run", "start-again", "-i", "inventory.yml", "--host", "prod")
+
+    with program.at_terminal(*run, term="xterm", rows=24, columns=80) as (process, terminal):
+        terminal.expect("looking, 1 s")
+        terminal.send("\x03")
+        terminal.expect(STOPPED)
+        assert process.wait(PATIENCE_S) == 130
+
+    with program.at_terminal("resume", "last", term="xterm") as (process, terminal):
+        terminal.expect(BOTH)
+        terminal.send("a lunch\n")
+        terminal.expect("The run ends here")
+        terminal.expect(STOPPED)
+        assert process.wait(PATIENCE_S) == 130
+
+    with program.at_terminal("resume", "last", term="xterm") as (process, terminal):
+        for number, typed in (("first", ""), ("second", "n deployed"), ("third", "k known")):
+            terminal.expect(f"Start it the {number} way. {BOTH}")
+            terminal.send(f"{typed}\n")
+        terminal.expect(f"Start it the fourth way. {BOTH}")
+        terminal.send("s\n")
+        terminal.expect("On which hosts")
+        terminal.send("web1\n")
+        terminal.expect("Approved on web1; declined on web2")
+        # While web1 is mended, the other one is asked about.
+        terminal.expect(r"Start it the fifth way. Do this on web2\? \(Enter is no\): ")
+        wait_until(lambda: any(isinstance(event, FixEnded) for event in program.events()))
+        terminal.send("\x03")
+        terminal.expect("Stopping once the fix under way has ended")
+        terminal.expect(STOPPED)
+        assert process.wait(PATIENCE_S) == 130
+
+    with program.at_terminal("resume", "last", term="xterm") as (process, terminal):
+        terminal.expect(r"Start it the fifth way. Do this on web2\? \(Enter is no\): ")
+        terminal.send("q: enough\n")
+        terminal.expect("Declined, and so is every later fix of this run")
+        terminal.expect("watching")
+        terminal.send("\x03")
+        terminal.expect(STOPPED)
+        assert process.wait(PATIENCE_S) == 130
+
+    resumed = program("resume", "last", "--json")
+    assert resumed.code == 3, resumed.stderr
+    hosts = resumed.document["hosts"]
+    assert {name: host["verdict"] for name, host in hosts.items()} == {
+        "web1": "resolved",
+        "web2": "declined",
+    }
+    events = program.events()
+    said = [
+        (event.step, event.host, event.reason)
+        for event in events
+        if isinstance(event, FixDeclined | FixApproved)
+    ]
+    assert sorted(said) == sorted(
+        [
+            *(("first", host, "") for host in hosts),
+            *(("second", host, "deployed") for host in hosts),
+            *(("third", host, "skipped in this run: known") for host in hosts),
+            *(("fourth", host, "") for host in hosts),
+            ("fifth", "web2", "everything more was declined: enough"),
+            ("sixth", "web2", "everything more was declined: enough"),
+        ]
+    )
+    assert [event.host for event in events if isinstance(event, FixIntended)] == ["web1"]
+    assert sum(isinstance(event, RunInterrupted) for event in events) == 4

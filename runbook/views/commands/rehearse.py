@@ -25,27 +25,32 @@ def rehearse_command(names: tuple[str, ...], output: options.Output) -> int:
     NAME.rehearsal.yml beside a runbook holds cases: what each step comes to, and what the run has
     to come to. The decisions are those of a real run. Without NAMEs the whole library is rehearsed.
     The exit code is 1 if a case comes out otherwise: - is what was expected, + what came instead.
+    With -v each case shows its walk, and its questions as whoever answers them would be told.
 
     \b
     Examples:
       runbook rehearse
       runbook rehearse fix-502
+      runbook rehearse fix-502 -v
     """
-    from runbook.rehearsal.playing import play  # noqa: PLC0415 -- the driver, which --help needs not
-    from runbook.rehearsal.reading import find, read_rehearsal  # noqa: PLC0415
+    from runbook.rehearsal.reading import find, read_rehearsal  # noqa: PLC0415 -- not for --help
+    from runbook.views.rehearsed import walked  # noqa: PLC0415
 
     library = settings_for().library
-    told = [
-        (rehearsal, case, played)
+    cases = [
+        (rehearsal, case, *walked(rehearsal.runbook, case))
         for rehearsal in [read_rehearsal(path, library) for path in find(names, library)]
         for case in rehearsal.cases
-        for played in play(rehearsal.runbook, case)
     ]
+    told = [(rehearsal, case, each) for rehearsal, case, played, _ in cases for each in played]
     if output.json:
         write_json({"rehearsals": [_document(*each) for each in told]})
     else:
-        for each in told:
-            write("\n".join(_lines(*each)))
+        for rehearsal, case, played, walk in cases:
+            for each in played:
+                write("\n".join(_lines(rehearsal, case, each)))
+            if output.verbosity:
+                write("".join(f"    {line}\n" for line in walk))
     different = sum(not played.as_expected for _, _, played in told)
     if not output.json:
         write(f"{len(told)} rehearsed, {different} otherwise than expected.")

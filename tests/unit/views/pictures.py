@@ -1,15 +1,25 @@
 """What is drawn in typical situations, for the files of `tests/golden/console/`."""
 
 import io
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from queue import SimpleQueue
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
 
 from runbook.driver.experience import Attempt, CauseExperience, Experience, FixExperience
-from runbook.driver.operator import ApprovalRequest
-from runbook.model.definition import AnsibleRole, Fix, FixResult, Runbook
+from runbook.driver.operator import (
+    Answer,
+    ApprovalRequest,
+    EndRun,
+    Question,
+    StepReply,
+    StepRequest,
+)
+from runbook.model.definition import AnsibleRole, Ask, Fix, FixResult, Manual, Runbook
 from runbook.model.event import (
     Acted,
     HostEvent,
@@ -24,9 +34,12 @@ from runbook.views.board import Board
 from runbook.views.board_layout import lay_out
 from runbook.views.confirmation import Confirmation
 from runbook.views.details import whole_evidence
+from runbook.views.keyboard import Keyboard
 from runbook.views.plain import PlainObserver
 from runbook.views.prediction import whole_diff
+from runbook.views.prompting import TerminalOperator
 from runbook.views.summary import Finish, summary, summary_text
+from tests.unit.views.prompted import BY_HAND, WHICH
 from tests.unit.views.scenes import (
     Play,
     approved,
@@ -53,18 +66,79 @@ def drawn(
     what: RenderableType, *, width: int = 80, colour: bool = False, term: str = "xterm"
 ) -> str:
     """Draw something as on a terminal; without colour there are no codes at all."""
-    console = Console(
+    console = _console(width, term, colour=colour)
+    console.print(what, crop=False)
+    return _written(console)
+
+
+def _console(width: int, term: str = "xterm", *, colour: bool = False) -> Console:
+    return Console(
         file=io.StringIO(),
         width=width,
         height=24,
         force_terminal=colour or term == "dumb",
         color_system="standard" if colour else None,
         highlight=False,
+        markup=False,
+        emoji=False,
         _environ={"TERM": term},
     )
-    console.print(what, crop=False)
+
+
+def _written(console: Console) -> str:
     assert isinstance(console.file, io.StringIO)
     return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
+
+
+def asked_of(
+    asked: Ask | Manual | StepRequest, *typed: str, width: int = 80, colour: bool = False
+) -> str:
+    """Return what a person sees who is asked something and types these lines."""
+    ours, theirs = os.pipe()
+    console = _console(width, colour=colour)
+    play = stopped("web1", "web2")
+    replies: SimpleQueue[Answer | StepReply] = SimpleQueue()
+    with os.fdopen(theirs, "w") as keys, os.fdopen(ours) as typing:
+        operator = TerminalOperator(
+            name="ann",
+            runbook=play.runbook,
+            console=console,
+            view=PlainObserver(runbook=play.runbook, stream=io.StringIO()),
+            keyboard=_Typed(descriptor=typing.fileno()),
+        )
+        print(*typed, sep="\n", file=keys, flush=True)
+        if isinstance(asked, StepRequest):
+            operator.step(asked, replies.put)
+        else:
+            question = Question(
+                step=asked, hosts=("web1", "web2"), title=asked.title, states=play.states
+            )
+            operator.answer(question, replies.put)
+        assert not isinstance(replies.get(timeout=60), EndRun)
+    return _written(console)
+
+
+class _Typed(Keyboard):
+    """A keyboard at which everything was typed before it was asked for."""
+
+    def forget(self) -> None:
+        """Keep it."""
+
+
+def next_step(step: str) -> StepRequest:
+    """Return the question what to do with a step of a run that asks before each."""
+    play = stopped("web1", "web2")
+    state = play.states["web1"]
+    return StepRequest(
+        step=play.runbook.steps[step],
+        hosts=("web1", "web2"),
+        title="Restart myapp" if step == "restart" else play.runbook.steps[step].title,
+        looks=("The site answers through nginx", "The backend service is running")
+        if step == "site"
+        else (),
+        result="failed" if step == "backend" else "",
+        seen={"web1": state.known["backend"]} if step == "backend" else {},
+    )
 
 
 def lines(encoding: str = "utf-8") -> str:
@@ -115,18 +189,21 @@ class Watched:
 
     def rows(self, *, width: int = 79, height: int | None = 23) -> list[str]:
         """Return the board as text."""
-        rows = lay_out(
+        return [row.plain for row in self._rows(width=width, height=height)]
+
+    def _rows(self, *, width: int, height: int | None) -> list[Text]:
+        return lay_out(
             self.board,
             title=f"{self.play.runbook.name}: {self.play.runbook.title}",
             width=width,
             height=height,
             now=self.now + 4,
         )
-        return [row.plain for row in rows]
 
-    def picture(self, *, width: int = 79, height: int | None = 23) -> str:
+    def picture(self, *, width: int = 79, height: int | None = 23, colour: bool = False) -> str:
         """Return the board as one text."""
-        return "".join(f"{row}\n" for row in self.rows(width=width, height=height))
+        rows = self._rows(width=width, height=height)
+        return drawn(Group(*rows), width=width + 1, colour=colour)
 
 
 def watched(*hosts: str) -> Watched:
@@ -291,16 +368,26 @@ def also_here() -> ApprovalRequest:
     return replace(request, states=states)
 
 
+LONG_COMMAND = replace(
+    BY_HAND,
+    commands=(
+        "journalctl --unit backend --since '10 minutes ago' --no-pager | grep --count 'Connection refused'",
+    ),
+)
+
 PICTURES: Mapping[str, Callable[[], str]] = {
     "lines": lines,
     "lines-ascii": lambda: lines("ascii"),
     "tree": lambda: under_way().picture(),
     "tree-whole": lambda: under_way().picture(height=None),
+    "tree-colour": lambda: under_way().picture(colour=True),
     "tree-wide": lambda: under_way().picture(width=119),
+    "tree-wide-colour": lambda: under_way().picture(width=119, colour=True),
     "tree-small": lambda: under_way().picture(width=50, height=9),
     "confirmation": lambda: drawn(confirmation(one_host(), site_book())),
     "confirmation-colour": lambda: drawn(confirmation(one_host(), site_book()), colour=True),
     "confirmation-plain": lambda: drawn(confirmation(one_host(), site_book()), term="dumb"),
+    "confirmation-wide": lambda: drawn(confirmation(hosts_differ(), site_book()), width=120),
     "confirmation-wide-colour": lambda: drawn(
         confirmation(hosts_differ(), site_book()), width=120, colour=True
     ),
@@ -319,9 +406,17 @@ PICTURES: Mapping[str, Callable[[], str]] = {
     "confirmation-undo": lambda: drawn(
         confirmation(replace(one_host(), undoing=True), site_book())
     ),
+    "question-choices": lambda: asked_of(WHICH, "", "e", "2"),
+    "question-by-hand": lambda: asked_of(LONG_COMMAND, "d", "took long"),
+    "question-by-hand-wide-colour": lambda: asked_of(LONG_COMMAND, "d", "", width=120, colour=True),
+    "step-look": lambda: asked_of(next_step("site"), "?", "c"),
+    "step-known-colour": lambda: asked_of(next_step("backend"), "s", "2", colour=True),
+    "step-fix-wide": lambda: asked_of(next_step("restart"), "", "s it is agreed", width=120),
     "whole-diff": lambda: drawn(whole_diff(hosts_differ())),
-    "whole-evidence": lambda: whole_evidence(hosts_differ()) + "\n",
+    "whole-evidence": lambda: whole_evidence(hosts_differ().states, hosts_differ().evidence) + "\n",
     "summary": lambda: drawn(summary(finish())),
+    "summary-colour": lambda: drawn(summary(finish()), colour=True),
+    "summary-wide": lambda: drawn(summary(finish()), width=120),
     "summary-text": lambda: summary_text(finish()) + "\n",
     "summary-diagnosed": lambda: summary_text(diagnosed()) + "\n",
     "summary-interrupted": lambda: (

@@ -63,11 +63,11 @@ def main(hosts: str, *scene: str) -> None:
                 case "approve":
                     operator.approve(request, replies.put)
                 case "ask":
-                    operator.answer(_question(WHICH, names), replies.put)
+                    operator.answer(_question(WHICH, play), replies.put)
                 case "manual":
-                    operator.answer(_question(BY_HAND, names), replies.put)
+                    operator.answer(_question(BY_HAND, play), replies.put)
                 case "expires":
-                    operator.answer(_question(replace(WHICH, expires=SHORT), names), replies.put)
+                    operator.answer(_question(replace(WHICH, expires=SHORT), play), replies.put)
                 case "leave":
                     Timer(1.0, operator.leave).start()
                 case "ready":
@@ -92,8 +92,8 @@ def _take(replies: SimpleQueue[ApprovalReply | Answer | Aside], aside: Aside) ->
         aside.told({"web1": Observation(result=CheckResult.PASSED, facts=aside.probe.arguments)})
 
 
-def _question(step: Ask | Manual, names: list[str]) -> Question:
-    return Question(step=step, hosts=tuple(names), title=step.title)
+def _question(step: Ask | Manual, play: Play) -> Question:
+    return Question(step=step, hosts=tuple(play.states), title=step.title, states=play.states)
 
 
 def _said(reply: ApprovalReply | Answer | Aside) -> str:

@@ -165,6 +165,15 @@ def test_before_hosts_are_known_the_work_is_told() -> None:
     assert run.rows()[1:] == ["… looking, 4 s"]
 
 
+def test_work_on_hosts_that_are_on_no_way_is_told() -> None:
+    """Of an undo, and of hosts that are waited for, stands what is done, and where."""
+    run = Watched(play=Play(), board=Board(runbook=site_book()))
+
+    run.working("undoing restart", "web1", "web2")
+
+    assert run.rows()[1:] == ["… 2 hosts: web1, web2: undoing restart, 4 s"]
+
+
 def test_what_is_over_shrinks_before_what_goes_on() -> None:
     """On a small screen groups that have ended are single rows while others keep their way."""
     run = under_way()

@@ -44,12 +44,30 @@ def written(on: Console) -> str:
 
 
 def screen(on: Console) -> list[str]:
-    """Return what is to be seen: the rows written, less those that were taken away again."""
-    rows: list[str] = []
-    for away, text in re.findall(r"(\x1b\[1A\x1b\[2K)|([^\x1b\r]+)", written(on)):
-        if away:
-            rows.pop()
-        rows += text.splitlines()
+    """Return what is to be seen, as a terminal makes it of all that was written."""
+    rows, row, column = [""], 0, 0
+    for number, code, control, text in re.findall(
+        r"\x1b\[(\d+)([A-Z])|([\r\n])|([^\x1b\r\n]+)", written(on)
+    ):
+        match code or control:
+            case "A":
+                row = max(row - int(number), len(rows) - on.height)
+            case "B":
+                row = min(row + int(number), len(rows) - 1)
+            case "K":
+                rows[row] = ""
+            case "\n":
+                row, column = row + 1, 0
+                rows += [""] * (row == len(rows))
+            case "\r":
+                column = 0
+            case _:
+                rows[row] = (
+                    rows[row][:column].ljust(column) + text + rows[row][column + len(text) :]
+                )
+                column += len(text)
+    while rows and not rows[-1]:
+        rows.pop()
     return rows
 
 
@@ -175,16 +193,80 @@ def test_a_tree_without_end_is_left_as_it_was() -> None:
     assert 2 < len(screen(on)) < 24
 
 
-def test_rows_that_are_the_same_are_not_drawn_again() -> None:
-    """Drawing the same rows writes nothing."""
+def test_only_rows_that_are_different_are_drawn_again() -> None:
+    """Whatever rows follow one another, the screen is as if it were new, for the fewest rows."""
     on = console()
     region = Region(console=on)
-    region.draw([Text("one"), Text("two")])
-    before = written(on)
+    on.print("above")
+    for rows, drawn in (
+        (["one", "two", "three"], 3),
+        (["one", "two", "three"], 0),
+        (["one", "2", "three"], 1),
+        (["1", "2", "3"], 2),
+        (["1", "2", "3", "4"], 1),
+        (["1", "3", "4"], 2),
+        (["1"], 0),
+        (["1", "2", "three"], 2),
+        ([], 0),
+        (["one"], 1),
+    ):
+        before = len(written(on))
+        region.draw([Text(row) for row in rows])
 
-    region.draw([Text("one"), Text("two")])
+        assert screen(on) == ["above", *rows]
+        assert written(on)[before:].count("\n") == drawn
 
-    assert written(on) == before
+
+def test_a_row_of_another_colour_is_drawn_again() -> None:
+    """What differs in nothing but its style is different."""
+    on = console()
+    region = Region(console=on)
+    region.draw([Text("one", style="red")])
+
+    assert region.draw([Text("one", style="green")]) > 0
+    assert region.draw([Text("one", style="green")]) == 0
+
+
+def test_a_slow_link_has_little_to_carry() -> None:
+    """Through a quiet second a few dozen characters, for a change its rows: 9600 baud are plenty."""
+    on, play, now = console(), Play(runbook=MANY_CHECKS), [0.0]
+    hosts = ("web1", "web2")
+    play.joined(*hosts)
+    fine = {f"fine{number}": seen("passed") for number in range(6)}
+
+    with LiveObserver(runbook=play.runbook, console=on, clock=lambda: now[0]) as view:
+        tell(view, play, looked("web1", {**fine, "site": seen("passed")}))
+        tell(view, play, looked("web2", {**fine, "site": seen("unknown")}))
+        view.working(hosts, "looking")
+        assert soon(lambda: any("looking" in row for row in screen(on)))
+        whole = len(written(on))
+        for _ in range(4):
+            now[0] += 1.0
+            told = f"looking, {now[0]:.0f} s"
+            assert soon(lambda told=told: any(told in row for row in screen(on)))
+        assert len(written(on)) - whole < 4 * 100
+        before = len(written(on))
+        tell(view, play, looked("web2", {"site": seen("failed")}))
+        assert soon(lambda: any("site is fine: failed" in row for row in screen(on)))
+        assert len(written(on)) - before < whole / 2
+
+
+def test_what_changes_all_the_time_is_drawn_as_a_slow_link_carries_it() -> None:
+    """A few windows at once, and then no more than a link of 9600 baud brings through."""
+    on, play, now = console(), Play(), [0.0]
+    hosts = [f"web{number}" for number in range(20)]
+    play.joined(*hosts)
+
+    with LiveObserver(runbook=play.runbook, console=on, folded=False, clock=lambda: now[0]) as view:
+        for turn in range(12):
+            view.working(tuple(hosts), f"doing number {turn} of many things" * 2)
+            time.sleep(0.25)
+        at_once = len(written(on))
+        assert at_once < 4096 + 2000
+        now[0] += 10.0
+        assert soon(lambda: len(written(on)) > at_once)
+        time.sleep(0.6)
+        assert len(written(on)) < at_once + 2000
 
 
 def test_a_window_made_narrower_is_reckoned_with() -> None:

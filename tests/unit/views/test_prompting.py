@@ -247,10 +247,10 @@ def test_a_choice_is_made_by_number_or_name(typed: str) -> None:
         terminal.expect("1  restart")
         terminal.expect("2  leave")
         for wrong in ("3", ""):
-            terminal.expect(r"Which, 1 to 2\? ")
+            terminal.expect(r"Which, 1 to 2 \(e: evidence\)\? ")
             terminal.send(f"{wrong}\n")
             terminal.expect("there is no answer by default")
-        terminal.expect(r"Which, 1 to 2\? ")
+        terminal.expect(r"Which, 1 to 2 \(e: evidence\)\? ")
         terminal.send(f"{typed}\n")
 
         assert replied(terminal) == "answer=leave by=ann note="
@@ -270,7 +270,9 @@ def test_work_by_hand_is_confirmed(typed: Sequence[str], reply: str) -> None:
         terminal.expect(rf"    ssh web1({_CODE})?\r\n")
         terminal.expect(rf"    systemctl start backend({_CODE})?\r\n")
         for answer in typed:
-            terminal.expect([r"Is it done\? \[d\]one \[n\]ot done: ", r"Note \(Enter: none\)\? "])
+            terminal.expect(
+                [r"Is it done\? \[d\]one \[n\]ot done \[e\]vidence: ", r"Note \(Enter: none\)\? "]
+            )
             terminal.send(f"{answer}\n")
 
         assert replied(terminal) == reply
@@ -279,11 +281,11 @@ def test_work_by_hand_is_confirmed(typed: Sequence[str], reply: str) -> None:
 def test_a_question_can_wait_for_others() -> None:
     """Enter puts a question last while others wait, and it is asked again after them."""
     with at_terminal(MODULE, "web1", "manual", "approve") as terminal:
-        terminal.expect(r"\[d\]one \[n\]ot done: ")
+        terminal.expect(r"\[d\]one \[n\]ot done \[e\]vidence: ")
         terminal.send("\n")
         terminal.expect(ONE)
         terminal.send("y\n")
-        terminal.expect(r"\[d\]one \[n\]ot done: ")
+        terminal.expect(r"\[d\]one \[n\]ot done \[e\]vidence: ")
         said = str(terminal.before)
         terminal.send("d\n")
         terminal.expect("Note")
@@ -297,7 +299,7 @@ def test_a_question_can_wait_for_others() -> None:
 def test_a_question_whose_time_is_over_makes_way() -> None:
     """A question nobody answers in time is not answered, and the next one is put."""
     with at_terminal(MODULE, "web1", "expires", "approve") as terminal:
-        terminal.expect(r"Which, 1 to 2\? ")
+        terminal.expect(r"Which, 1 to 2 \(e: evidence\)\? ")
         terminal.expect("The time for an answer is over; the run goes on without it.")
         terminal.expect(ONE)
         terminal.send("y\n")
@@ -308,7 +310,7 @@ def test_a_question_whose_time_is_over_makes_way() -> None:
 def test_the_end_of_input_leaves_a_question_to_its_expiry() -> None:
     """No answer is made up for a question when the input ends; the next prompt is put."""
     with at_terminal(MODULE, "web1", "expires", "approve") as terminal:
-        terminal.expect(r"Which, 1 to 2\? ")
+        terminal.expect(r"Which, 1 to 2 \(e: evidence\)\? ")
         terminal.send(END_OF_INPUT)
         terminal.expect("No answer: the run waits until the time for one is over.")
         terminal.expect(ONE)
