@@ -1,6 +1,5 @@
 """What happens while a person at a terminal thinks about a fix."""
 
-import signal
 from pathlib import Path
 
 from tests.acceptance.program import PATIENCE_S, Program
@@ -26,11 +25,11 @@ def test_a_runbook_that_changes_while_the_operator_thinks_is_not_acted_upon(
     assert (tmp_path / "alive.flag").read_text() == "there"
 
 
-def test_a_signal_at_the_question_leaves_the_host_alone(program: Program, tmp_path: Path) -> None:
+def test_ctrl_c_at_the_question_leaves_the_host_alone(program: Program, tmp_path: Path) -> None:
     """Interrupted while it asks: exit code 130, nothing done; resumed, the question comes again."""
     with program.at_terminal(*ASK) as (process, terminal):
         terminal.expect(r"Enter is no")
-        process.send_signal(signal.SIGINT)
+        terminal.send("\x03")
         terminal.expect("resume")
         assert process.wait(PATIENCE_S) == 130
 

@@ -3,22 +3,37 @@
 import signal
 from pathlib import Path
 
-from tests.acceptance.program import Finished, Program
+from runbook.model.event import UndoIntended
+from tests.acceptance.program import PATIENCE_S, Finished, Program
 
 RUN = ("run", "counted-fix", "-i", "inventory.yml", "--host", "alive", "--yes")
 
 
-def test_a_fix_is_taken_back_once(program: Program, tmp_path: Path) -> None:
-    """The undo runs, is looked at and journaled; a second one finds nothing left to undo."""
+def test_a_fix_is_taken_back_once_by_a_person_at_a_terminal(
+    program: Program, tmp_path: Path
+) -> None:
+    """Shown first, asked, done, looked at and journaled; a second one finds nothing left to undo."""
     assert program(*RUN).code == 0
     assert (tmp_path / "alive.flag").exists()
 
-    undone = program("undo", "last", "--yes", "--json")
-
-    assert undone.code == 0, undone.stderr
-    assert undone.document["undone"] == {"make": {"alive": "changed"}}
-    assert undone.document["seen"] == {"alive": {"present": "failed"}}
+    with program.at_terminal("undo", "last", term="xterm", rows=24, columns=80) as (
+        process,
+        terminal,
+    ):
+        asked = r"Undo: Make the file. Do this on alive\? \(Enter is no\): "
+        terminal.expect(asked)
+        assert "The host is as it was before the fix, fault included" in str(terminal.before)
+        assert "would change: Take the file away" in str(terminal.before)
+        terminal.send("t\n")
+        terminal.expect(r"Take the file away \(would change\)")
+        terminal.expect(asked)
+        terminal.send("y: it was the wrong host\n")
+        terminal.expect("alive: undoing make")
+        terminal.expect("alive: make: undone\r\n +alive: present: failed")
+        assert process.wait(PATIENCE_S) == 0
     assert not (tmp_path / "alive.flag").exists()
+    (undone,) = [event for event in program.events() if isinstance(event, UndoIntended)]
+    assert undone.reason == "it was the wrong host"
     again = program("undo", "last", "--yes")
     assert again.code == 2
     assert "nothing-to-undo" in again.stderr
