@@ -92,9 +92,9 @@ class Answering:
         self, step: Manual, question: Question, until: float, others: Callable[[], bool]
     ) -> Answer | Later | None:
         self.dialogue.say("\n".join(printable_lines(step.instruction)))
-        for line in say_commands(step):
+        for command in say_commands(step):
             # A command is to be copied: the terminal may break it, we may not.
-            self.dialogue.console.print(line, style="bold", soft_wrap=True)
+            self.dialogue.console.print(command, style="bold", soft_wrap=True)
         while True:
             line = self.dialogue.ask("Is it done? [d]one [n]ot done [e]vidence: ", until)
             if line is None:
