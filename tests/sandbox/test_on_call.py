@@ -94,6 +94,7 @@ params:
   site_url: {type: string}
   server_name: {type: string}
   supervisorctl_command: {type: array}
+  supervisor_config: {type: string}
   backend_service: {type: string}
 causes:
   stopped: {title: The backend does not run}
@@ -116,7 +117,7 @@ steps:
     tasks: &start
       - name: Start it
         ansible.builtin.command:
-          argv: "{{ supervisorctl_command + ['start', backend_service] }}"
+          argv: "{{ supervisorctl_command + ['-c', supervisor_config, 'start', backend_service] }}"
         changed_when: true
     verify: &verify {cause: site, symptom: site, within: 20s, hold: 6s}
     next: {declined: second, resolved: steady}
