@@ -141,6 +141,7 @@ _TYPES = (
             "in_state_s": "seconds it has been in this state; null if not known",
             "result": "systemd's result: `success`, `exit-code`, `oom-kill`…; else null",
             "detail": "the state in words",
+            "started_anew": "whether it was started while `over_s` passed; null if that is 0",
         },
     ),
     _probe(

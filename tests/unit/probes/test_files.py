@@ -340,6 +340,11 @@ def test_a_traceback_from_before_the_last_start_does_not_count(tmp_path: Path) -
     assert (seen["count"], seen["last_lines"]) == (0, ["ERROR:    [Errno 98]"])
     assert facts("python_traceback", path=str(log), after="never said")["found"]
 
+    # One that says so before it has imported anything, and is started again and again.
+    for nth, expected in ((2, True), (3, True), (1, False)):
+        seen = facts("python_traceback", path=str(log), after=after, after_nth=nth)
+        assert seen["found"] is expected
+
 
 def test_tracebacks_with_something_before_every_line(application: Path) -> None:
     """The names that container logs put before every line do no harm."""

@@ -66,6 +66,9 @@ class _Supervisor:
                 [program:waiting]
                 command=sleep 600
                 autostart=false
+                [program:looping]
+                command=sh -c 'sleep 1.2; exit 3'
+                startsecs=1
                 [group:shop]
                 programs=api
                 [program:api]
@@ -129,6 +132,26 @@ def test_supervisor_truth_table(supervisor: _Supervisor, name: str, expected: ob
     assert (seen["pid"] is not None) is seen["running"]
     assert set(seen) == set(PROBE_TYPES["service"].facts)
     assert seen["exit_code"] == (3 if name == "leaving" else None)
+
+
+@pytest.mark.parametrize(
+    ("name", "over_s", "expected"),
+    [("looping", 8.0, True), ("good", 0.3, False), ("good", 0, None)],
+)
+def test_a_service_that_is_started_again_and_again(
+    supervisor: _Supervisor, name: str, over_s: float, expected: bool | None
+) -> None:
+    """One that crashes by turns is found to as soon as it is started anew; one that runs is not."""
+    told = facts(
+        "service",
+        manager="supervisor",
+        name=name,
+        supervisor_config=str(supervisor.config),
+        supervisorctl=["supervisorctl"],
+        over_s=over_s,
+    )
+
+    assert told["started_anew"] is expected
 
 
 @pytest.mark.parametrize("name", ["good", "dying", "missing"])
@@ -415,6 +438,44 @@ def test_words_of_systemd(situation: str) -> None:
 
     assert expected.items() <= seen.items()
     assert {*seen, "truncated"} == set(PROBE_TYPES["service"].facts)
+
+
+@pytest.mark.parametrize(
+    ("looks", "expected"),
+    [
+        (["812 active 4 success", "813 active 5 success"], (True, "success")),
+        (
+            ["812 active 4 success", "0 activating 4 oom-kill", "900 active 5 success"],
+            (True, "oom-kill"),
+        ),
+        # Each look falls between two starts that live too briefly to be met.
+        (["0 activating 4 exit-code", "0 activating 5 exit-code"], (True, "exit-code")),
+        (["0 inactive 0 success", "812 active 0 success"], (True, "success")),
+        (["812 active 4 success", "0 failed 4 exit-code"], (False, "exit-code")),
+        (["812 active 4 success"], (False, "success")),
+    ],
+)
+def test_what_systemd_restarts_by_turns(
+    shared_folder: Path, looks: list[str], expected: tuple[bool, str]
+) -> None:
+    """A new process or a higher count is a start, an end is none; how it ended is told with it."""
+    tool = shared_folder / "systemctl"
+    tool.write_text(
+        "#!/bin/sh\n"
+        f"printf '%s\\n' {' '.join(map(repr, looks))} > {shared_folder}/all\n"
+        f"[ -e {shared_folder}/left ] || cp {shared_folder}/all {shared_folder}/left\n"
+        f"read -r pid state restarts result < {shared_folder}/left\n"
+        'echo "ActiveState=$state"; echo "MainPID=$pid"; echo "NRestarts=$restarts"\n'
+        'echo "Result=$result"\n'
+        f"if [ $(wc -l < {shared_folder}/left) -gt 1 ]; then sed -i 1d {shared_folder}/left; fi\n",
+        encoding="utf-8",
+    )
+    tool.chmod(0o755)
+    path = f"{shared_folder}:/usr/bin:/bin"
+    within_s = 8.0 if expected[0] else 0.5
+    told = facts("service", environ={"PATH": path}, name="backend", over_s=within_s)
+
+    assert (told["started_anew"], told["result"]) == expected
 
 
 def test_systemd_that_does_not_run(shared_folder: Path) -> None:

@@ -96,12 +96,13 @@ def python_traceback(
     tail_bytes: int = 262144,
     since: float | None = None,
     after: str | None = None,
+    after_nth: int = 1,
 ) -> dict[str, object]:
     """Find the last Python traceback in a log, and the file and line it names."""
     tail = _tail(look, path, unit, tail_bytes, since)
     if tail is None:
         return {"exists": False}
-    seen = narrowed(tail.lines, since, after)
+    seen = narrowed(tail.lines, since, after, after_nth)
     found = tracebacks.find_last([line.text for line in seen])
     facts: dict[str, object] = {"exists": True, "found": found is not None}
     facts.update(tracebacks.facts_of(found))
@@ -122,12 +123,15 @@ def _tail(
     return _journal(look, unit, since) if unit else _file(str(path), tail_bytes)
 
 
-def narrowed(lines: list[Line], since: float | None, after: str | None) -> list[Line]:
-    """Return the lines from a moment on, and after the last one that matches a pattern."""
+def narrowed(lines: list[Line], since: float | None, after: str | None, nth: int = 1) -> list[Line]:
+    """Return the lines from a moment on, and after the `nth` last one that matches a pattern.
+
+    Where fewer match, those are all.
+    """
     if after is not None:
         expression = compiled(after)
-        last = max((n for n, x in enumerate(lines) if expression.search(x.text)), default=-1)
-        lines = lines[last + 1 :]
+        matching = [n for n, x in enumerate(lines) if expression.search(x.text)]
+        lines = lines[matching[-nth] + 1 :] if 1 <= nth <= len(matching) else lines
     if since is not None:
         # A line that does not say when it was written is kept: it could be new.
         lines = [line for line in lines if line.at_s is None or line.at_s >= since]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import Callable
 
 from .call import CannotLookError, Look
@@ -31,6 +32,10 @@ _SUPERVISOR_LINE = re.compile(
     r"^(\S+)\s+(STOPPED|STARTING|RUNNING|BACKOFF|STOPPING|EXITED|FATAL|UNKNOWN)\b\s*(.*)$"
 )
 _UPTIME = re.compile(r"pid (\d+), uptime (?:(\d+) days?, )?(\d+):(\d+):(\d+)")
+# Shorter than a manager rests between two starts, as it is told to where it rests least.
+_BETWEEN_LOOKS_S = 0.1
+# What is left of the time for the last answer of a manager that is asked again and again.
+_LAST_LOOK_S = 1.0
 
 
 def service(
@@ -43,19 +48,56 @@ def service(
     project_directory: str | None = None,
     pattern: str | None = None,
     pidfile: str | None = None,
+    over_s: float = 0.0,
 ) -> dict[str, object]:
-    """Ask a service's manager how it is."""
-    if manager == "process":
-        return _by_process(pattern, pidfile)
-    if name is None:
-        raise CannotLookError(f"a service under {manager} needs a name")
-    if manager == "systemd":
-        return _by_systemd(look, name)
-    if manager == "supervisor":
-        return _by_supervisor(look, name, supervisorctl or ["supervisorctl"], supervisor_config)
-    if manager == "docker_compose":
-        return _by_compose(look, name, project_directory)
-    raise CannotLookError("manager must be systemd, supervisor, docker_compose or process")
+    """Ask a service's manager how it is, and if asked to, whether it stays so."""
+
+    def ask() -> dict[str, object]:
+        if manager == "process":
+            return _by_process(pattern, pidfile)
+        if name is None:
+            raise CannotLookError(f"a service under {manager} needs a name")
+        if manager == "systemd":
+            return _by_systemd(look, name)
+        if manager == "supervisor":
+            return _by_supervisor(look, name, supervisorctl or ["supervisorctl"], supervisor_config)
+        if manager == "docker_compose":
+            return _by_compose(look, name, project_directory)
+        raise CannotLookError("manager must be systemd, supervisor, docker_compose or process")
+
+    if over_s <= 0:
+        return ask()
+    return _watched(ask, min(over_s, look.left_s() - _LAST_LOOK_S))
+
+
+def _watched(ask: Callable[[], dict[str, object]], over_s: float) -> dict[str, object]:
+    """Ask until the service was started anew, or for so long; return what was told last.
+
+    How the run ended that was followed by a start is told with it, where a look met it ended.
+    """
+    ends = time.monotonic() + over_s
+    facts = first = ask()
+    ended: dict[str, object] = {}
+    pid = first["pid"]
+    while True:
+        if not facts["running"] and facts["result"] not in (None, "success"):
+            ended = {key: facts[key] for key in ("exit_code", "signal", "result")}
+        if _is_started_anew(first, pid, facts):
+            return {**facts, **ended, "started_anew": True}
+        if time.monotonic() >= ends:
+            return {**facts, "started_anew": False}
+        pid = facts["pid"] or pid
+        time.sleep(_BETWEEN_LOOKS_S)
+        facts = ask()
+
+
+def _is_started_anew(first: dict[str, object], pid: object, facts: dict[str, object]) -> bool:
+    """Tell whether a look shows another start than those before it, whose last process was `pid`."""
+    if facts["pid"] is not None and pid is not None:
+        return facts["pid"] != pid
+    if facts["restarts"] != first["restarts"]:
+        return True
+    return bool(facts["running"]) and not first["running"]
 
 
 def _facts(*, running: bool, state: str, **more: object) -> dict[str, object]:
@@ -73,6 +115,7 @@ def _facts(*, running: bool, state: str, **more: object) -> dict[str, object]:
         "in_state_s": None,
         "result": None,
         "detail": "",
+        "started_anew": None,
     }
     facts.update(more)
     return facts
