@@ -77,7 +77,6 @@ FAULTS = (
 """All that is tried."""
 
 NOT_RUN = {
-    "oom_killed": "its manager knows only where control groups are version 2, and not on every machine",
     "docker compose": "there is no container engine on a host of the lab",
     "SELinux": "the hosts are Debian; SELinux belongs to the machine's kernel",
     "RHEL family": "there is no source of its packages on a Debian machine",

@@ -25,8 +25,24 @@ _BLOCK = (
     r"    __import__(\"time\").sleep(900)\n\n\n&/"
 )
 
+# By turns it holds its port, for longer than anybody counts it as young or waits, and nobody does.
+_HALF_ALIVE = (
+    r"import socket, time; _server = socket.create_server((\"127.0.0.1\", 8000)); time.sleep(6); "
+    r"raise RuntimeError(\"the licence has ended\")"
+)
+
 BACKEND = (
     Fault(name="backend stopped", causes=("backend_stopped",), breaks="stop"),
+    Fault(
+        name="crashes and is started by turns",
+        causes=("crash_loop",),
+        verdict=ESCALATED,
+        managers=MANAGED,
+        breaks=f"keep_main; sed -i '1i {_HALF_ALIVE}' $DIRECTORY/main.py; restart\n"
+        "until grep -q 'the licence has ended' $LOG; do sleep 0.2; done",
+        shows="echo the licence has ended; echo $DIRECTORY/main.py",
+        mends="put_back_main",
+    ),
     Fault(
         name="crashed until its manager gave up",
         causes=("start_limit",),
@@ -43,6 +59,31 @@ BACKEND = (
           systemctl daemon-reload; systemctl kill --signal=SEGV $unit
           until systemctl is-failed $unit; do sleep 0.2; done""",
         mends="rm -r /run/systemd/system/$unit.service.d; systemctl daemon-reload",
+    ),
+    Fault(
+        name="killed for lack of memory",
+        causes=("oom_killed",),
+        managers=MANAGED,
+        breaks="""
+          keep_main; sed -i '1i _all = bytearray(b"x") * (900 << 20)' $DIRECTORY/main.py
+          if [ $MANAGER = supervisor ]; then
+            systemctl set-property --runtime supervisor.service MemoryMax=400M MemorySwapMax=0; restart
+            until supervisorctl status webmagic-api | grep FATAL; do sleep 0.5; done
+          else
+            mkdir /run/systemd/system/$unit.service.d
+            printf '[Service]\\nMemoryMax=150M\\nMemorySwapMax=0\\n' > /run/systemd/system/$unit.service.d/lab.conf
+            systemctl daemon-reload; restart; until systemctl is-failed $unit; do sleep 0.5; done
+          fi
+          cp -p /run/lab-main $DIRECTORY/main.py
+          # Whoever logs in to a host of the lab may not read what the machine's kernel says, of it as well.
+          dmesg | grep "oom-kill:.*/$(hostname)/" > /run/lab-kernel
+          printf '#!/bin/sh\\ncat /run/lab-kernel\\n' > /usr/local/bin/dmesg
+          chmod +x /usr/local/bin/dmesg""",
+        shows="echo oom-kill",
+        mends="""
+          rm /usr/local/bin/dmesg
+          if [ $MANAGER = supervisor ]; then systemctl revert supervisor.service
+          else rm -r /run/systemd/system/$unit.service.d; systemctl daemon-reload; fi""",
     ),
     Fault(
         name="import error",

@@ -63,12 +63,15 @@ git branch --quiet --set-upstream-to origin/main
 python3 -m venv --system-site-packages --without-pip .venv
 chown -R shop: /srv/shop /srv/git
 cat > /etc/systemd/system/shop.service << 'END'
+[Unit]
+StartLimitIntervalSec=0
+
 [Service]
 User=shop
 WorkingDirectory=/srv/shop
 ExecStart=/srv/shop/.venv/bin/python -m gunicorn --bind 127.0.0.1:5000 --error-logfile log/error.log shop:create_app()
-Restart=on-failure
-RestartSec=30
+Restart=always
+RestartSec=0.1
 END
 systemctl daemon-reload
 systemctl start shop
