@@ -1,7 +1,7 @@
 """Which fault is made on which host: the cells of the fault matrix, and the waves they come in."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from runbook.model.verdict import Verdict
@@ -52,26 +52,35 @@ def once(faults: Iterable[Fault], *, but: Collection[str] = ()) -> list[Wave]:
             made.update(fault.causes)
     for fault in sorted(chosen, key=lambda one: len(one.managers)):
         cells[min(fault.managers, key=lambda one: len(cells[one]))].append(fault)
-    return _waves(cells)
+    return waves(
+        Cell(fault=fault, manager=manager) for manager, ones in cells.items() for fault in ones
+    )
+
+
+def cells_of(faults: Iterable[Fault]) -> list[Cell]:
+    """Return each fault under each of its managers."""
+    return [Cell(fault=fault, manager=one) for fault in faults for one in fault.managers]
 
 
 def everywhere(faults: Iterable[Fault]) -> list[Wave]:
     """Return waves with each fault under each of its managers."""
-    return _waves(
-        {manager: [one for one in faults if manager in one.managers] for manager in Manager}
-    )
+    return waves(cells_of(faults))
 
 
-def _waves(faults: dict[Manager, list[Fault]]) -> list[Wave]:
+def waves(cells: Iterable[Cell]) -> list[Wave]:
+    """Return the cells in waves: of each wave, some on hosts with each of the managers."""
+    by_manager: dict[Manager, list[Cell]] = {manager: [] for manager in Manager}
+    for cell in cells:
+        by_manager[cell.manager].append(cell)
     rows = [
         [
             [
-                Cell(fault=fault, manager=manager, number=number)
-                for number, fault in enumerate(ones[start : start + ABREAST], start=1)
+                replace(cell, number=number)
+                for number, cell in enumerate(ones[start : start + ABREAST], start=1)
             ]
             for start in range(0, len(ones), ABREAST)
         ]
-        for manager, ones in faults.items()
+        for ones in by_manager.values()
     ]
     none: Sequence[Cell] = ()
     return [
