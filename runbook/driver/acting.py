@@ -117,6 +117,14 @@ class Acting:
             )
             raise
 
+    def look_back(self) -> None:
+        """Look again at hosts of earlier waves, where the next one waits for nothing else."""
+        for fix, hosts in tuple(self.ramping.looks()):
+            known = self.ledger.known(hosts)
+            request = VerifyRequest(id=self.flights.name(), fix=fix, hosts=hosts, known=known)
+            self.ramping.look(request)
+            self.flights.launch(request, hosts)
+
     def _decline(self, fix: str, hosts: Iterable[str], reason: str, *, guard: str = "") -> None:
         """Have a fix not done that was about to begin."""
         for host in hosts:

@@ -6,10 +6,21 @@ from runbook.driver.asides import Asides
 from runbook.driver.flights import Flights
 from runbook.driver.ledger import Ledger
 from runbook.driver.observer import Observer
+from runbook.driver.ramping import Ramping
 from runbook.driver.stopping import Stop
 from runbook.executor import HostActed, HostObserved, HostVerified
 from runbook.model.definition import CheckResult, FixResult
-from runbook.model.event import Acted, ActivitySeen, FixEnded, FixVerified, Mode, Observed
+from runbook.model.event import (
+    Acted,
+    ActivitySeen,
+    FixEnded,
+    FixRechecked,
+    FixVerified,
+    HostFinished,
+    Mode,
+    Observed,
+)
+from runbook.model.verdict import Verdict
 
 
 @dataclass(kw_only=True)
@@ -20,6 +31,7 @@ class Arrivals:
     ledger: Ledger
     flights: Flights
     asides: Asides
+    ramping: Ramping
     observer: Observer
 
     def take(
@@ -30,6 +42,11 @@ class Arrivals:
             aside = self.asides.take(report)
             if aside is not None:
                 self.ledger.note(aside)
+                return frozenset()
+        if isinstance(report, HostVerified):
+            again = self.ramping.take(report)
+            if again is not None:
+                self._rechecked(again, stopping)
                 return frozenset()
         flight = self.flights.find(report.request)
         if flight is None or report.host not in flight.hosts:
@@ -82,6 +99,22 @@ class Arrivals:
                 interrupted=stopping is not None and acted is Acted.UNKNOWN,
             )
         )
+
+    def _rechecked(self, event: FixRechecked, stopping: Stop | None) -> None:
+        """Write down how a host of an earlier wave does; one that fell back is not resolved."""
+        if stopping is not None and event.verification.result is FixResult.UNKNOWN:
+            return  # We cut it off ourselves, which says nothing of the host.
+        self.ledger.tell(event)
+        if event.verification.result is FixResult.RECURRED:
+            state = self.ledger.states[event.host]
+            self.ledger.tell(
+                HostFinished(
+                    host=event.host,
+                    verdict=Verdict.UNRESOLVED,
+                    reason="it was well, and was not when it was looked at before the next wave",
+                    causes=tuple(dict.fromkeys(found.cause for found in state.causes)),
+                )
+            )
 
     def _verified(self, report: HostVerified, stopping: Stop | None) -> None:
         given_up = stopping is not None and stopping.now

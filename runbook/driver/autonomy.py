@@ -7,7 +7,14 @@ from runbook.driver.experience import Attempt, attempts
 from runbook.engine.autonomy import Standing, Try, on_group, standing
 from runbook.journal import Journal, MilestoneFilter, RunSummary
 from runbook.journal.holder import alive
-from runbook.model.event import FixApproved, FixConcluded, HostJoined, UndoIntended
+from runbook.model.definition import FixResult
+from runbook.model.event import (
+    FixApproved,
+    FixConcluded,
+    FixRechecked,
+    HostJoined,
+    UndoIntended,
+)
 from runbook.model.policy import Judgement, Source
 
 _MOST = 10_000
@@ -23,13 +30,13 @@ class _Told:
     groups: dict[str, frozenset[str]] = field(default_factory=dict)
     approved: dict[tuple[str, str], bool] = field(default_factory=dict)
     causes: dict[tuple[str, str], str] = field(default_factory=dict)
-    undone: set[tuple[str, str]] = field(default_factory=set)
+    spoilt: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
 def tries(journal: Journal, runbook: str | None = None, fix: str | None = None) -> Iterator[Try]:
     """Yield the fixes that were begun, newest first; raise RunbookError.
 
-    What somebody took back again did not work. What nobody saw the end of, in a run that is over,
+    What somebody took back again did not work, nor did what had not lasted until the next wave. What nobody saw the end of, in a run that is over,
     did not either.
     """
     begun = MilestoneFilter(runbook=runbook, fixes=True, limit=_MOST)
@@ -79,8 +86,8 @@ def _try(attempt: Attempt, told: _Told) -> Try:
     key = attempt.host, attempt.step
     worked: bool | None = attempt.worked
     why = "" if attempt.result is None else attempt.result.replace("_", " ")
-    if key in told.undone:
-        worked, why = False, "taken back"
+    if key in told.spoilt:
+        worked, why = False, told.spoilt[key]
     elif attempt.result is None:
         worked = False if _is_over(told.summary) else None
         why = "its end was not seen"
@@ -115,7 +122,10 @@ def _told(journal: Journal, run: str) -> _Told:
             case FixConcluded(host=host, step=step, cause=str(cause)):
                 told.causes[host, step] = cause
             case UndoIntended(host=host, step=step):
-                told.undone.add((host, step))
+                told.spoilt[host, step] = "taken back"
+            case FixRechecked(host=host, step=step, verification=seen):
+                if seen.result is FixResult.RECURRED:
+                    told.spoilt[host, step] = "did not last"
             case _:
                 pass
     return told

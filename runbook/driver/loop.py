@@ -136,11 +136,13 @@ class Driver:
             inbox=self._inbox,
         )
         self._asides = Asides()
+        self._ramping = Ramping(ramp=self.ramp, states=lambda: self.states, clock=self.clock)
         self._arrivals = Arrivals(
             mode=self.mode,
             ledger=self.ledger,
             flights=self._flights,
             asides=self._asides,
+            ramping=self._ramping,
             observer=self.observer,
         )
         self._desk = Desk(
@@ -150,7 +152,6 @@ class Driver:
             deliver=self._inbox.put,
             blocking=self.blocking,
         )
-        self._ramping = Ramping(ramp=self.ramp, states=lambda: self.states, clock=self.clock)
         self._acting = Acting(
             ledger=self.ledger,
             flights=self._flights,
@@ -275,6 +276,8 @@ class Driver:
     def _pump(self) -> None:
         """Take every idle host as far as it goes without doing anything, then do things."""
         decided: dict[str, Decision] = {}
+        if self._stopping is None:
+            self._acting.look_back()
         self._idle.update(self._ramping.due())
         for host in tuple(self._idle):
             decision = self._walk(host)
@@ -357,6 +360,7 @@ class Driver:
                 self._desk.predict(flight.ticket, report)
             return
         flight = self._flights.landed(report.request)
+        self._ramping.end(report.request)
         if flight is None or self._asides.end(report.request):
             return
         if flight.ticket is None:

@@ -37,6 +37,7 @@ from runbook.model.event import (
     FixDeclined,
     FixEnded,
     FixIntended,
+    FixRechecked,
     FixVerified,
     HostEvent,
     HostFinished,
@@ -112,10 +113,22 @@ def evolve(runbook: Runbook, state: HostState, event: HostEvent) -> HostState:
             return find(state, event.cause, event.step, event.evidence)
         case StepConcluded():
             return _pass_step(runbook, state, event)
-        case FixIntended() | FixEnded() | FixVerified():
+        case FixIntended() | FixEnded() | FixVerified() | FixRechecked():
             return _advance_fix(runbook, state, event)
         case FixConcluded():
             return _pass_fix(runbook, state, event)
+
+
+def _look_back(state: HostState, event: FixRechecked) -> HostState:
+    """Have a fix that did not last count as one that recurred; the walk itself is over."""
+    tries = [number for number, one in enumerate(state.fixes) if one.step == event.step]
+    if state.verdict is None or not tries:
+        raise out_of_place(event, "the fix is not over there")
+    if event.verification.result is not FixResult.RECURRED:
+        return state
+    fixes = list(state.fixes)
+    fixes[tries[-1]] = replace(fixes[tries[-1]], result=FixResult.RECURRED.value, verified=True)
+    return replace(state, fixes=tuple(fixes))
 
 
 def _see(state: HostState, event: Observed | ActivitySeen) -> HostState:
@@ -217,7 +230,7 @@ def _pass_step(runbook: Runbook, state: HostState, event: StepConcluded) -> Host
 
 
 def _advance_fix(
-    runbook: Runbook, state: HostState, event: FixIntended | FixEnded | FixVerified
+    runbook: Runbook, state: HostState, event: FixIntended | FixEnded | FixVerified | FixRechecked
 ) -> HostState:
     match event:
         case FixIntended():
@@ -249,6 +262,8 @@ def _advance_fix(
         case FixVerified():
             _expect(state, event, {FixPhase.ENDED, FixPhase.VERIFIED})
             return replace(state, fix=replace(state.fix, phase=FixPhase.VERIFIED, verified=event))
+        case FixRechecked():
+            return _look_back(state, event)
 
 
 def _pass_fix(runbook: Runbook, state: HostState, event: FixConcluded) -> HostState:

@@ -7,6 +7,7 @@ from runbook.model.definition import FixResult
 from runbook.model.event import Acted
 from runbook.model.policy import Ramp
 from runbook.model.state import FixPhase, HostState
+from runbook.model.verdict import Verdict
 
 _HELPED = frozenset({FixResult.RESOLVED.value, FixResult.CAUSE_REMOVED.value})
 _UNDER_WAY = frozenset({FixPhase.INTENDED, FixPhase.ENDED, FixPhase.VERIFIED})
@@ -16,18 +17,21 @@ _UNDER_WAY = frozenset({FixPhase.INTENDED, FixPhase.ENDED, FixPhase.VERIFIED})
 class Standing:
     """How far the waves of a fix have come: hosts on which it was begun, and what came of it.
 
-    `under_way` are those where it is not seen yet whether it helped, `failed` those where it did not.
+    `under_way` are those where it is not seen yet whether it helped, `failed` those where it did
+    not, or not for long. `well` are those that were seen to be well in the end.
     """
 
     begun: int
     under_way: int
     failed: tuple[str, ...]
+    well: tuple[str, ...] = ()
 
 
 def standing(fix: str, states: Mapping[str, HostState]) -> Standing:
     """Return how a fix stands in a run; hosts where it was withheld do not count."""
     begun, under_way = 0, 0
     failed: list[str] = []
+    well: list[str] = []
     for host, state in states.items():
         tries = [one for one in state.fixes if one.step == fix and one.acted is not Acted.WITHHELD]
         if not tries:
@@ -37,7 +41,9 @@ def standing(fix: str, states: Mapping[str, HostState]) -> Standing:
             under_way += 1
         elif tries[-1].result not in _HELPED:
             failed.append(host)
-    return Standing(begun=begun, under_way=under_way, failed=tuple(failed))
+        elif state.verdict is Verdict.RESOLVED:
+            well.append(host)
+    return Standing(begun=begun, under_way=under_way, failed=tuple(failed), well=tuple(well))
 
 
 def wave(ramp: Ramp, so_far: Standing, hosts: Sequence[str]) -> tuple[str, ...]:

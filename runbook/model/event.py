@@ -213,6 +213,19 @@ class FixVerified:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FixRechecked:
+    """A host whose walk is over was looked at again, before the next wave of hosts got the fix.
+
+    The result is `resolved` where the fix still holds, `recurred` where it does not, which is not
+    the host's end: a `HostFinished` with its new verdict follows. `unknown` changes nothing.
+    """
+
+    host: str
+    step: str
+    verification: Verification
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FixConcluded:
     """The walk goes on from a fix. It ends the epoch unless the fix was declined or withheld.
 
@@ -374,6 +387,7 @@ WalkEvent = (
     | FixIntended
     | FixEnded
     | FixVerified
+    | FixRechecked
     | FixConcluded
     | Answered
     | HostFinished
@@ -405,6 +419,7 @@ __all__ = [
     "FixDeclined",
     "FixEnded",
     "FixIntended",
+    "FixRechecked",
     "FixVerified",
     "HostEvent",
     "HostFinished",

@@ -23,6 +23,7 @@ from runbook.model.event import (
     FixDeclined,
     FixEnded,
     FixIntended,
+    FixRechecked,
     FixVerified,
     HostFinished,
     HostJoined,
@@ -233,7 +234,7 @@ def _hear_undo(event: UndoIntended | UndoEnded) -> str:
 def _hear_host(story: _Story, event: WalkEvent, at: float) -> str:
     """Add an event to a host's story; return its line of the timeline."""
     match event:
-        case FixIntended() | FixEnded() | FixVerified() | FixConcluded():
+        case FixIntended() | FixEnded() | FixVerified() | FixRechecked() | FixConcluded():
             return _hear_fix(story, event, at)
         case FixApproved() | FixDeclined() | Answered():
             return _hear_person(story, event)
@@ -333,7 +334,9 @@ def _hear_person(story: _Story, event: FixApproved | FixDeclined | Answered) -> 
 
 
 def _hear_fix(
-    story: _Story, event: FixIntended | FixEnded | FixVerified | FixConcluded, at: float
+    story: _Story,
+    event: FixIntended | FixEnded | FixVerified | FixRechecked | FixConcluded,
+    at: float,
 ) -> str:
     match event:
         case FixIntended():
@@ -355,8 +358,18 @@ def _hear_fix(
         case FixVerified():
             _amend(story, event.step, verification=event.verification)
             return f"{event.step} verified: {event.verification.result.value}"
+        case FixRechecked():
+            return _hear_recheck(story, event)
         case FixConcluded():
             return _conclude_fix(story, event, at)
+
+
+def _hear_recheck(story: _Story, event: FixRechecked) -> str:
+    seen = event.verification
+    if seen.result is FixResult.RECURRED:
+        _amend(story, event.step, outcome=seen.result, verified=True, reason=None)
+    told = f"{event.step} looked at again before the next wave: {seen.result.value}"
+    return _with(told, seen.reason)
 
 
 def _conclude_fix(story: _Story, event: FixConcluded, at: float) -> str:

@@ -28,6 +28,7 @@ from runbook.model.event import (
     FixDeclined,
     FixEnded,
     FixIntended,
+    FixRechecked,
     FixVerified,
     HostEvent,
     HostFinished,
@@ -75,6 +76,12 @@ STYLES: Mapping[Mark, str] = {
     Mark.CAUSE: "bold",
     Mark.FIX: "cyan",
     Mark.END: "bold",
+}
+
+_RECHECKED = {
+    FixResult.RESOLVED: "still well",
+    FixResult.RECURRED: "not well any more",
+    FixResult.UNKNOWN: "could not tell",
 }
 
 GOOD = frozenset({Verdict.HEALTHY, Verdict.RESOLVED, Verdict.SELF_RECOVERED})
@@ -206,18 +213,23 @@ def tell(runbook: Runbook, event: HostEvent, state: HostState) -> Told | None:
         case FixApproved() | FixDeclined() | FixIntended() | FixEnded() | FixConcluded():
             title = title_of(runbook, state, event.step)
             return Told(mark=Mark.FIX, title=title, step=event.step, result=_phase(event))
-        case FixVerified(verification=verification):
-            looks = [
-                f"{title_of(runbook, state, step)}: {RESULTS[seen.result.value]}"
-                for step, seen in verification.observations.items()
-            ]
-            title = title_of(runbook, state, event.step)
-            said = ", ".join(looks)
-            return Told(
-                mark=Mark.FIX, title=title, step=event.step, result="looked again", seen=said
-            )
+        case FixVerified() | FixRechecked():
+            return _tell_look(runbook, event, state)
         case _:
             return None
+
+
+def _tell_look(runbook: Runbook, event: FixVerified | FixRechecked, state: HostState) -> Told:
+    """Say that a host was looked at after a fix, and what each look came to."""
+    looks = [
+        f"{title_of(runbook, state, step)}: {RESULTS[seen.result.value]}"
+        for step, seen in event.verification.observations.items()
+    ]
+    again = "looked again"
+    if isinstance(event, FixRechecked):
+        again += f" before the next wave: {_RECHECKED[event.verification.result]}"
+    title = title_of(runbook, state, event.step)
+    return Told(mark=Mark.FIX, title=title, step=event.step, result=again, seen=", ".join(looks))
 
 
 def _tell_by_hand(

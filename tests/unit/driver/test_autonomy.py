@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+import pytest
+
 from runbook.driver.policing import PolicedOperator
 from runbook.driver.standings import standings
 from runbook.engine.autonomy import Standing
 from runbook.executor.scripted import ScriptedFix
 from runbook.journal.memory import MemoryJournal
 from runbook.model.definition import FixResult
-from runbook.model.event import FixApproved, FixDeclined, UndoIntended
+from runbook.model.event import Event, FixApproved, FixDeclined, FixRechecked, UndoIntended
 from runbook.model.observation import Verification
 from runbook.model.policy import Permission, Policy, Rule, Source
 from runbook.model.verdict import Verdict
@@ -18,6 +20,7 @@ from tests.unit.driver.stage import ONE_FIX, Person, Stage, host
 
 EARNS = Rule(name="earns", permission=Permission.ASK, groups=("web", "api"), autonomy=2)
 POLICY = Policy(name="prod", rules=(EARNS,))
+RECURRED = Verification(result=FixResult.RECURRED)
 USELESS = ScriptedFix(verification=Verification(result=FixResult.NO_EFFECT))
 
 
@@ -113,18 +116,24 @@ def test_other_hosts_have_to_earn_it_themselves() -> None:
     assert world.run(Source.ALERT, group="api").verdicts == {"h1": Verdict.DECLINED}
 
 
-def test_what_was_taken_back_did_not_work() -> None:
-    """Somebody undid the second one, whatever had been seen after it: it asks again."""
+@pytest.mark.parametrize(
+    ("later", "said"),
+    [
+        (UndoIntended(host="h1", step="restart", invocation="u", by="ann"), "taken back"),
+        (FixRechecked(host="h1", step="restart", verification=RECURRED), "did not last"),
+    ],
+)
+def test_what_was_taken_back_or_fell_back_did_not_work(later: Event, said: str) -> None:
+    """Whatever had been seen after the second one: it is undone, or has not lasted; it asks again."""
     world = World()
     world.run()
     last = world.run()
-    undone = UndoIntended(host="h1", step="restart", invocation="u", by="ann")
-    world.journal.append(last.run, [undone], at=1.0, who="ann")
+    world.journal.append(last.run, [later], at=1.0, who="ann")
 
     asked = world.run(Source.ALERT)
 
     assert asked.verdicts == {"h1": Verdict.DECLINED}
-    assert "since h1 in run r2: taken back" in why(asked)
+    assert f"since h1 in run r2: {said}" in why(asked)
 
 
 def test_standings_say_where_each_fix_is() -> None:

@@ -1,19 +1,24 @@
 """A fix begins on few hosts, and on more once it has helped these."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
 from runbook.driver.ramping import Ramping
-from runbook.executor.scripted import ScriptedFix
+from runbook.engine.evolve import replay
+from runbook.errors import RunbookError
+from runbook.executor import Deliver, HostVerified, Request, VerifyRequest
+from runbook.executor.scripted import ScriptedFix, ScriptedInvocation
 from runbook.model.definition import FixResult
-from runbook.model.event import FixDeclined
+from runbook.model.event import FixDeclined, FixRechecked, HostFinished, RunFinished
 from runbook.model.observation import Verification
 from runbook.model.policy import Ramp
+from runbook.model.state import HostState
 from runbook.model.verdict import Verdict
-from tests.unit.driver.stage import FAULTY, ONE_FIX, Stage, host
+from tests.unit.driver.stage import FAULTY, MENDED, ONE_FIX, Cancellable, Stage, host
 
 USELESS = ScriptedFix(verification=Verification(result=FixResult.NO_EFFECT))
+UNSEEN = ScriptedFix(verification=Verification(result=FixResult.UNKNOWN, reason="unreachable"))
 
 
 def names(count: int) -> list[str]:
@@ -61,7 +66,7 @@ def test_few_hosts_are_no_crowd(count: int, waves: list[int]) -> None:
 
 
 def test_a_pause_lies_between_waves() -> None:
-    """The next wave waits until the pause is over, by the clock; then all of it may begin."""
+    """The next wave waits until the pause is over, by the clock, and the last one looked at again."""
     stage = Stage(runbook=ONE_FIX, hosts={name: host() for name in names(5)}, ramp=Ramp())
     stage.play()
     assert stage.driver is not None
@@ -76,5 +81,72 @@ def test_a_pause_lies_between_waves() -> None:
     now = 130.0
     assert (list(ramping.due()), ramping.next_due_s()) == ([], 30.0)
     now = 160.0
+    assert (list(ramping.due()), list(ramping.looks())) == ([], [("restart", ("web1",))])
+    ramping.look(VerifyRequest(id="again", fix="restart", hosts=("web1",)))
+    assert (list(ramping.looks()), ramping.next_due_s()) == ([], None)
+    seen = HostVerified(request="again", host="web1", verification=MENDED.verification)
+    assert ramping.take(seen) is not None
+    ramping.end("again")
     assert list(ramping.due()) == ["web2", "web3", "web4"]
     assert ramping.let("restart", ("web2", "web3", "web4")) == (("web2", "web3"), "")
+
+
+@dataclass(kw_only=True)
+class FallsBack(Cancellable):
+    """After its fix, `web1` does well for a while; looked at again, it is as `then` says."""
+
+    then: ScriptedFix
+
+    def start(self, request: Request, deliver: Deliver) -> ScriptedInvocation:
+        """Have it fall back just before it is looked at again."""
+        if isinstance(request, VerifyRequest):
+            self.hosts = {**self.hosts, "web1": host({"up": [FAULTY]}, {"restart": [self.then]})}
+        return super().start(request, deliver)
+
+
+@pytest.mark.parametrize(
+    ("then", "verdict", "why"),
+    [
+        (USELESS, Verdict.UNRESOLVED, "ramp: what a wave before did has not lasted on web1"),
+        (UNSEEN, Verdict.RESOLVED, "ramp: nobody could see whether web1 is still well"),
+    ],
+)
+def test_a_host_that_falls_back_ends_the_ramp(
+    then: ScriptedFix, verdict: Verdict, why: str
+) -> None:
+    """Five hosts: the first one does well, and not any more before the next wave: no other begins.
+
+    It is unresolved then, also for whoever replays the journal. One that cannot be seen stays what
+    it was, but nothing is begun on its word.
+    """
+    hosts = {name: host() for name in names(5)}
+    stage = Stage(runbook=ONE_FIX, hosts=hosts, ramp=Ramp())
+    stage.executor = FallsBack(hosts=hosts, then=then)
+    stage.play()
+
+    assert stage.verdicts["web1"] is verdict
+    assert {stage.verdicts[name] for name in names(5)[1:]} == {Verdict.DECLINED}
+    [again] = stage.of(FixRechecked)
+    assert isinstance(again, FixRechecked)
+    assert (again.host, again.step) == ("web1", "restart")
+    reasons = {event.reason for event in stage.of(FixDeclined) if isinstance(event, FixDeclined)}
+    assert reasons == {why}
+    ends = [one for one in stage.of(HostFinished) if isinstance(one, HostFinished)]
+    assert [one.verdict for one in ends if one.host == "web1"][-1] is verdict
+    assert stage.driver is not None
+    assert replay(ONE_FIX, stage.events) == stage.driver.states
+    assert [type(event) for event in stage.events][-1] is RunFinished
+
+
+def test_only_what_is_over_can_be_looked_back_at() -> None:
+    """A journal that tells of a second look before the fix was done there is not gone on from."""
+    stage = Stage(runbook=ONE_FIX, hosts={"web1": host()})
+    stage.play()
+    again = FixRechecked(host="web1", step="restart", verification=MENDED.verification)
+
+    def after(*events: object) -> HostState:
+        return replay(ONE_FIX, events)["web1"]  # type: ignore[arg-type]  # those of the journal
+
+    assert after(*stage.events, again) == after(*stage.events)
+    with pytest.raises(RunbookError, match="does not follow"):
+        after(*stage.events[:3], again)
