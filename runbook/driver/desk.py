@@ -8,6 +8,7 @@ from runbook.driver.approvals import approval_digest, approval_request
 from runbook.driver.experience import Experience
 from runbook.driver.operator import (
     Answer,
+    Answers,
     ApprovalReply,
     Aside,
     EndRun,
@@ -20,6 +21,7 @@ from runbook.driver.operator import (
     StepRequest,
 )
 from runbook.engine.cohort import Cohort
+from runbook.engine.evidence import last_failed
 from runbook.executor import HostPreviewed
 from runbook.model.decision import AskOperator, AskStep, RequestApproval
 from runbook.model.definition import Ask, Fix, Manual, Runbook
@@ -46,7 +48,7 @@ class Replied:
     """An answer to a ticket, on its way to the driver."""
 
     ticket: str
-    reply: ApprovalReply | Answer | StepReply
+    reply: ApprovalReply | Answer | Answers | StepReply
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,12 +145,19 @@ class Desk:
         title = texts.title if texts is not None else step.title
         if texts is not None:
             step = _as_rendered(step, texts)
+        seen = {host: last_failed(states[host]) for host in cohort.hosts}
+        self._tickets[ticket].states = states
         self.operator.answer(
             Question(
                 step=step,
                 hosts=cohort.hosts,
                 title=title,
                 states={host: states[host] for host in cohort.hosts},
+                evidence={host: one for host, one in seen.items() if one is not None},
+                digests={
+                    host: approval_digest(self.closure, step.id, states[host])
+                    for host in cohort.hosts
+                },
             ),
             lambda reply: self.deliver(Replied(ticket=ticket, reply=reply)),
         )
@@ -196,7 +205,9 @@ class Desk:
             case RequestApproval(fix=fix), ApprovalReply() as reply:
                 return hosts, [_ruled(waiting, host, fix, reply) for host in hosts]
             case AskOperator(step=step), Answer() as answer:
-                return hosts, _answered(hosts, step, answer)
+                return hosts, [_answered(host, step, answer) for host in hosts]
+            case AskOperator(step=step), Answers() as answers:
+                return hosts, [_told_of(waiting, host, step, answers) for host in hosts]
             case AskStep(step=step), GoOn() | Skip() | Jump() | EndRun() as reply:
                 is_fix = isinstance(self.runbook.steps[step], Fix)
                 return hosts, [
@@ -237,10 +248,7 @@ def _as_rendered(step: Ask | Manual, texts: Texts) -> Ask | Manual:
 def _ruled(waiting: _Ticket, host: str, fix: str, reply: ApprovalReply) -> HostEvent:
     """Return what an answer to a request means for one of its hosts."""
     if host in reply.waiting:
-        causes = tuple(dict.fromkeys(found.cause for found in waiting.states[host].causes))
-        return HostFinished(
-            host=host, verdict=Verdict.WAITING, reason=reply.waiting[host], causes=causes
-        )
+        return _suspended(waiting, host, reply.waiting[host])
     by, reason = reply.names.get(host, reply.by), reply.reasons.get(host, reply.reason)
     if host in reply.approved:
         return FixApproved(host=host, step=fix, by=by, digest=waiting.digests[host], reason=reason)
@@ -254,11 +262,20 @@ def _ruled(waiting: _Ticket, host: str, fix: str, reply: ApprovalReply) -> HostE
     )
 
 
-def _answered(hosts: tuple[str, ...], step: str, answer: Answer) -> list[HostEvent]:
-    return [
-        Answered(host=host, step=step, answer=answer.answer, by=answer.by, note=answer.note)
-        for host in hosts
-    ]
+def _suspended(waiting: _Ticket, host: str, reason: str) -> HostFinished:
+    causes = tuple(dict.fromkeys(found.cause for found in waiting.states[host].causes))
+    return HostFinished(host=host, verdict=Verdict.WAITING, reason=reason, causes=causes)
+
+
+def _answered(host: str, step: str, answer: Answer) -> Answered:
+    return Answered(host=host, step=step, answer=answer.answer, by=answer.by, note=answer.note)
+
+
+def _told_of(waiting: _Ticket, host: str, step: str, answers: Answers) -> HostEvent:
+    """Return what answers to a question mean for one of its hosts."""
+    if host in answers.given:
+        return _answered(host, step, answers.given[host])
+    return _suspended(waiting, host, answers.waiting[host])
 
 
 def _stepped(host: str, step: str, reply: StepReply, *, is_fix: bool) -> list[HostEvent]:

@@ -111,13 +111,16 @@ class ApprovalReply:
 class Question:
     """An `ask` or `manual` step that some hosts stand at, its texts as rendered for them.
 
-    `states` are those of the hosts, with what led there.
+    `states` are those of the hosts, with what led there; `evidence` is, by host, the last look that
+    failed on the way. `digests` bind an answer, by host, to what is known now.
     """
 
     step: Ask | Manual
     hosts: tuple[str, ...]
     title: str
     states: Mapping[str, HostState]
+    evidence: Mapping[str, Observation] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,6 +130,17 @@ class Answer:
     answer: str
     by: str
     note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answers:
+    """What is answered host by host; `waiting` are those nobody answered for yet, with the reason.
+
+    Their walk is suspended.
+    """
+
+    given: Mapping[str, Answer]
+    waiting: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,6 +204,9 @@ class Bench(Protocol):
         are in `waiting`.
         """
 
+    def choices(self, question: Question) -> Answers:
+        """Return what they have answered to a question; who has not been asked is asked now."""
+
 
 class Operator(Protocol):
     """Asked by the driver, which goes on meanwhile; replies may come from any thread, or never."""
@@ -205,7 +222,7 @@ class Operator(Protocol):
     def approve(self, request: ApprovalRequest, reply: Callable[[ApprovalReply], None]) -> None:
         """Ask whether a fix may be done."""
 
-    def answer(self, question: Question, reply: Callable[[Answer], None]) -> None:
+    def answer(self, question: Question, reply: Callable[[Answer | Answers], None]) -> None:
         """Ask a question of the runbook; its `expires` branch is taken where no reply comes."""
 
     def step(self, request: StepRequest, reply: Callable[[StepReply], None]) -> None:
@@ -245,7 +262,7 @@ class ApprovingOperator:
             )
         )
 
-    def answer(self, question: Question, reply: Callable[[Answer], None]) -> None:
+    def answer(self, question: Question, reply: Callable[[Answer | Answers], None]) -> None:
         """Leave the question to its expiry."""
 
     def step(
@@ -285,7 +302,7 @@ class AbsentOperator:
             )
         )
 
-    def answer(self, question: Question, reply: Callable[[Answer], None]) -> None:
+    def answer(self, question: Question, reply: Callable[[Answer | Answers], None]) -> None:
         """Leave the question to its expiry."""
 
     def step(
@@ -298,3 +315,40 @@ class AbsentOperator:
 
     def leave(self) -> None:
         """Nothing is left open."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnwatchedOperator:
+    """Has questions answered out of band, by those on the `bench`; all else is `operator`'s.
+
+    Whoever waits for an answer holds neither a process nor its host.
+    """
+
+    operator: Operator
+    bench: Bench
+
+    @property
+    def name(self) -> str:
+        """The name of whoever answers all else."""
+        return self.operator.name
+
+    @property
+    def wants_previews(self) -> bool:
+        """As whoever answers wants it."""
+        return self.operator.wants_previews
+
+    def approve(self, request: ApprovalRequest, reply: Callable[[ApprovalReply], None]) -> None:
+        """Have it asked whether a fix may be done."""
+        self.operator.approve(request, reply)
+
+    def answer(self, question: Question, reply: Callable[[Answer | Answers], None]) -> None:
+        """Give what has been answered so far; who was not asked yet is asked now."""
+        reply(self.bench.choices(question))
+
+    def step(self, request: StepRequest, reply: Callable[[StepReply], None]) -> None:
+        """Have it asked what to do with the next step."""
+        self.operator.step(request, reply)
+
+    def leave(self) -> None:
+        """Have nothing more asked."""
+        self.operator.leave()

@@ -9,6 +9,7 @@ from runbook.driver.autonomy import Record, said_of
 from runbook.driver.experience import attempts
 from runbook.driver.operator import (
     Answer,
+    Answers,
     ApprovalReply,
     ApprovalRequest,
     Bench,
@@ -100,7 +101,7 @@ class PolicedOperator:
             return
         self.operator.approve(_narrowed(request, left), lambda answer: reply(_joined(answer, said)))
 
-    def answer(self, question: Question, reply: Callable[[Answer], None]) -> None:
+    def answer(self, question: Question, reply: Callable[[Answer | Answers], None]) -> None:
         """Have a question answered; policies are for fixes."""
         self.operator.answer(question, reply)
 

@@ -20,8 +20,17 @@ def cause_evidence(state: HostState, fix: Fix) -> Observation | None:
 
     It is that of the fix's own cause check, else of the last check that failed in this epoch.
     """
+    return _failed_look(state, [fix.verify.cause] if fix.verify.cause else [])
+
+
+def last_failed(state: HostState) -> Observation | None:
+    """Return the last look that failed in this epoch, None where there is none."""
+    return _failed_look(state, [])
+
+
+def _failed_look(state: HostState, first: list[str]) -> Observation | None:
     walked = [visit.step for visit in reversed(state.path) if visit.epoch == state.epoch]
-    for step in ([fix.verify.cause] if fix.verify.cause else []) + walked:
+    for step in first + walked:
         seen = state.known.get(step)
         if seen is not None and seen.result is CheckResult.FAILED:
             return seen

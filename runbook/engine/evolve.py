@@ -156,6 +156,7 @@ def _hear(
     awake = replace(state, verdict=None, reason=None) if waiting else state
     step = runbook.steps[event.step]
     open_fix = isinstance(step, Fix) and state.fix.phase in _NOT_BEGUN
+    suspended = waiting and isinstance(step, Ask | Manual)
     match event:
         case Answered() if isinstance(step, Ask | Manual):
             answers = {**state.answers, event.step: event.answer}
@@ -176,7 +177,7 @@ def _hear(
                 fix=FixProgress(phase=FixPhase.DECLINED, refusal=event),
                 expiries=0,
             )
-        case EvidenceExpired() | LookAgain() if open_fix:
+        case EvidenceExpired() | LookAgain() if open_fix or suspended:
             fresh = replace(
                 awake,
                 epoch=state.epoch + 1,

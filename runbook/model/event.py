@@ -122,7 +122,8 @@ class EvidenceExpired:
 class LookAgain:
     """Whoever was asked about the fix `step` wants the host looked at again before deciding.
 
-    As where evidence has expired, but for the limit to that.
+    So is a host whose walk was suspended at a fix or a question. As where evidence has expired, but
+    for the limit to that.
     """
 
     host: str

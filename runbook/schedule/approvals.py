@@ -1,12 +1,13 @@
 """Approvals out of band: what people are asked while the run that wants it is suspended.
 
 An approval belongs to one fix of one run and to what was known of each host then; it is good for
-nothing else. Whoever goes on with the run looks again first.
+nothing else. So does the answer to a question of the runbook. Whoever goes on with the run looks
+again first.
 """
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -16,7 +17,8 @@ from runbook.model.masking import mask_text
 from runbook.schedule.state import State, at, moment
 
 _COLUMNS = (
-    "id, run, runbook, fix, title, impact, cause, rule, people, hosts, asked, expires, stand, told"
+    "id, run, runbook, fix, title, impact, cause, rule, people, hosts, asked, expires, stand, told,"
+    " choices"
 )
 
 
@@ -26,6 +28,7 @@ class Stand(StrEnum):
     OPEN = "open"
     APPROVED = "approved"
     DENIED = "denied"
+    ANSWERED = "answered"
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
 
@@ -44,6 +47,8 @@ class Ask:
     """What people are asked: may this fix be done on these hosts.
 
     `rule` of the policy wants it, from so many `people`; nobody's answer counts after `expires`.
+    With `choices`, titles by id, it is a question of the runbook: `fix` is its step, and `impact`
+    what is to be done by hand before it is answered.
     """
 
     run: str
@@ -57,15 +62,17 @@ class Ask:
     hosts: Mapping[str, AboutHost]
     asked: datetime
     expires: datetime
+    choices: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Vote:
-    """What one person said, and why."""
+    """What one person said, and why; `answer` is the choice they made, where it is a question."""
 
     who: str
     yes: bool
     reason: str
+    answer: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,8 +110,8 @@ class Approvals:
             }
             done = connection.execute(
                 "INSERT INTO approvals (run, runbook, fix, title, impact, cause, rule, people,"
-                " hosts, asked, expires, stand, told, at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?)",
+                " hosts, asked, expires, stand, told, at, choices)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)",
                 (
                     ask.run,
                     ask.runbook,
@@ -119,6 +126,7 @@ class Approvals:
                     at(ask.expires),
                     Stand.OPEN,
                     at(ask.asked),
+                    json.dumps(dict(ask.choices)),
                 ),
             )
             assert done.lastrowid is not None  # noqa: S101 -- it was inserted
@@ -127,8 +135,9 @@ class Approvals:
     def vote(self, number: int, vote: Vote, now: datetime) -> Approval:
         """Take one person's answer; one no settles it, a yes where there are enough of them.
 
-        What looks like a secret in the reason is not kept.
-        Raises RunbookError: `unknown-approval`, `approval-settled`, `voted-already`.
+        A question takes one of its choices, and the first one settles it. What looks like a secret in
+        the reason is not kept. Raises RunbookError: `unknown-approval`, `approval-settled`,
+        `voted-already`, `wrong-answer`.
         """
         self.expire(now)
         vote = replace(vote, reason=mask_text(vote.reason))
@@ -140,6 +149,7 @@ class Approvals:
                     f"approval {number} is {approval.stand}: {approval.told}",
                     hint="`runbook approvals` lists those that wait.",
                 )
+            _check_answer(approval, vote)
             if any(one.who == vote.who and one.yes == vote.yes for one in approval.votes):
                 raise RunbookError.of(
                     "voted-already",
@@ -148,14 +158,18 @@ class Approvals:
                     hint="Somebody else has to, under a name of their own.",
                 )
             connection.execute(
-                "INSERT INTO votes VALUES (?, ?, ?, ?, ?)"
+                "INSERT INTO votes (approval, who, yes, reason, at, answer)"
+                " VALUES (?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (approval, who) DO UPDATE SET yes = excluded.yes,"
                 " reason = excluded.reason, at = excluded.at",
-                (number, vote.who, int(vote.yes), vote.reason, at(now)),
+                (number, vote.who, int(vote.yes), vote.reason, at(now), vote.answer),
             )
             approval = self.find(number)
             names = ", ".join(one.who for one in approval.yes)
-            if not vote.yes:
+            if vote.answer:
+                said = f"{approval.ask.choices[vote.answer]}, says {vote.who}"
+                self._settle(approval, Stand.ANSWERED, said, now)
+            elif not vote.yes:
                 self._settle(approval, Stand.DENIED, f"denied by {vote.who}: {vote.reason}", now)
             elif len(approval.yes) >= approval.ask.people:
                 self._settle(approval, Stand.APPROVED, f"approved by {names}", now)
@@ -229,9 +243,10 @@ class Approvals:
 
     def _approval(self, row: tuple[Any, ...]) -> Approval:
         (number, run, runbook, fix, title, impact, cause, rule, people, hosts, asked, expires,
-         stand, told) = row  # fmt: skip
+         stand, told, choices) = row  # fmt: skip
         votes = self._state.rows(
-            "SELECT who, yes, reason FROM votes WHERE approval = ? ORDER BY at, who", (number,)
+            "SELECT who, yes, reason, answer FROM votes WHERE approval = ? ORDER BY at, who",
+            (number,),
         )
         return Approval(
             id=number,
@@ -250,11 +265,36 @@ class Approvals:
                 },
                 asked=moment(asked),
                 expires=moment(expires),
+                choices=json.loads(choices),
             ),
             stand=Stand(stand),
             told=told,
-            votes=tuple(Vote(who=who, yes=bool(yes), reason=why) for who, yes, why in votes),
+            votes=tuple(
+                Vote(who=who, yes=bool(yes), reason=why, answer=answer)
+                for who, yes, why, answer in votes
+            ),
         )
+
+
+def _check_answer(approval: Approval, vote: Vote) -> None:
+    """Raise RunbookError `wrong-answer` where what somebody says is no answer to what was asked."""
+    choices = approval.ask.choices
+    if vote.answer in choices or not (choices or vote.answer):
+        return
+    number = approval.id
+    if not choices:
+        raise RunbookError.of(
+            "wrong-answer",
+            f"{number} asks whether a fix may be done",
+            hint=f"runbook approve {number}, or runbook deny {number}",
+        )
+    told = f'"{vote.answer}" is no answer to {number}' if vote.answer else f"{number} is a question"
+    raise RunbookError.of(
+        "wrong-answer",
+        told,
+        context="\n".join(f"{choice}: {title}" for choice, title in choices.items()),
+        hint=f"runbook answer {number} {'|'.join(choices)}",
+    )
 
 
 def _span(waited: timedelta) -> str:

@@ -27,7 +27,7 @@ def ended(
     request took its place, `stopping` that the service had its runs stopped.
     """
     if run is not None and run.verdict is Verdict.WAITING:
-        return Ended(stage=Stage.WAITING, told="waits for an approval")
+        return Ended(stage=Stage.WAITING, told="waits for a person")
     if run is not None and run.verdict is not None:
         return Ended(stage=Stage.OVER, told=run.verdict.value)
     if cancelled:

@@ -70,6 +70,10 @@ _STEPS: tuple[str, ...] = (
       at REAL NOT NULL, PRIMARY KEY (approval, who)
     ) STRICT;
     """,
+    """
+    ALTER TABLE approvals ADD COLUMN choices TEXT NOT NULL DEFAULT '{}';
+    ALTER TABLE votes ADD COLUMN answer TEXT NOT NULL DEFAULT '';
+    """,
 )
 """`PRAGMA user_version` counts the steps taken; one that has been released is never edited."""
 

@@ -42,10 +42,11 @@ COMMANDS = {
         ),
         "approvals": (
             "commands.approvals:approvals_command",
-            "List what waits for somebody to approve it.",
+            "List what waits for somebody to decide.",
         ),
         "approve": ("commands.approvals:approve_command", "Say yes to a fix that waits."),
         "deny": ("commands.approvals:deny_command", "Say no to a fix that waits."),
+        "answer": ("commands.approvals:answer_command", "Answer a question that waits."),
         "pause": (
             "commands.pause:pause_command",
             "Hold all that nobody watches: start nothing, begin no fix.",

@@ -8,7 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook.driver.launch import new_run_id, stopped_here
-from runbook.driver.operator import AbsentOperator, ApprovingOperator, Bench, Operator
+from runbook.driver.operator import (
+    AbsentOperator,
+    ApprovingOperator,
+    Bench,
+    Operator,
+    UnwatchedOperator,
+)
 from runbook.errors import RunbookError
 from runbook.executor.process import Forking
 from runbook.executor.target import Target
@@ -189,6 +195,14 @@ def _operator(
     order: Order, wish: Wish, view: View, settings: Settings, journal: Journal
 ) -> Operator:
     """Return who answers, after the policy where there is one; raise RunbookError if it is unsound."""
+    operator = _ruled(order, wish, view, settings, journal)
+    if Source(wish.source) is Source.PERSON:
+        return operator
+    return UnwatchedOperator(operator=operator, bench=_bench(order))
+
+
+def _ruled(order: Order, wish: Wish, view: View, settings: Settings, journal: Journal) -> Operator:
+    """Return who answers for fixes, after the policy where there is one."""
     runbook = order.runbook
     if settings.policy is None or wish.mode is Mode.DIAGNOSE:
         return _answering(runbook, wish, view)

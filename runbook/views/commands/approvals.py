@@ -1,4 +1,4 @@
-"""`runbook approvals`, `approve` and `deny`: answering runs that nobody watches."""
+"""`runbook approvals`, `approve`, `deny` and `answer`: answering runs that nobody watches."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 @click.command("approvals")
 @options.output
 def approvals_command(output: options.Output) -> None:
-    r"""List what waits for somebody to approve it.
+    r"""List what waits for somebody to decide.
 
-    A run that nobody watches is suspended where the policy wants a person asked about a fix. Each
-    line of the list says what is to be done where, why, and what was seen there.
+    A run that nobody watches is suspended where the policy wants a person asked about a fix, and
+    where its runbook asks a question or has something done by hand. The list says what is to be
+    done where, why, and what was seen there.
 
     \b
     Example:
@@ -39,7 +40,7 @@ def approvals_command(output: options.Output) -> None:
         write_json({"approvals": [_document(one) for one in waiting]})
         return
     if not waiting:
-        tell("Nothing waits for an approval.")
+        tell("Nothing waits for anybody.")
     for one in waiting:
         write("\n".join(printable(line) for line in _lines(one)))
 
@@ -63,6 +64,25 @@ def approve_command(number: int, reason: str, output: options.Output) -> None:
     _answer(number, reason, output, yes=True)
 
 
+@click.command("answer")
+@click.argument("number", metavar="ID", type=int)
+@click.argument("choice", metavar="CHOICE")
+@click.option("--reason", default="", metavar="TEXT", help="Why; kept with the answer.")
+@options.output
+def answer_command(number: int, choice: str, reason: str, output: options.Output) -> None:
+    r"""Answer a question that waits.
+
+    CHOICE is one of those that `runbook approvals` lists: of an instruction, done or not_done. The
+    run goes on as the runbook says for that answer; nobody's answer in time is one, too.
+
+    \b
+    Examples:
+      runbook answer 8 failover
+      runbook answer 9 done --reason 'disk replaced'
+    """
+    _answer(number, reason, output, yes=True, choice=choice)
+
+
 @click.command("deny")
 @click.argument("number", metavar="ID", type=int)
 @click.option("--reason", required=True, metavar="TEXT", help="Why; kept with the answer.")
@@ -79,12 +99,14 @@ def deny_command(number: int, reason: str, output: options.Output) -> None:
     _answer(number, reason, output, yes=False)
 
 
-def _answer(number: int, reason: str, output: options.Output, *, yes: bool) -> None:
+def _answer(
+    number: int, reason: str, output: options.Output, *, yes: bool, choice: str = ""
+) -> None:
     from runbook.schedule.approvals import Approvals, Stand, Vote  # noqa: PLC0415 -- as above
     from runbook.schedule.queue import Queue  # noqa: PLC0415
     from runbook.views.running import operator_name  # noqa: PLC0415
 
-    vote = Vote(who=operator_name(), yes=yes, reason=reason)
+    vote = Vote(who=operator_name(), yes=yes, reason=reason, answer=choice)
     with _state() as state:
         approval = Approvals(state).vote(number, vote, datetime.now(tz=UTC))
         served = Queue(state).of_run(approval.ask.run) is not None
@@ -100,7 +122,8 @@ def _answer(number: int, reason: str, output: options.Output, *, yes: bool) -> N
         if served
         else f"go on with: runbook resume {approval.ask.run} --unattended"
     )
-    write(printable(f"Approval {number} is {approval.stand}; {going_on}."))
+    what = "Question" if approval.ask.choices else "Approval"
+    write(printable(f"{what} {number} is {approval.stand}; {going_on}."))
 
 
 @contextmanager
@@ -122,6 +145,9 @@ def _lines(approval: "Approval") -> Iterator[str]:
             yield f"   seen on {host}: {about.evidence}"
         if about.also_here:
             yield f"   also on {host}: {about.also_here}"
+    if ask.choices:
+        yield from _question_lines(approval)
+        return
     if ask.impact:
         yield f"   impact: {ask.impact}"
     votes = "; ".join(
@@ -132,6 +158,15 @@ def _lines(approval: "Approval") -> Iterator[str]:
     yield f"   wanted by rule “{ask.rule}”: {wanted}" + (f"; {votes}" if votes else "")
     until = ask.expires.astimezone()
     yield f"   until {until:%Y-%m-%d %H:%M %z}; runbook approve {approval.id}, or runbook deny"
+
+
+def _question_lines(approval: "Approval") -> Iterator[str]:
+    """Say what is to be done by hand, which answers there are, and what happens without one."""
+    ask = approval.ask
+    yield from (f"   {line}" for line in ask.impact.splitlines())
+    yield from (f"   {choice}: {title}" for choice, title in ask.choices.items())
+    until = ask.expires.astimezone()
+    yield f"   until {until:%Y-%m-%d %H:%M %z}; runbook answer {approval.id} {'|'.join(ask.choices)}"
 
 
 def _document(approval: "Approval") -> dict[str, object]:
@@ -154,7 +189,9 @@ def _document(approval: "Approval") -> dict[str, object]:
         },
         "asked_at": ask.asked.isoformat(timespec="seconds"),
         "expires_at": ask.expires.isoformat(timespec="seconds"),
+        "choices": dict(ask.choices),
         "votes": [
-            {"by": vote.who, "yes": vote.yes, "reason": vote.reason} for vote in approval.votes
+            {"by": vote.who, "yes": vote.yes, "reason": vote.reason, "answer": vote.answer}
+            for vote in approval.votes
         ],
     }

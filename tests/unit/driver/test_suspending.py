@@ -7,10 +7,27 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from runbook.driver.launch import abandon
-from runbook.driver.operator import ApprovalReply, ApprovalRequest, ApprovingOperator
+from runbook.driver.operator import (
+    Answer,
+    Answers,
+    ApprovalReply,
+    ApprovalRequest,
+    ApprovingOperator,
+    Question,
+    UnwatchedOperator,
+)
 from runbook.driver.policing import PolicedOperator
 from runbook.journal.memory import MemoryJournal
-from runbook.model.event import FixApproved, FixDeclined, HostFinished, LookAgain, RunFinished
+from runbook.model.definition import Runbook
+from runbook.model.event import (
+    Answered,
+    FixApproved,
+    FixDeclined,
+    HostFinished,
+    LookAgain,
+    RunFinished,
+)
+from runbook.model.observation import Observation
 from runbook.model.policy import (
     Blackout,
     Guards,
@@ -22,6 +39,7 @@ from runbook.model.policy import (
     Window,
 )
 from runbook.model.verdict import Verdict
+from tests.engine_harness import ask, book, check, fix, manual
 from tests.unit.driver.stage import FAULTY, FINE, MENDED, ONE_FIX, Stage, host
 
 ASKS = Rule(name="two", permission=Permission.ASK, people=2)
@@ -34,6 +52,8 @@ class Colleagues:
     said: dict[str, bool] = field(default_factory=dict)
     asked: list[ApprovalRequest] = field(default_factory=list)
     judged: dict[str, Judgement] = field(default_factory=dict)
+    questions: list[Question] = field(default_factory=list)
+    chosen: dict[str, str] = field(default_factory=dict)
 
     def answers(self, request: ApprovalRequest, judged: Mapping[str, Judgement]) -> ApprovalReply:
         """Answer for those hosts they have spoken of."""
@@ -46,6 +66,15 @@ class Colleagues:
             names=dict.fromkeys(spoken, "ann, bob"),
             reasons=dict.fromkeys(spoken, "looked"),
             waiting={name: "waits for approval 1" for name in request.hosts if name not in spoken},
+        )
+
+    def choices(self, question: Question) -> Answers:
+        """Answer for those hosts they have chosen for."""
+        self.questions.append(question)
+        given = {name: self.chosen[name] for name in question.hosts if name in self.chosen}
+        return Answers(
+            given={name: Answer(answer=one, by="ann", note="seen") for name, one in given.items()},
+            waiting={name: "waits for approval 2" for name in question.hosts if name not in given},
         )
 
 
@@ -192,3 +221,91 @@ def test_a_run_that_waits_can_be_closed(answered: bool) -> None:
     assert hosts == ("web1",)
     assert stage.journal.find(stage.run).verdict is Verdict.ABORTED
     stage.journal.verify(stage.run)
+
+
+ASKING = book(
+    check("up", failed="which", max_visits=2),
+    ask("which", {"repair": "restart", "leave": "hand"}, expires="end:escalated"),
+    manual("hand", "up", max_visits=2),
+    fix("restart", symptom="up", cause="stopped", cause_removed="up"),
+)
+
+
+def asking(colleagues: Colleagues, runbook: Runbook = ASKING, **looks: object) -> Stage:
+    """Return a run that nobody watches, of a runbook that asks on its way."""
+    operator = UnwatchedOperator(
+        operator=ApprovingOperator(name="alert", because="policy p allows it"), bench=colleagues
+    )
+    hosts = looks or {"web1": host(), "web2": host()}
+    return Stage(runbook=runbook, hosts=hosts, operator=operator)  # type: ignore[arg-type]  # scripted ones
+
+
+def test_a_question_holds_nothing_and_takes_the_way_of_its_answer() -> None:
+    """Both hosts wait, free; one is answered for and is mended, after a new look; the other waits on."""
+    colleagues = Colleagues()
+    stage = asking(colleagues)
+
+    assert stage.play() is Verdict.WAITING
+
+    assert not stage.journal.claims()
+    assert {one.reason for one in stage.of(HostFinished)} == {"waits for approval 2"}  # type: ignore[union-attr]
+    [question] = colleagues.questions
+    assert (question.hosts, question.step.id) == (("web1", "web2"), "which")
+    assert question.evidence["web1"].reason == "it is down"
+    looks = len(stage.looks)
+    colleagues.chosen["web1"] = "repair"
+
+    assert stage.resume() is Verdict.WAITING
+
+    assert stage.verdicts == {"web1": Verdict.RESOLVED, "web2": Verdict.WAITING}
+    assert len(stage.looks) > looks
+    again = colleagues.questions[-1]
+    assert again.digests["web2"] == question.digests["web2"]
+    [answered] = stage.of(Answered)
+    assert isinstance(answered, Answered)
+    assert (answered.host, answered.answer, answered.by) == ("web1", "repair", "ann")
+    assert [request.hosts for request in stage.fixes] == [("web1",)]
+
+
+def test_what_was_answered_before_is_not_asked_again() -> None:
+    """A question leads to an instruction, which waits in its turn; done, the host is seen to be well."""
+    colleagues = Colleagues(chosen={"web1": "leave"})
+    stage = asking(colleagues, web1=host({"up": [FAULTY, FAULTY, FINE]}))
+
+    def choose(question: Question) -> Answers:
+        is_instruction = question.step.id == "hand"
+        waits = dict.fromkeys(question.hosts, "waits") if is_instruction else {}
+        return Answers(given={} if waits else given, waiting=waits)
+
+    given = {"web1": Answer(answer="leave", by="ann")}
+    colleagues.choices = choose  # type: ignore[method-assign]
+    assert stage.play() is Verdict.WAITING
+    assert stage.driver is not None
+    assert stage.driver.states["web1"].position == "hand"
+
+    colleagues.choices = lambda question: Answers(  # type: ignore[method-assign]
+        given={"web1": Answer(answer="done", by="bob")}, waiting={}
+    )
+
+    assert stage.resume() is Verdict.RESOLVED
+    assert [one.step for one in stage.of(Answered)] == ["which", "hand"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("look", "answer", "verdict"),
+    [
+        (FINE, "repair", Verdict.SELF_RECOVERED),
+        (FAULTY, "expired", Verdict.ESCALATED),
+    ],
+)
+def test_a_question_can_become_needless_or_expire(
+    look: Observation, answer: str, verdict: Verdict
+) -> None:
+    """What is seen before the answer is taken counts; no answer in time takes the branch for that."""
+    colleagues = Colleagues()
+    stage = asking(colleagues, web1=host({"up": [FAULTY, look]}))
+    stage.play()
+    colleagues.chosen["web1"] = answer
+
+    assert stage.resume() is verdict
+    assert stage.fixes == []

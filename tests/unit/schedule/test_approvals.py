@@ -1,12 +1,12 @@
 """What people are asked out of band, how they answer, and what a run makes of it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from runbook.driver.operator import ApprovalReply, ApprovalRequest
+from runbook.driver.operator import Answer, Answers, ApprovalReply, ApprovalRequest, Question
 from runbook.engine.evolve import start
 from runbook.errors import RunbookError
 from runbook.model.definition import Cause, Fix
@@ -15,7 +15,7 @@ from runbook.model.policy import Judgement, Permission
 from runbook.schedule.approvals import Approval, Approvals, Stand, Vote
 from runbook.schedule.bench import FileBench
 from runbook.schedule.state import State
-from tests.engine_harness import seen
+from tests.engine_harness import ask, manual, seen
 from tests.unit.driver.stage import ONE_FIX
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -60,6 +60,19 @@ class Room:
             digests=self.digests,
         )
         return self.bench.answers(request, dict.fromkeys(hosts, TWO))
+
+    def questions(self, *hosts: str) -> Answers:
+        """Have the run put a question about hosts."""
+        return self.bench.choices(
+            Question(
+                step=ask("which", {"move": "end:escalated", "stay": "end:unresolved"}),
+                hosts=hosts,
+                title="Where to?",
+                states={host: start(ONE_FIX, host) for host in hosts},
+                evidence={host: seen("failed", reason=f"{host} is down") for host in hosts},
+                digests=self.digests,
+            )
+        )
 
     def says(self, who: str, *, yes: bool = True, reason: str = "") -> Approval:
         """Have somebody answer the first approval that waits."""
@@ -154,3 +167,49 @@ def test_what_does_not_exist_cannot_be_answered(room: Room) -> None:
     """A wrong number is said to be one."""
     with pytest.raises(RunbookError, match="there is no approval 7"):
         room.approvals.vote(7, Vote(who="ann", yes=True, reason=""), NOON)
+
+
+def test_a_question_takes_one_of_its_choices(room: Room) -> None:
+    """The first answer settles it, for all its hosts; a yes, or another word, is none."""
+    assert room.questions("web1", "web2").waiting == dict.fromkeys(
+        ("web1", "web2"), "waits for approval 1"
+    )
+    [asked] = room.approvals.open()
+    assert (asked.ask.title, asked.ask.choices) == ("Where to?", {"move": "move", "stay": "stay"})
+    assert asked.ask.expires == NOON + timedelta(seconds=60)
+    for wrong, said in (("", "1 is a question"), ("back", '"back" is no answer to 1')):
+        with pytest.raises(RunbookError, match=said):
+            room.approvals.vote(1, Vote(who="ann", yes=True, reason="", answer=wrong), NOON)
+
+    answered = room.approvals.vote(1, Vote(who="ann", yes=True, reason="", answer="stay"), NOON)
+
+    assert (answered.stand, answered.told) == (Stand.ANSWERED, "stay, says ann")
+    assert room.approvals.answered() == ["r1"]
+    stay = Answer(answer="stay", by="ann")
+    assert room.questions("web1", "web2") == Answers(given={"web1": stay, "web2": stay}, waiting={})
+    room.asks("web1")
+    with pytest.raises(RunbookError, match="2 asks whether a fix may be done"):
+        room.approvals.vote(2, Vote(who="ann", yes=True, reason="", answer="stay"), NOON)
+
+
+def test_nobodys_answer_in_time_is_one(room: Room) -> None:
+    """After the time that the runbook gives, its question has expired, and the run is to go on."""
+    room.questions("web1")
+    room.now += timedelta(seconds=61)
+
+    assert room.questions("web1").given == {
+        "web1": Answer(answer="expired", by="nobody", note="nobody answered within 1 min")
+    }
+    assert room.approvals.answered() == ["r1"]
+
+
+def test_an_instruction_is_asked_about_with_what_is_to_be_done(room: Room) -> None:
+    """Its commands stand with it, and it is answered by done or not_done."""
+    step = replace(manual("hand", "end:resolved"), commands=("swapoff -a",))
+    room.bench.choices(
+        Question(step=step, hosts=("web1",), title="By hand", states={}, digests=room.digests)
+    )
+
+    [asked] = room.approvals.open()
+    assert asked.ask.impact == "Turn it off and on\nswapoff -a"
+    assert list(asked.ask.choices) == ["done", "not_done"]
