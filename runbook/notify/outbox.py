@@ -42,6 +42,9 @@ CREATE TABLE IF NOT EXISTS messages (
   due REAL NOT NULL, busy_until REAL NOT NULL, told TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS messages_by_state ON messages (state, target, id);
+CREATE TABLE IF NOT EXISTS about (
+  run TEXT NOT NULL, message INTEGER NOT NULL, PRIMARY KEY (run, message)
+) STRICT, WITHOUT ROWID;
 """
 _BUSY_S = 10.0
 _MOST_CHARACTERS = 16_000
@@ -225,6 +228,12 @@ class Outbox:
                     " due, busy_until, told) VALUES (?, ?, ?, ?, ?, ?, 'pending', 0, ?, 0, '')",
                     (now, target, *about, wording.title, wording.body, now),
                 )
+            [(number,)] = self._rows(
+                "SELECT max(id) FROM messages WHERE target = ? AND incident IS ?",
+                (target, bundle.incident),
+            )
+            runs = {one.notice.run for one in bundle.held}
+            self._run("INSERT OR IGNORE INTO about VALUES (?, ?)", *((run, number) for run in runs))
 
     # Delivering
 
@@ -260,6 +269,15 @@ class Outbox:
         rows = self._rows(f"SELECT {_MESSAGE} FROM messages ORDER BY id DESC LIMIT ?", (limit,))  # noqa: S608
         return [Message(**dict(zip(_MESSAGE.split(", "), row, strict=True))) for row in rows]
 
+    def of_run(self, run: str) -> list[Message]:
+        """Return the messages that told of a run, oldest first."""
+        rows = self._rows(
+            f"SELECT {_MESSAGE} FROM messages WHERE id IN"  # noqa: S608 -- names only
+            " (SELECT message FROM about WHERE run = ?) ORDER BY id",
+            (run,),
+        )
+        return [Message(**dict(zip(_MESSAGE.split(", "), row, strict=True))) for row in rows]
+
     def undelivered(self) -> int:
         """Return how many messages wait to be delivered."""
         [(count,)] = self._rows("SELECT count(*) FROM messages WHERE state = 'pending'")
@@ -269,6 +287,7 @@ class Outbox:
         """Drop what was told long ago."""
         self._run("DELETE FROM bundles WHERE at < ?", (now - KEPT_S,))
         self._run("DELETE FROM messages WHERE state <> 'pending' AND at < ?", (now - KEPT_S,))
+        self._run("DELETE FROM about WHERE message NOT IN (SELECT id FROM messages)")
 
     def _run(self, statement: str, *rows: tuple[object, ...]) -> int:
         with self._lock, self._said():

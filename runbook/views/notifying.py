@@ -1,11 +1,15 @@
-"""Telling people while something else goes on: the settings' notifications, put together."""
+"""Telling people while something else goes on, and what was told: the settings' notifications."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runbook.settings import Settings
 from runbook.views.safe_text import printable
+
+if TYPE_CHECKING:
+    from runbook.notify.outbox import Message
 
 _LAST_TRIES_S = 10.0
 
@@ -55,3 +59,25 @@ def undelivered_in(home: Path) -> Callable[[], int]:
             return outbox.undelivered()
 
     return count
+
+
+def told_of(home: Path, run: str) -> list[tuple[float, str]]:
+    """Return who was told of a run, and what could not be delivered, each with its POSIX seconds."""
+    from runbook.notify.outbox import FILE, Outbox  # noqa: PLC0415 -- where it is asked for
+
+    if not (home / FILE).exists():
+        return []
+    with closing(Outbox(home / FILE)) as outbox:
+        return [
+            (one.at, f"{one.target}: {state_of(one)}: {one.body.partition(chr(10))[0]}")
+            for one in outbox.of_run(run)
+        ]
+
+
+def state_of(message: "Message") -> str:
+    """Say whether a message was delivered; where a try failed, how many there were, and why."""
+    state = message.state.replace("_", " ")
+    if not message.told:
+        return state
+    tries = "1 try" if message.attempts == 1 else f"{message.attempts} tries"
+    return f"{state} ({tries}: {message.told})"

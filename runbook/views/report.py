@@ -4,7 +4,7 @@ Everything comes from the journal's entries (`account`), none of it from the run
 """
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import tzinfo
 
 from runbook.journal import Entry, RunSummary
@@ -37,29 +37,40 @@ def report_text(
     *,
     zone: tzinfo | None = None,
     width: int | None = None,
+    told: Sequence[tuple[float, str]] = (),
 ) -> str:
     """Return a run's report as plain text, lines over `width` folded.
 
-    Times are in `zone`, None for the local one.
+    Times are in `zone`, None for the local one. `told` is who was told of it, which is not in the
+    journal, each with its POSIX seconds.
     """
-    return as_text(_report(account_of(summary, entries), zone), width=width)
+    return as_text(_report(account_of(summary, entries), zone, told), width=width)
 
 
 def report_markdown(
-    summary: RunSummary, entries: Iterable[Entry], *, zone: tzinfo | None = None
+    summary: RunSummary,
+    entries: Iterable[Entry],
+    *,
+    zone: tzinfo | None = None,
+    told: Sequence[tuple[float, str]] = (),
 ) -> str:
-    """Return a run's report as Markdown, for a ticket or a postmortem."""
-    return as_markdown(_report(account_of(summary, entries), zone))
+    """Return a run's report as Markdown, for a ticket or a postmortem; see `report_text`."""
+    return as_markdown(_report(account_of(summary, entries), zone, told))
 
 
-def _report(account: RunAccount, zone: tzinfo | None) -> Iterator[Part]:
+def _report(
+    account: RunAccount, zone: tzinfo | None, told: Sequence[tuple[float, str]]
+) -> Iterator[Part]:
     yield from header(account, zone)
     quiet = quiet_hosts(account)
-    for host, told in account.hosts.items():
+    for host, one in account.hosts.items():
         if host not in quiet:
-            yield from host_parts(told, account)
+            yield from host_parts(one, account)
     if quiet:
         yield from quiet_parts(account, quiet)
+    if told:
+        yield Heading(level=2, words=["Told"])
+        yield from (Item(words=[f"{clock(at, zone)} ", Quote(line(said))]) for at, said in told)
     yield Heading(level=2, words=["Timeline"])
     for moment in account.moments:
         if moment.host in quiet:

@@ -10,6 +10,7 @@ import click
 from runbook.errors import RunbookError
 from runbook.views import options
 from runbook.views.configured import settings_for
+from runbook.views.notifying import state_of
 from runbook.views.output import write, write_json
 from runbook.views.safe_text import printable
 
@@ -118,12 +119,8 @@ def _file() -> Path:
 
 def _line(message: "Message") -> str:
     when = f"{_moment(message.at):%Y-%m-%d %H:%M:%S%z}"
-    state = message.state.replace("_", " ")
-    if message.told:
-        tries = "1 try" if message.attempts == 1 else f"{message.attempts} tries"
-        state += f" ({tries}: {message.told})"
     said = message.body.partition("\n")[0]
-    return f"{when} {message.target}: {state}: {message.title}: {said}"
+    return f"{when} {message.target}: {state_of(message)}: {message.title}: {said}"
 
 
 def _document(message: "Message") -> dict[str, object]:

@@ -7,6 +7,7 @@ import click
 from runbook.views import options
 from runbook.views.archive import find_run, journal_to_read
 from runbook.views.configured import settings_for
+from runbook.views.notifying import told_of
 from runbook.views.output import columns, write, write_json
 from runbook.views.report import report_markdown, report_text
 from runbook.views.report_document import run_document
@@ -29,8 +30,8 @@ def report_command(run: str, form: str, output: options.Output) -> None:
     r"""Report on one run.
 
     What was seen on each host, the causes found, who approved what, what was changed, and whether
-    it helped. RUN is a run's id, the beginning of one, or `last`. It is told from the journal alone,
-    whatever has become of the runbook since.
+    it helped; and who was told of it, or could not be. RUN is a run's id, the beginning of one, or
+    `last`. What happened is told from the journal alone, whatever has become of the runbook since.
 
     \b
     Examples:
@@ -38,7 +39,8 @@ def report_command(run: str, form: str, output: options.Output) -> None:
       runbook report 20260131 --format markdown > incident.md
       runbook report last --format html > incident.html
     """
-    with closing(journal_to_read(settings_for())) as journal:
+    settings = settings_for()
+    with closing(journal_to_read(settings)) as journal:
         summary = find_run(journal, run)
         journal.verify(summary.id)
         entries = list(journal.entries(summary.id))
@@ -47,6 +49,8 @@ def report_command(run: str, form: str, output: options.Output) -> None:
     elif form == "html":
         write(report_html(summary, entries))
     elif form == "markdown":
-        write(report_markdown(summary, entries).rstrip("\n"))
+        told = told_of(settings.home, summary.id)
+        write(report_markdown(summary, entries, told=told).rstrip("\n"))
     else:
-        write(report_text(summary, entries, width=columns()).rstrip("\n"))
+        told = told_of(settings.home, summary.id)
+        write(report_text(summary, entries, width=columns(), told=told).rstrip("\n"))

@@ -30,6 +30,8 @@ from runbook.notify.outbox import FILE, Outbox
 from runbook.notify.plan import Kind, Plan, Target, Tier
 from runbook.notify.sender import DeliveryError
 from runbook.notify.wording import Wording
+from runbook.views.notifying import told_of
+from runbook.views.report import report_text
 from runbook.views.safe_text import printable
 from tests.engine_harness import seen
 from tests.unit.driver.stage import FAULTY, ONE_FIX, Person, Stage, host
@@ -194,6 +196,30 @@ def test_a_receiver_that_is_down_gets_it_all_in_the_end(world: World) -> None:
     positions = [said.index(word) for word in ("Being fixed", "Failed", "Resolved")]
     assert positions == sorted(positions)
     assert {one.state for one in world.outbox.messages(10)} == {"delivered"}
+
+
+def test_a_report_says_who_was_told_of_its_run(world: World) -> None:
+    """What was delivered, and what was not, with the reason: of this run, and of no other one."""
+    world.run("run-1")
+    world.tell()
+    world.down = "HTTP 500"
+    world.now += 900
+    world.run("run-2", hosts={"web1": host(fixes={"restart": [USELESS]})})
+    world.tell()
+
+    first, second = (told_of(world.folder, run) for run in ("run-1", "run-2"))
+
+    assert [said for _, said in first] == [
+        "chat: delivered: Being fixed on 1 host",
+        "chat: delivered: Resolved on 1 host",
+    ]
+    assert [said for _, said in second] == [
+        "chat: pending (1 try: HTTP 500): Being fixed on 1 host",
+        "chat: pending: Failed on 1 host",
+    ]
+    summary = world.journal.find("run-2")
+    report = report_text(summary, world.journal.entries("run-2"), told=second)
+    assert "chat: pending (1 try: HTTP 500): Being fixed on 1 host" in report
 
 
 def test_it_is_given_up_after_a_day(world: World) -> None:
