@@ -69,6 +69,11 @@ class Figures:
             runbook = one.run.runbook
             for entry in one.entries:
                 match entry.event:
+                    # Who waits for an answer is not at an end; that comes later.
+                    case (
+                        RunFinished(verdict=Verdict.WAITING) | HostFinished(verdict=Verdict.WAITING)
+                    ):
+                        pass
                     case RunFinished(verdict=verdict):
                         self._count("runs", runbook=runbook, verdict=verdict, by=by)
                     case HostFinished(verdict=verdict, causes=causes):

@@ -18,10 +18,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from runbook import __version__
 from runbook.executor.scripted import ScriptedFix
+from runbook.journal import RunSummary
 from runbook.journal.memory import MemoryJournal
 from runbook.model.definition import FixResult
+from runbook.model.event import HostFinished, Mode, RunFinished, RunStarted
 from runbook.model.observation import Verification
 from runbook.model.policy import Source
+from runbook.model.verdict import Verdict
 from runbook.schedule.listener import Listener
 from runbook.schedule.metrics import NAMES
 from runbook.schedule.pages import STALE_S, Pages
@@ -101,6 +104,31 @@ def test_metrics_add_up_what_runs_came_to(world: World) -> None:
     assert told["runbook_repair_seconds_bucket example 5"] == 1
     assert told["runbook_repair_seconds_bucket example +Inf"] == 1
     assert told["runbook_repair_seconds_count example"] == 1
+
+
+def test_a_run_that_waits_counts_once_it_is_over(world: World) -> None:
+    """Neither the run nor its cause is counted while it waits for an answer."""
+    waiting = RunFinished(verdict=Verdict.WAITING)
+    finished = HostFinished(host="web1", verdict=Verdict.WAITING, causes=("stopped",))
+    started = RunStarted(runbook="example", closure="c", pattern="all", mode=Mode.RUN)
+    world.journal.begin(
+        RunSummary(
+            id="r1",
+            runbook="example",
+            mode=Mode.RUN,
+            pattern="all",
+            operator="alert",
+            started_at=world.now,
+        )
+    )
+    world.metrics()
+    world.journal.append("r1", [started, finished, waiting], at=world.now, who="alert")
+
+    assert not [name for name in world.metrics() if name.startswith("runbook_runs_total")]
+
+    over = RunFinished(verdict=Verdict.RESOLVED)
+    world.journal.append("r1", [over], at=world.now, who="alert")
+    assert world.metrics()["runbook_runs_total example resolved alert"] == 1
 
 
 def test_metrics_tell_how_the_service_stands(world: World) -> None:
