@@ -9,7 +9,7 @@ CHECKS := types content style contracts
 APART  := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check unit demo bench docs clean lab lab-down lab-tools lab-image matrix crash fuzz lock licences $(CHECKS)
+.PHONY: help setup test check unit demo heal heal-tools bench docs clean lab lab-down lab-tools lab-image matrix crash fuzz lock licences $(CHECKS)
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,10 +31,10 @@ $(BIN)/python -m pytest --numprocesses auto --dist loadscope $(ARGS)
 endef
 
 test: $(READY) ## Check style, types and contracts, then run all tests
-	@$(MAKE) --no-print-directory --jobs=3 $(APART) $(CHECKS) lab-image
+	@$(MAKE) --no-print-directory --jobs=3 $(APART) $(CHECKS) lab-image heal-tools
 	$(RUN_TESTS)
 
-unit: $(READY) lab-tools ## Run all tests
+unit: $(READY) lab-tools heal-tools ## Run all tests
 	$(RUN_TESTS)
 
 check: $(READY) ## Ruff, mypy --strict, import contracts, ansible-lint, runbook lint
@@ -58,6 +58,9 @@ contracts: $(READY)
 
 demo: $(READY) ## Start a sandbox site, break it, and let runbook repair it
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
+
+heal: $(READY) lab-tools heal-tools ## Prometheus watches a site, an alert starts a run, the site heals
+	@$(BIN)/python -m tests.heal $(ARGS)
 
 bench: $(READY) lab-tools ## Measure runbook beside its peers; see docs/concepts/performance.md
 	@test -x $(BENCH)/bin/pyinfra || $(PYTHON) -m venv $(BENCH)
@@ -95,6 +98,9 @@ crash: $(READY) ## Kill the program, and what it starts, some 700 times; count w
 lab-tools:
 	@if [ "$$(id -u)" != 0 ]; then echo "not root: there can be no lab, its tests are left out"; \
 	  else sh tests/lab/setup.sh || echo "the tests of the lab are left out"; fi
+
+heal-tools:
+	@sh tests/heal/setup.sh || echo "the tests with Prometheus are left out"
 
 lab-image: $(READY) lab-tools
 	@$(BIN)/python -m tests.lab image

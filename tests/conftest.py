@@ -9,9 +9,13 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.heal import programs
 from tests.lab import obstacles
 
 _find_obstacle = cache(obstacles.find)
+
+_OBSTACLES = {"lab": _find_obstacle, "prometheus": programs.find_obstacle}
+"""Why tests with a marker cannot run here, None where they can."""
 
 # How long an example takes says how busy the machine is, and nothing of what a test proves.
 settings.register_profile("unhurried", deadline=None)
@@ -38,10 +42,10 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_report_header() -> str | None:
+def pytest_report_header() -> list[str]:
     """Say why tests are left out."""
-    obstacle = _find_obstacle()
-    return f"lab: its tests are left out: {obstacle}" if obstacle else None
+    found = {marker: find() for marker, find in _OBSTACLES.items()}
+    return [f"{marker}: its tests are left out: {why}" for marker, why in found.items() if why]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
@@ -50,11 +54,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs a lab where there can be none."""
-    needing = [item for item in items if item.get_closest_marker("lab")]
-    if needing and _find_obstacle():
-        config.hook.pytest_deselected(items=needing)
-        items[:] = [item for item in items if item not in needing]
+    """Leave out what needs a lab, or Prometheus, where there can be none."""
+    for marker, find in _OBSTACLES.items():
+        needing = [item for item in items if item.get_closest_marker(marker)]
+        if needing and find():
+            config.hook.pytest_deselected(items=needing)
+            items[:] = [item for item in items if item not in needing]
 
 
 class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]

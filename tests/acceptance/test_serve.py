@@ -1,16 +1,12 @@
 """Runs that start by themselves, through the real program."""
 
 import json
-import os
 import re
-import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
-from tests.acceptance.program import PATIENCE_S, PROGRAM, Program, first_of, wait_until
+from tests.acceptance.program import Program, first_of, wait_until
+from tests.acceptance.serving import lines, over, serving, told
 from tests.unit.notify.receivers import chat
 from tests.unit.schedule.notifications import alert, notification
 
@@ -133,48 +129,6 @@ def test_an_alert_waits_for_a_person_and_is_healed_then(program: Program, tmp_pa
     assert [one["alert"] for one in queue["refused"]] == ["SiteDown-all"]
     assert (request["stage"], request["told"]) == ("over", "resolved")
     assert program("report", run["run_id"], "--format", "json").document["verdict"] == "resolved"
-
-
-@contextmanager
-def serving(program: Program, file: str, *options: str, **environment: str) -> Iterator[Path]:
-    """Have the service run; give its log, which is complete in the end."""
-    log = program.folder / "log"
-    with log.open("wb") as told:
-        service = subprocess.Popen(
-            [*PROGRAM, "serve", file, *options, "--json"],
-            cwd=program.folder,
-            env={
-                **os.environ,
-                "RUNBOOK_HOME": str(program.home),
-                "RUNBOOK_INVENTORY": "inventory.yml",
-                "RUNBOOK_POLICY": "policy.yml",
-                **program.environment,
-                **environment,
-            },
-            stdin=subprocess.DEVNULL,
-            stderr=told,
-        )
-    try:
-        yield log
-    finally:
-        service.send_signal(signal.SIGTERM)
-        code = service.wait(timeout=PATIENCE_S)
-    assert code == 0
-
-
-def lines(log: Path) -> list[dict[str, str]]:
-    """Return what the log says, as far as its lines are whole."""
-    return [json.loads(line) for line in log.read_text().rpartition("\n")[0].splitlines()]
-
-
-def told(log: Path, event: str) -> Iterator[dict[str, str]]:
-    """Yield what the log says of one kind of event."""
-    return (line for line in lines(log) if line["event"] == event)
-
-
-def over(log: Path) -> list[dict[str, str]]:
-    """Return what the log says of runs that ended."""
-    return list(told(log, "over"))
 
 
 def test_a_dry_run_says_what_it_would_do(program: Program, tmp_path: Path) -> None:
