@@ -43,11 +43,12 @@ def up(folder: Path, count: int) -> Mapping[str, Site]:
 
 
 def remove(folder: Path) -> list[str]:
-    """End and delete every site in `folder`; return their host names."""
+    """End and delete every site in `folder`, and what was written beside them; return their names."""
     sites = load(folder)
     for site in sites.values():
         site.remove()
-    inventory_path(folder).unlink(missing_ok=True)
+    for path in (inventory_path(folder), service_path(folder), policy_path(folder)):
+        path.unlink(missing_ok=True)
     if not any(folder.iterdir()):
         folder.rmdir()
     return list(sites)
@@ -56,3 +57,13 @@ def remove(folder: Path) -> list[str]:
 def inventory_path(folder: Path) -> Path:
     """Return where the inventory of the sites in `folder` is."""
     return folder.absolute() / "inventory.yml"
+
+
+def service_path(folder: Path) -> Path:
+    """Return where the file of a service is that heals the sites in `folder`, if there is one."""
+    return folder.absolute() / "service.yml"
+
+
+def policy_path(folder: Path) -> Path:
+    """Return where that service's policy is."""
+    return folder.absolute() / "policy.yml"

@@ -21,18 +21,21 @@ guards:
 """
 
 
-def prepared() -> Path:
+def prepared(*, silent: bool) -> Path:
     """Bring the sandbox up, have this process and its runs heal it, and return the service's file.
 
-    What was set of inventory and policy gives way. Raises RunbookError.
+    What was set of inventory and policy gives way. Unless `silent`, it says how to break it. Raises
+    RunbookError.
     """
     folder = default_folder()
     sites = fleet.up(folder, 1)
-    service, policy = folder / "service.yml", folder / "policy.yml"
+    service, policy = fleet.service_path(folder), fleet.policy_path(folder)
     service.write_text(SERVICE, encoding="utf-8")
     policy.write_text(POLICY, encoding="utf-8")
     os.environ["RUNBOOK_INVENTORY"] = str(fleet.inventory_path(folder))
     os.environ["RUNBOOK_POLICY"] = str(policy)
+    if silent:
+        return service
     for name, site in sites.items():
         tell(f"{name}  {site.url}/health")
     tell("Break it from another terminal: runbook demo break backend-stopped")

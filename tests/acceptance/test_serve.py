@@ -99,7 +99,7 @@ def test_an_alert_waits_for_a_person_and_is_healed_then(program: Program, tmp_pa
     headers = {"Authorization": "Bearer 0123456789abcdef"}
 
     with serving(program, "service.yml") as log:
-        address = first_of(lambda: next(told(log, "listening"), None))["at"]
+        address = first_of(lambda: next(told(log, "listening"), None))["address"]
         connection = HTTPConnection(address)
         connection.request("POST", "/hooks/alertmanager", content, headers)
         answer = json.loads(connection.getresponse().read())

@@ -108,6 +108,8 @@ class Scene:
         deadline = time.monotonic() + PATIENCE_S
         while left:
             assert time.monotonic() < deadline, f"did not come about: {', '.join(left)}"
+            ends = [line["outcome"] for line in told(self.log, "over")]
+            assert set(ends) <= {"resolved"}, ends
             for what in [what for what, true in left.items() if true()]:
                 del left[what]
                 self._tell(what)
@@ -147,4 +149,4 @@ def scene(ground: Ground, folder: Path, pace: Pace, say: Callable[[str], None]) 
 
 def _address(log: Path) -> str | None:
     """Return where the service listens."""
-    return next((line["at"] for line in told(log, "listening")), None)
+    return next((line["address"] for line in told(log, "listening")), None)

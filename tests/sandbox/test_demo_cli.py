@@ -11,6 +11,8 @@ from runbook.demo.faults import FAULTS
 from runbook.demo.site import Site
 from runbook.errors import RunbookError
 from runbook.views.demo import default_folder, demo
+from tests.acceptance.program import Program, wait_until
+from tests.acceptance.serving import over, serving, told
 
 
 def run(*arguments: str) -> Result:
@@ -54,6 +56,26 @@ def test_from_up_to_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert mended.output == "web2  HTTP 200\n"
     assert removed.output == "web1  removed\nweb2  removed\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_service_heals_it_while_it_is_broken(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`serve --demo` brings it up; what somebody breaks is resolved; `down` leaves nothing behind."""
+    monkeypatch.setenv("RUNBOOK_HOME", str(folder))
+    program = Program(home=folder, folder=folder)
+    try:
+        with serving(program, "--demo") as log:
+            wait_until(lambda: list(told(log, "serving")))
+            broken = run("break", "backend-stopped")
+            wait_until(lambda: [one for one in over(log) if one["outcome"] == "resolved"])
+            healed = run("status")
+    finally:
+        run("down")
+
+    assert "web1  The backend is not running: HTTP 502" in broken.output
+    assert (healed.exit_code, "web1  healthy" in healed.output) == (0, True)
+    assert not (folder / "demo").exists()
 
 
 def test_lists_every_fault_and_which_has_no_fix() -> None:

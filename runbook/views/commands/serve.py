@@ -84,7 +84,7 @@ def serve_command(path: Path | None, demo: bool, dry_run: bool, output: options.
     if path is None:
         from runbook.views.serving_demo import prepared  # noqa: PLC0415 -- an extra
 
-        path = prepared()
+        path = prepared(silent=output.json)
     settings = settings_for()
     timetable = load_timetable(path)
     _check(timetable, settings)
@@ -178,7 +178,7 @@ def _listening(
             f"cannot listen at {host}:{port}: {error.strerror}",
             hint="`listen:` in the file of the service names another address.",
         ) from error
-    log("listening", {"at": listener.address})
+    log("listening", {"address": listener.address})
     try:
         yield
     finally:
