@@ -13,7 +13,7 @@ import time
 from contextlib import closing
 
 from runbook.driver.launch import new_run_id
-from runbook.journal.sqlite import open_journal
+from runbook.journal.opening import open_journal
 from runbook.settings import load_settings
 from runbook.views.commands.serve import PROGRAM, standing_by
 

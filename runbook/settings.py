@@ -26,9 +26,11 @@ _PACKAGE = Path(__file__).resolve().parent
 _SYSTEM_INVENTORY = Path("/etc/ansible/hosts")
 _SYSTEM_CONFIG = Path("/etc/ansible/ansible.cfg")
 _BUILT_IN = "built-in default"
+_DATABASES = ("postgresql://", "postgres://")
 
 KEYS: Mapping[str, str] = {
     "home": "Folder of runbook's state: journal, keys, reports of defects.",
+    "journal": "Database of Postgres that the journal is in instead, as a URL without a password.",
     "library": "Folders of runbooks, searched before those that come with runbook.",
     "roles": "Folders of Ansible roles, searched before those beside the runbooks.",
     "inventory": "Inventories as for `ansible-playbook -i`, used where no -i is given.",
@@ -49,11 +51,13 @@ class Settings:
     """All settings, with every path absolute.
 
     `library` and `roles` are searched in order. `inventories` are as for `ansible-playbook -i`:
-    paths, or host lists with a comma. `origins` says of each key of `KEYS` where its value is from;
+    paths, or host lists with a comma. `journal` is the file it is in, or the URL of a database of
+    Postgres. `origins` says of each key of `KEYS` where its value is from;
     `notes` are warnings about what was passed over.
     """
 
     home: Path
+    journal: Path | str
     library: tuple[Path, ...]
     roles: tuple[Path, ...]
     inventories: tuple[str, ...]
@@ -64,11 +68,6 @@ class Settings:
     collisions_block: tuple[str, ...]
     origins: Mapping[str, str]
     notes: tuple[Problem, ...] = ()
-
-    @property
-    def journal(self) -> Path:
-        """The journal's file."""
-        return self.home / "journal.sqlite"
 
 
 def load_settings(
@@ -122,8 +121,10 @@ class _Reading:
         self._check_environment()
         library = self._library()
         config = self._ansible_config()
+        home = self._home()
         return Settings(
-            home=self._home(),
+            home=home,
+            journal=self._journal(home),
             library=library,
             roles=self._roles(library),
             inventories=self._inventories(config),
@@ -178,6 +179,34 @@ class _Reading:
             else _BUILT_IN
         )
         return state_folder(self.environ, self.home)
+
+    def _journal(self, home: Path) -> Path | str:
+        given = self._given("journal")
+        if given is None:
+            self.origins["journal"] = _BUILT_IN
+            return home / "journal.sqlite"
+        from urllib.parse import parse_qs, urlsplit  # noqa: PLC0415  # for those who have one
+
+        url = given[0]
+        if not isinstance(url, str) or not url.startswith(_DATABASES):
+            # It is not shown: what was meant as a URL may hold a password.
+            raise self._wrong(
+                "journal",
+                "it is no URL of a database of Postgres",
+                hint="Write postgresql://USER@HOST/DATABASE; for a file elsewhere, set home.",
+            )
+        try:
+            parts = urlsplit(url)
+            secret = parts.password is not None or "password" in parse_qs(parts.query)
+        except ValueError as error:
+            raise self._wrong("journal", "it is no URL") from error
+        if secret:
+            raise self._wrong(
+                "journal",
+                "it has a password in it, which everybody could read who may see settings",
+                hint="Put that into ~/.pgpass, a file that PGPASSFILE names, or PGPASSWORD.",
+            )
+        return url
 
     def _library(self) -> tuple[Path, ...]:
         shipped = [path for path in _shipped("runbooks") if path.is_dir()]

@@ -2,7 +2,9 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from functools import cache
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -11,6 +13,9 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.heal import programs
 from tests.lab import obstacles
+
+if TYPE_CHECKING:
+    from tests.postgres import Server
 
 _find_obstacle = cache(obstacles.find)
 
@@ -27,6 +32,12 @@ LAB_OF_ITS_OWN = (
     "tests/roles/test_on_hosts.py",
 )
 
+OF_POSTGRES = (
+    "tests/unit/journal/test_postgres",
+    "tests/cli/test_db.py",
+    "tests/acceptance/test_postgres.py",
+)
+
 MOST_WORKERS = 8
 """So many sandboxes fit onto any machine."""
 
@@ -40,6 +51,15 @@ def pytest_configure() -> None:
     """Have what tests start be open to Ctrl-C, also where a shell started them in the background."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> "Iterator[Server]":
+    """Give a server of Postgres, which all tests of a worker share."""
+    from tests.postgres import serving  # noqa: PLC0415 -- most tests need none
+
+    with serving() as server:
+        yield server
 
 
 def pytest_report_header() -> list[str]:
@@ -63,10 +83,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """One worker has the hosts of the lab, or what Ansible said once for all tests of a module."""
+    """One worker has the hosts of the lab, what Ansible said for a module, the server of Postgres."""
 
     def _split_scope(self, nodeid: str) -> str:
         module = nodeid.partition("::")[0]
         if module.startswith(LAB_OF_ITS_OWN) or module.startswith("tests/executor/"):
             return module
+        if module.startswith(OF_POSTGRES) or nodeid.endswith("[postgres]"):
+            return "postgres"
         return "lab" if module.startswith("tests/lab/") else nodeid

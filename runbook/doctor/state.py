@@ -32,23 +32,31 @@ def may_write(place: Path) -> bool:
     return os.access(place, os.W_OK)
 
 
-def journal(path: Path, *, writable: Callable[[Path], bool] = may_write) -> Iterator[Finding]:
+def journal(
+    place: Path | str, *, writable: Callable[[Path], bool] = may_write
+) -> Iterator[Finding]:
     """Open the journal, check its chains for a while, and look for what is not over."""
-    if not path.exists():
-        yield _journal(State.GOOD, f"none yet; the first run makes {path}")
+    if isinstance(place, Path) and not place.exists():
+        yield _journal(State.GOOD, f"none yet; the first run makes {place}")
         return
-    from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- where there is one
+    from runbook.journal.opening import open_journal  # noqa: PLC0415 -- where there is one
 
-    with closing(open_journal(path, busy_timeout_s=2.0)) as opened:
-        unwritable = [place for place in (path, path.parent) if not writable(place)]
-        if unwritable:
-            yield _journal(
-                State.BAD,
-                f"{unwritable[0]} cannot be written, and without a journal nothing is done",
-                f"chown -R $(id -un) {path.parent}",
-            )
+    with closing(open_journal(place, wait_s=2.0)) as opened:
+        if isinstance(place, Path):
+            yield from _unwritable(place, writable)
         yield chains(opened)
         yield from unfinished(opened)
+
+
+def _unwritable(path: Path, writable: Callable[[Path], bool]) -> Iterator[Finding]:
+    for place in (path, path.parent):
+        if not writable(place):
+            yield _journal(
+                State.BAD,
+                f"{place} cannot be written, and without a journal nothing is done",
+                f"chown -R $(id -un) {path.parent}",
+            )
+            return
 
 
 def _journal(state: State, seen: str, remedy: str | None = None) -> Finding:

@@ -28,18 +28,15 @@ from runbook.journal import (
 )
 from runbook.journal.chain import Row
 from runbook.journal.holder import alive, this_process
+from runbook.journal.rows import SUMMARY, claims_of, holder_of, summary_of
 from runbook.journal.sqlite_file import connect, explained
 from runbook.journal.tally import DIED, UNDERTAKER, Tally, check_summary, is_of_fix
 from runbook.model.codec import Mask, canonical, plain, to_text
-from runbook.model.event import Event, Milestone, Mode
+from runbook.model.event import Event, Milestone
 from runbook.model.masking import mask_value
 from runbook.model.verdict import Verdict
 
 _CHUNK = 500
-_SUMMARY = (
-    "runs.id, runbook, mode, pattern, operator, runs.started_at, ended_at, verdict, interrupted,"
-    " holder"
-)
 
 
 def open_journal(
@@ -218,7 +215,7 @@ class SqliteJournal:
         """Change a run's driver; see `Journal.take_over`."""
         text = canonical(plain(holder))
         with self._writing() as connection:
-            present = _holder(run, self._head(connection, run)[1])
+            present = holder_of(run, self._head(connection, run)[1])
             if present != holder and alive(present):
                 raise problems.driven(run, present)
             connection.execute("UPDATE runs SET holder = ? WHERE id = ?", (text, run))
@@ -277,7 +274,7 @@ class SqliteJournal:
         connection = self._connection
         head, holder = self._head(connection, run)
         if self._driving.get(run, holder) != holder:
-            raise problems.taken_over(run, _holder(run, holder))
+            raise problems.taken_over(run, holder_of(run, holder))
         rows, head = chain.extend(run, head, texts, at=at, who=who)
         connection.executemany(
             "INSERT INTO entries (run, seq, at, who, event, hash) VALUES (?, ?, ?, ?, ?, ?)",
@@ -379,20 +376,9 @@ class SqliteJournal:
             f" FROM held_hosts h JOIN runs r ON r.id = h.run {where} ORDER BY h.host",
             given,
         ).fetchall()
-        holders = {text: _holder(run, text) for run, text in {(row[1], row[4]) for row in rows}}
-        living = {text: alive(holder) for text, holder in holders.items()}
-        return [
-            Claim(
-                host=host,
-                run=run,
-                runbook=runbook,
-                since=since,
-                holder=holders[text],
-                alive=living[text],
-                acting=bool(acting),
-            )
-            for host, run, runbook, since, text, acting in rows
-        ]
+        return claims_of(
+            rows, lambda holders: {run: alive(holder) for run, holder in holders.items()}
+        )
 
     def _summaries(
         self,
@@ -402,11 +388,11 @@ class SqliteJournal:
         *,
         source: str = "runs",
     ) -> list[RunSummary]:
-        rows = connection.execute(f"SELECT {_SUMMARY} FROM {source} {tail}", given).fetchall()  # noqa: S608
+        rows = connection.execute(f"SELECT {SUMMARY} FROM {source} {tail}", given).fetchall()  # noqa: S608
         runs = json.dumps([row[0] for row in rows])
         hosts = _names_by_run(connection, "run_hosts", "host", runs)
         causes = _names_by_run(connection, "run_causes", "cause", runs)
-        return [_summary(row, hosts.get(row[0], ()), causes.get(row[0], ())) for row in rows]
+        return [summary_of(row, hosts.get(row[0], ()), causes.get(row[0], ())) for row in rows]
 
 
 def _names_by_run(
@@ -421,31 +407,3 @@ def _names_by_run(
     ):
         names.setdefault(run, []).append(name)
     return {run: tuple(found) for run, found in names.items()}
-
-
-def _summary(row: tuple[Any, ...], hosts: tuple[str, ...], causes: tuple[str, ...]) -> RunSummary:
-    run, runbook, mode, pattern, operator, started, ended, verdict, interrupted, holder = row
-    try:
-        return RunSummary(
-            id=run,
-            runbook=runbook,
-            mode=Mode(mode),
-            pattern=pattern,
-            operator=operator,
-            started_at=started,
-            ended_at=ended,
-            verdict=None if verdict is None else Verdict(verdict),
-            interrupted=interrupted,
-            hosts=hosts,
-            causes=causes,
-            holder=_holder(run, holder),
-        )
-    except ValueError as error:
-        raise problems.bad_summary(run, "mode, verdict") from error
-
-
-def _holder(run: str, text: str) -> Holder:
-    try:
-        return Holder(**json.loads(text))
-    except (TypeError, ValueError) as error:
-        raise problems.bad_summary(run, "holder") from error

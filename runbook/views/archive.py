@@ -1,6 +1,7 @@
 """Past runs, for commands that only look at them."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from runbook.errors import RunbookError
 from runbook.journal import Journal, RunFilter, RunSummary
@@ -12,18 +13,18 @@ _RECENT = 500
 _ELSEWHERE = "`runbook settings` shows where state is kept; RUNBOOK_HOME says so."
 
 
-def journal_to_read(settings: Settings, *, busy_timeout_s: float = 10.0) -> Journal:
+def journal_to_read(settings: Settings, *, wait_s: float = 10.0) -> Journal:
     """Return the journal, an empty one where nothing was ever run: looking leaves no file behind.
 
-    Raises RunbookError `journal-unusable`.
+    Whoever only looks waits no longer than `wait_s`. Raises RunbookError `journal-unusable`.
     """
-    if not settings.journal.exists():
+    if isinstance(settings.journal, Path) and not settings.journal.exists():
         from runbook.journal.memory import MemoryJournal  # noqa: PLC0415
 
         return MemoryJournal()
-    from runbook.journal.sqlite import open_journal  # noqa: PLC0415
+    from runbook.journal.opening import open_journal  # noqa: PLC0415
 
-    return open_journal(settings.journal, busy_timeout_s=busy_timeout_s)
+    return open_journal(settings.journal, wait_s=wait_s)
 
 
 def find_run(journal: Journal, name: str) -> RunSummary:

@@ -97,6 +97,7 @@ COMMANDS = {
             "commands.settings:settings_command",
             "Show all settings and where each is from.",
         ),
+        "db": ("commands.db:db_group", "Make and upgrade the tables of a journal on Postgres."),
         "completion": (
             "commands.completion:completion_command",
             "Print a shell's completion script.",

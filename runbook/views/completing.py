@@ -88,7 +88,7 @@ def _recent(settings: "Settings") -> "list[RunSummary]":
     from runbook.views.archive import journal_to_read  # noqa: PLC0415
 
     try:
-        with closing(journal_to_read(settings, busy_timeout_s=_BUSY_S)) as journal:
+        with closing(journal_to_read(settings, wait_s=_BUSY_S)) as journal:
             return list(journal.runs(RunFilter(limit=_MOST_RUNS)))
     except RunbookError:
         return []

@@ -27,6 +27,7 @@ from runbook.views.starting import lend
 NEEDED = (
     "runbook.driver.policing",
     "runbook.executor.ansible",
+    "runbook.journal.opening",
     "runbook.journal.sqlite",
     "runbook.spec.loading",
     "runbook.spec.policy_file",

@@ -24,7 +24,7 @@ def notified(settings: Settings, log: Callable[[str, Mapping[str, str]], None]) 
     if settings.notify is None:
         yield
         return
-    from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- where they are wanted
+    from runbook.journal.opening import open_journal  # noqa: PLC0415 -- where they are wanted
     from runbook.notify.notifier import Notifier  # noqa: PLC0415
     from runbook.notify.outbox import FILE, Outbox  # noqa: PLC0415
     from runbook.notify.reading import load_plan  # noqa: PLC0415

@@ -129,7 +129,7 @@ def _choose(found: Triage, keyboard: Keyboard) -> Finding | None:
 
 def _go_on(found: Triage, chosen: Finding, wish: Wish, settings: Settings, starter: Forking) -> int:
     """Run a runbook on the hosts it fits; return the exit code of the run."""
-    from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- only where it is run
+    from runbook.journal.opening import open_journal  # noqa: PLC0415 -- only where it is run
     from runbook.views import driving  # noqa: PLC0415
 
     book = chosen.runbook

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runbook.journal import RunSummary
-from runbook.journal.sqlite import open_journal
+from runbook.journal.opening import open_journal
 from runbook.model.event import HostJoined, Mode, RunStarted
 from runbook.settings import load_settings
 from tests.acceptance.program import Program

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from runbook.journal import RunSummary
-from runbook.journal.sqlite import open_journal
+from runbook.journal.opening import open_journal
 from runbook.model.definition import End
 from runbook.model.event import (
     Event,

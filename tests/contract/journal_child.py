@@ -1,6 +1,6 @@
 """What other processes do to a journal in its tests: `python -m tests.contract.journal_child`.
 
-Each command takes the journal's path and talks by lines on its standard streams.
+Each command takes the journal's path or URL and talks by lines on its standard streams.
 """
 
 import ctypes
@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from runbook.errors import RunbookError
-from runbook.journal import RunFilter, RunSummary
-from runbook.journal.sqlite import SqliteJournal, open_journal
+from runbook.journal import Journal, RunFilter, RunSummary
+from runbook.journal.opening import open_journal
 from runbook.model.event import HostJoined, Mode
 
 BATCH = 7
@@ -24,7 +24,7 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def begin(journal: SqliteJournal, run: str) -> None:
+def begin(journal: Journal, run: str) -> None:
     """Begin a run of nothing in particular."""
     journal.begin(
         RunSummary(
@@ -38,9 +38,9 @@ def begin(journal: SqliteJournal, run: str) -> None:
     )
 
 
-def append_for_ever(path: Path, run: str) -> None:
+def append_for_ever(place: Path | str, run: str) -> None:
     """Append batches of events until killed."""
-    journal = open_journal(path)
+    journal = open_journal(place)
     begin(journal, run)
     say("ready")
     while True:
@@ -48,11 +48,11 @@ def append_for_ever(path: Path, run: str) -> None:
         journal.append(run, events, at=1.0, who="anna")
 
 
-def contend(path: Path, run: str, hosts: int) -> None:
+def contend(place: Path | str, run: str, hosts: int) -> None:
     """Claim hosts one by one for a run, beginning with everybody else; name the ones won."""
     say("ready")
     sys.stdin.readline()
-    journal = open_journal(path)
+    journal = open_journal(place)
     begin(journal, run)
     won = [
         host
@@ -63,18 +63,18 @@ def contend(path: Path, run: str, hosts: int) -> None:
     sys.stdin.readline()  # whoever is dead could be robbed
 
 
-def hold(path: Path, run: str, host: str) -> None:
+def hold(place: Path | str, run: str, host: str) -> None:
     """Claim a host and stay."""
-    journal = open_journal(path)
+    journal = open_journal(place)
     begin(journal, run)
     journal.claim(run, [host], at=1.0)
     say("ready")
     sys.stdin.readline()
 
 
-def outgrow(path: Path) -> None:
+def outgrow(place: Path | str) -> None:
     """Append beyond the largest size a file may have here, then within it again."""
-    journal = open_journal(path)
+    journal = open_journal(place)
     begin(journal, "r1")
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
@@ -92,7 +92,7 @@ def outgrow(path: Path) -> None:
     say(str(journal.verify("r1").seq - written * BATCH))
 
 
-def use_without_privilege(path: Path) -> None:
+def use_without_privilege(place: Path | str) -> None:
     """Read and write as a user to whom file modes apply, root or not."""
     if os.environ.pop("JOURNAL_CHILD_PRIVILEGED", "yes") == "yes":
         ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE, 0, 0, 0)
@@ -100,7 +100,7 @@ def use_without_privilege(path: Path) -> None:
         module = "tests.contract.journal_child"
         os.execv(sys.executable, [sys.executable, "-m", module, *sys.argv[1:]])
     try:
-        journal = open_journal(path)
+        journal = open_journal(place)
         say(str(len(journal.runs(RunFilter()))))
         begin(journal, "r2")
     except RunbookError as error:
@@ -109,18 +109,19 @@ def use_without_privilege(path: Path) -> None:
 
 def main() -> None:
     """Do what the arguments say."""
-    command, path, *rest = sys.argv[1:]
+    command, named, *rest = sys.argv[1:]
+    place = named if named.startswith("postgresql://") else Path(named)
     match command, rest:
         case "append", [run]:
-            append_for_ever(Path(path), run)
+            append_for_ever(place, run)
         case "contend", [run, hosts]:
-            contend(Path(path), run, int(hosts))
+            contend(place, run, int(hosts))
         case "hold", [run, host]:
-            hold(Path(path), run, host)
+            hold(place, run, host)
         case "outgrow", []:
-            outgrow(Path(path))
+            outgrow(place)
         case "use", []:
-            use_without_privilege(Path(path))
+            use_without_privilege(place)
         case _:
             raise SystemExit(f"unknown: {command}")
 

@@ -16,7 +16,7 @@ from runbook.journal import Claim, Conflict, Entry, Head, Journal, MilestoneFilt
 from runbook.journal.chain import GENESIS
 from runbook.journal.holder import this_process
 from runbook.journal.memory import MemoryJournal
-from runbook.journal.sqlite import open_journal
+from runbook.journal.opening import open_journal
 from runbook.model.definition import End, FixResult
 from runbook.model.event import (
     Event,
@@ -34,14 +34,17 @@ from tests.contract.journals import STARTED, WALK, dead, living, reference, run
 from tests.event_strategies import events, unhurried
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=["sqlite", "postgres", "memory"])
 def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
     """Give an empty journal of each kind."""
-    store: Journal = (
-        open_journal(tmp_path / "state" / "journal.db")
-        if request.param == "sqlite"
-        else MemoryJournal()
-    )
+    store: Journal
+    match request.param:
+        case "sqlite":
+            store = open_journal(tmp_path / "state" / "journal.db")
+        case "postgres":
+            store = open_journal(request.getfixturevalue("postgres_server").journal())
+        case _:
+            store = MemoryJournal()
     yield store
     store.close()
 

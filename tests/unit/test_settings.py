@@ -47,7 +47,7 @@ def test_defaults_need_no_source_at_all(here: Path) -> None:
     assert settings.library == (PACKAGED / "runbooks",)
     assert settings.roles == (PACKAGED / "roles",)
     assert settings.forks == 50
-    assert settings.journal.parent == settings.home
+    assert settings.journal == settings.home / "journal.sqlite"
     assert settings.notes == ()
     assert set(settings.origins) == set(KEYS)
 
@@ -74,6 +74,38 @@ def test_later_sources_win(here: Path) -> None:
     by_flag = loaded(here, {"RUNBOOK_FORKS": "6"}, {"forks": 7})
     assert (by_flag.forks, by_flag.origins["forks"]) == (7, "command line")
     assert loaded(here, {"RUNBOOK_FORKS": "6"}, {"forks": None, "inventory": ()}).forks == 6
+
+
+def test_a_journal_in_a_database_is_named_by_its_url(here: Path) -> None:
+    """The URL is taken as it is; state other than the journal stays in its folder."""
+    (here / "runbook.toml").write_text('journal = "postgresql://runbook@db.example/runbook"\n')
+    assert loaded(here).journal == "postgresql://runbook@db.example/runbook"
+    assert loaded(here).origins["journal"] == f"{here}/runbook.toml:1:1"
+    assert loaded(here).home == home_of(here) / ".local/state/runbook"
+
+    by_environment = loaded(here, {"RUNBOOK_JOURNAL": "postgres:///runbook?service=runbook"})
+    assert by_environment.journal == "postgres:///runbook?service=runbook"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("postgresql://anna:hunter2@db.example/runbook", "has a password in it"),
+        ("postgresql:///runbook?host=db.example&password=hunter2", "has a password in it"),
+        ("postgresql://[hunter2/runbook", "it is no URL"),
+        ("sqlite:///hunter2.db", "no URL of a database of Postgres"),
+        ("/srv/hunter2/journal.sqlite", "for a file elsewhere, set home"),
+    ],
+)
+def test_what_is_no_url_without_a_password_is_refused_unseen(
+    here: Path, url: str, words: str
+) -> None:
+    """What is wrong with it is said; what may be a password is not."""
+    told = failure(here, {"RUNBOOK_JOURNAL": url})
+
+    assert words in told
+    assert "RUNBOOK_JOURNAL" in told
+    assert "hunter2" not in told
 
 
 def test_a_settings_file_is_found_above(here: Path) -> None:

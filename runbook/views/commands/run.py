@@ -162,7 +162,7 @@ def resume_command(
       runbook resume last
       runbook resume last --abandon 'web3 is gone for good'
     """
-    from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- see above
+    from runbook.journal.opening import open_journal  # noqa: PLC0415 -- see above
     from runbook.model.event import Mode  # noqa: PLC0415
     from runbook.views import abandoning, driving  # noqa: PLC0415
 
@@ -209,7 +209,7 @@ def undo_command(which: str, yes: bool, target: options.Aim, output: options.Out
     Example:
       runbook undo last
     """
-    from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- see above
+    from runbook.journal.opening import open_journal  # noqa: PLC0415 -- see above
     from runbook.model.event import Mode  # noqa: PLC0415
     from runbook.views import driving  # noqa: PLC0415
     from runbook.views.archive import find_run  # noqa: PLC0415
@@ -242,7 +242,7 @@ def _start(name: str, host: str | None, wish: Wish) -> int:
     locate(name, settings.library)  # The likeliest mistake is told before anything is started.
     with ansible_started(settings.ansible_config) as starter:
         # Most of ours is imported while Ansible starts.
-        from runbook.journal.sqlite import open_journal  # noqa: PLC0415
+        from runbook.journal.opening import open_journal  # noqa: PLC0415
         from runbook.views import driving  # noqa: PLC0415
 
         with closing(open_journal(settings.journal)) as journal:

@@ -67,7 +67,7 @@ def serve_command(path: Path | None, demo: bool, dry_run: bool, output: options.
       runbook serve schedules.yml --dry-run
       runbook serve --demo
     """
-    from runbook.journal.sqlite import open_journal  # noqa: PLC0415 -- which --help needs not
+    from runbook.journal.opening import open_journal  # noqa: PLC0415 -- which --help needs not
     from runbook.schedule.approvals import Approvals  # noqa: PLC0415
     from runbook.schedule.intake import Intake  # noqa: PLC0415
     from runbook.schedule.pages import Pages  # noqa: PLC0415

@@ -40,6 +40,7 @@ def _values(settings: Settings) -> dict[str, str | int | list[str] | None]:
     config = settings.ansible_config
     return {
         "home": str(settings.home),
+        "journal": str(settings.journal),
         "library": [str(path) for path in settings.library],
         "roles": [str(path) for path in settings.roles],
         "inventory": list(settings.inventories),

@@ -9,7 +9,7 @@ import pytest
 
 from runbook.journal import RunSummary
 from runbook.journal.holder import this_process
-from runbook.journal.sqlite import open_journal
+from runbook.journal.opening import open_journal
 from runbook.model.event import Event, Mode, RunInterrupted, RunStarted
 from runbook.settings import Settings, load_settings
 from runbook.views.picking import pick, somebody_is_there

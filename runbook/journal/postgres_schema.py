@@ -1,0 +1,142 @@
+"""The tables of the journal on Postgres, as a list of steps from nothing to now.
+
+All lies in the schema `runbook` of the database, whose table `steps` has a row for each step taken.
+Only `runbook db upgrade` takes steps. A step that has been released is never edited; a change is a
+new step.
+
+So that two versions of the program can work side by side, a step adds: tables, indexes, columns that
+have a default. `oldest` says which programs go on working after it, by the last step these know. A
+step that takes something away comes a release after the one that no longer uses it.
+"""
+
+from dataclasses import dataclass
+
+SCHEMA = "runbook"
+
+STEPS_TABLE: tuple[str, ...] = (
+    f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
+    """
+    CREATE TABLE IF NOT EXISTS steps (
+      number INTEGER PRIMARY KEY,
+      oldest INTEGER NOT NULL,
+      program TEXT NOT NULL,
+      at TIMESTAMPTZ NOT NULL DEFAULT now()
+    )
+    """,
+)
+"""What the steps themselves are written down in."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """A change of the tables; `oldest` is the last step that a program has to know at least."""
+
+    statements: tuple[str, ...]
+    oldest: int
+
+
+STEPS: tuple[Step, ...] = (
+    Step(
+        oldest=1,
+        statements=(
+            # Names are compared by their bytes, as Python and SQLite do. `place` keeps the order of
+            # what the clock says of as the same.
+            """
+            CREATE TABLE runs (
+              place BIGINT GENERATED ALWAYS AS IDENTITY,
+              id TEXT COLLATE "C" PRIMARY KEY,
+              runbook TEXT COLLATE "C" NOT NULL,
+              mode TEXT NOT NULL,
+              pattern TEXT NOT NULL,
+              operator TEXT COLLATE "C" NOT NULL,
+              started_at DOUBLE PRECISION NOT NULL,
+              ended_at DOUBLE PRECISION,
+              verdict TEXT COLLATE "C",
+              interrupted TEXT,
+              holder TEXT NOT NULL,
+              head_seq BIGINT NOT NULL,
+              head_hash TEXT NOT NULL
+            )
+            """,
+            "CREATE INDEX runs_by_start ON runs (started_at, place)",
+            "CREATE INDEX runs_by_runbook ON runs (runbook, started_at)",
+            "CREATE INDEX runs_by_verdict ON runs (verdict, started_at)",
+            "CREATE INDEX runs_by_operator ON runs (operator, started_at)",
+            # TEXT and not JSONB: the chain's hash is over the very bytes.
+            """
+            CREATE TABLE entries (
+              run TEXT COLLATE "C" NOT NULL REFERENCES runs (id),
+              seq BIGINT NOT NULL,
+              at DOUBLE PRECISION NOT NULL,
+              who TEXT NOT NULL,
+              event TEXT NOT NULL,
+              hash TEXT NOT NULL,
+              PRIMARY KEY (run, seq)
+            )
+            """,
+            # Nothing of ours edits an entry; this keeps a slip of the hand from doing it.
+            """
+            CREATE FUNCTION entries_are_never_edited() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION 'entries are never edited'; END $$
+            """,
+            """
+            CREATE TRIGGER entries_stay_as_written BEFORE UPDATE ON entries
+            FOR EACH ROW EXECUTE FUNCTION entries_are_never_edited()
+            """,
+            """
+            CREATE TABLE run_hosts (
+              place BIGINT GENERATED ALWAYS AS IDENTITY,
+              run TEXT COLLATE "C" NOT NULL REFERENCES runs (id),
+              host TEXT COLLATE "C" NOT NULL,
+              started_at DOUBLE PRECISION NOT NULL,
+              PRIMARY KEY (run, host)
+            )
+            """,
+            "CREATE INDEX run_hosts_by_start ON run_hosts (host, started_at)",
+            """
+            CREATE TABLE run_causes (
+              place BIGINT GENERATED ALWAYS AS IDENTITY,
+              run TEXT COLLATE "C" NOT NULL REFERENCES runs (id),
+              cause TEXT COLLATE "C" NOT NULL,
+              started_at DOUBLE PRECISION NOT NULL,
+              PRIMARY KEY (run, cause)
+            )
+            """,
+            "CREATE INDEX run_causes_by_start ON run_causes (cause, started_at)",
+            # Fixes begun whose end is not recorded.
+            """
+            CREATE TABLE open_fixes (
+              run TEXT COLLATE "C" NOT NULL REFERENCES runs (id),
+              host TEXT COLLATE "C" NOT NULL,
+              PRIMARY KEY (run, host)
+            )
+            """,
+            # One live run per host: the key is what enforces it.
+            """
+            CREATE TABLE held_hosts (
+              host TEXT COLLATE "C" PRIMARY KEY,
+              run TEXT COLLATE "C" NOT NULL REFERENCES runs (id),
+              since DOUBLE PRECISION NOT NULL
+            )
+            """,
+            "CREATE INDEX held_hosts_by_run ON held_hosts (run)",
+            # What the walks of hosts came to, found by runbook and host without reading all runs.
+            """
+            CREATE TABLE milestones (
+              place BIGINT GENERATED ALWAYS AS IDENTITY,
+              runbook TEXT COLLATE "C" NOT NULL,
+              host TEXT COLLATE "C" NOT NULL,
+              at DOUBLE PRECISION NOT NULL,
+              run TEXT COLLATE "C" NOT NULL REFERENCES runs (id),
+              seq BIGINT NOT NULL,
+              fix BOOLEAN NOT NULL
+            )
+            """,
+            "CREATE INDEX milestones_by_host ON milestones (runbook, host, at)",
+            "CREATE INDEX milestones_by_time ON milestones (runbook, at)",
+            "CREATE INDEX milestones_of_all ON milestones (at)",
+            "CREATE INDEX milestones_of_fixes ON milestones (runbook, at) WHERE fix",
+            "CREATE INDEX milestones_by_run ON milestones (run)",
+        ),
+    ),
+)
