@@ -16,6 +16,7 @@ _PROC = Path("/proc")
 _STATE = 0
 _START_TIME = 19
 _DEAD_STATES = frozenset("ZXx")
+_STOPPED_STATES = frozenset("Tt")
 
 
 def this_process() -> Holder:
@@ -57,6 +58,12 @@ def alive(holder: Holder) -> bool | None:
         # No /proc here: the id may have been given to another process by now.
         return None
     return int(stat[_START_TIME]) == holder.started and stat[_STATE] not in _DEAD_STATES
+
+
+def is_stopped(pid: int) -> bool:
+    """Say whether a process is stopped, as by Ctrl-Z; False where that cannot be told."""
+    stat = _stat(pid)
+    return stat is not None and stat[_STATE] in _STOPPED_STATES
 
 
 def _stat(pid: int) -> list[str] | None:

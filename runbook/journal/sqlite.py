@@ -29,7 +29,7 @@ from runbook.journal import (
 from runbook.journal.chain import Row
 from runbook.journal.holder import alive, this_process
 from runbook.journal.rows import SUMMARY, claims_of, holder_of, summary_of
-from runbook.journal.sqlite_file import connect, explained
+from runbook.journal.sqlite_file import begin, connect, explained
 from runbook.journal.tally import DIED, UNDERTAKER, Tally, check_summary, is_of_fix
 from runbook.model.codec import Mask, canonical, plain, to_text
 from runbook.model.event import Event, Milestone
@@ -44,8 +44,9 @@ def open_journal(
 ) -> "SqliteJournal":
     """Open the journal at `path`, creating it for its owner alone (0600 in a 0700 folder).
 
-    `mask` is applied to the free text and data of every event before it is kept. A call waits up
-    to `busy_timeout_s` for other processes' writes. Raise `journal-unusable`.
+    `mask` is applied to the free text and data of every event before it is kept. A call waits for
+    other processes' writes, as long as there is one every `busy_timeout_s`. Raise
+    `journal-unusable`.
     """
     connection = connect(path, busy_timeout_s)
     return SqliteJournal(connection, path, mask)
@@ -256,9 +257,9 @@ class SqliteJournal:
             yield connection
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, statement: str) -> Iterator[sqlite3.Connection]:
         with self._lock, explained(self._path):
-            self._connection.execute(begin)
+            begin(self._connection, statement)
             try:
                 yield self._connection
                 self._connection.execute("COMMIT")

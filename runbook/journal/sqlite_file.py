@@ -12,6 +12,8 @@ from pathlib import Path
 from threading import Lock
 
 from runbook.errors import RunbookError
+from runbook.journal.holder import is_stopped
+from runbook.journal.locks import writer
 from runbook.journal.schema import APPLICATION_ID, STEPS
 
 # Closing any descriptor of a file drops all of this process's locks on it (fcntl(2)), so no other
@@ -50,6 +52,10 @@ _FAULTS: dict[int, tuple[str, str]] = {
         "another process keeps it locked",
         "Find that process (`fuser` names it) and let it finish, then try again.",
     ),
+    sqlite3.SQLITE_PROTOCOL: (
+        "other processes keep it locked",
+        "Find them (`fuser` names them) and let them finish, then try again.",
+    ),
     sqlite3.SQLITE_NOTADB: (
         "it is not a journal",
         "Set RUNBOOK_HOME to another folder, or move the file out of the way.",
@@ -73,7 +79,11 @@ def connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
             path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
         )
         try:
-            if _version(connection, path) < len(STEPS):
+            # All of it in one state: another process may just be making the journal.
+            begin(connection, "BEGIN")
+            version = _version(connection, path)
+            connection.execute("COMMIT")
+            if version < len(STEPS):
                 _bring_up_to_date(connection, path, busy_timeout_s)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
@@ -83,14 +93,33 @@ def connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
         return connection
 
 
+def begin(connection: sqlite3.Connection, statement: str) -> None:
+    """Begin a transaction; others' writes are waited for as long as one follows the other.
+
+    SQLite waits for the connection's time-out, whoever writes meanwhile, and in a crowd a turn may
+    take longer to come: that is over only where nobody has written anything all the while.
+    """
+    while True:
+        seen = _written(connection)
+        try:
+            connection.execute(statement)
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or _written(connection) == seen:
+                raise
+        else:
+            return
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn what SQLite and the file system raise into `journal-unusable`."""
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
+        code = _code(error)
         what, hint = _FAULTS.get(code, _OTHER)
+        if code == sqlite3.SQLITE_BUSY and (pid := writer(path)) is not None:
+            what, hint = _locked_by(pid)
         raise _unusable(path, what, hint, detail=str(error)) from error
     except OSError as error:
         _, hint = _FAULTS[sqlite3.SQLITE_CANTOPEN]
@@ -99,7 +128,7 @@ def explained(path: Path) -> Iterator[None]:
 
 def _bring_up_to_date(connection: sqlite3.Connection, path: Path, within_s: float) -> None:
     _use_wal(connection, within_s)
-    connection.execute("BEGIN IMMEDIATE")
+    begin(connection, "BEGIN IMMEDIATE")
     # Another process may have been faster between the look and the lock.
     for step in STEPS[_version(connection, path) :]:
         for statement in step:
@@ -138,12 +167,38 @@ def _use_wal(connection: sqlite3.Connection, within_s: float) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            busy = error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() >= deadline:
+            if not _is_busy(error) or time.monotonic() >= deadline:
                 raise
             time.sleep(0.01)
         else:
             return
+
+
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return _code(error) == sqlite3.SQLITE_BUSY
+
+
+def _written(connection: sqlite3.Connection) -> int:
+    """Return a number that changes with each write of others (`PRAGMA data_version`)."""
+    (version,) = connection.execute("PRAGMA data_version").fetchone()
+    return int(version)
+
+
+def _locked_by(pid: int) -> tuple[str, str]:
+    """Return what is wrong where a process is in the midst of a write, and what to do."""
+    if is_stopped(pid):
+        return (
+            f"process {pid} keeps it locked, and is stopped",
+            f"Have that process go on (`kill -CONT {pid}`) or end it, then try again.",
+        )
+    return (
+        f"process {pid} keeps it locked",
+        f"See what it does (`ps -p {pid}`) and let it finish, then try again.",
+    )
 
 
 def _sync_folder(folder: Path) -> None:

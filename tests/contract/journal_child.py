@@ -6,6 +6,7 @@ Each command takes the journal's path or URL and talks by lines on its standard 
 import ctypes
 import os
 import resource
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -72,6 +73,15 @@ def hold(place: Path | str, run: str, host: str) -> None:
     sys.stdin.readline()
 
 
+def lock(place: Path | str) -> None:
+    """Be in the midst of a write."""
+    connection = sqlite3.connect(place, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    say("ready")
+    sys.stdin.readline()
+    connection.close()
+
+
 def outgrow(place: Path | str) -> None:
     """Append beyond the largest size a file may have here, then within it again."""
     journal = open_journal(place)
@@ -118,6 +128,8 @@ def main() -> None:
             contend(place, run, int(hosts))
         case "hold", [run, host]:
             hold(place, run, host)
+        case "lock", []:
+            lock(place)
         case "outgrow", []:
             outgrow(place)
         case "use", []:

@@ -52,7 +52,8 @@ class Life:
     """A life to live in the folder `home`, with the hosts that are in it.
 
     It dies as it passes its boundary `dies_at`, counted from 1, and `spoil` is called with the
-    journal's path as it passes `spoils_at`; None is never. Each fix takes `takes_s`; `clock` gives
+    journal's path as it passes `spoils_at`; it is stopped (SIGSTOP) as it passes the stage `stops_at`
+    for the first time. None is never. Each fix takes `takes_s`; `clock` gives
     POSIX seconds. Others' writes are waited for `busy_s`, and others' runs `wait_s`. One that
     `contends` begins a run of its own, whatever runs there are.
     """
@@ -60,6 +61,7 @@ class Life:
     home: Path
     build: Build = Build.SOUND
     dies_at: int | None = None
+    stops_at: str | None = None
     takes_s: float = 0.02
     spoils_at: int | None = None
     spoil: Callable[[Path], None] | None = None
@@ -138,6 +140,7 @@ class Observer:
 
     life: Life
     _count: Iterator[int] = field(default_factory=lambda: count(1))
+    _stopped: bool = False
     _file: int = -1
 
     def __post_init__(self) -> None:
@@ -149,6 +152,9 @@ class Observer:
         os.write(self._file, f"passed\t{stage}\n".encode())
         if number == self.life.dies_at:
             os.kill(os.getpid(), signal.SIGKILL)
+        if stage == self.life.stops_at and not self._stopped:
+            self._stopped = True
+            os.kill(os.getpid(), signal.SIGSTOP)
         if number == self.life.spoils_at and self.life.spoil is not None:
             self.life.spoil(self.life.journal)
 
@@ -169,8 +175,9 @@ class WatchedJournal(SqliteJournal):
         self._connection.set_trace_callback(self._on_statement)
 
     def _on_statement(self, statement: str) -> None:
-        if self._is_writing:
-            self._observer.passed(f"{self._doing}: {statement.split(maxsplit=1)[0]}")
+        word = statement.split(maxsplit=1)[0]
+        if self._is_writing and word != "PRAGMA":  # Which writes nothing.
+            self._observer.passed(f"{self._doing}: {word}")
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -184,14 +191,14 @@ class WatchedJournal(SqliteJournal):
             self._is_writing, self._doing = False, ""
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Connection]:
+    def _transaction(self, statement: str) -> Iterator[Connection]:
         if self._build is not Build.DEFERS:
-            with super()._transaction(begin) as connection:
+            with super()._transaction(statement) as connection:
                 yield connection
             return
         if self._is_writing:
             self._commit()
-            self._connection.execute(begin)
+            self._connection.execute(statement)
         yield self._connection
 
     def close(self) -> None:

@@ -2,13 +2,17 @@
 
 import math
 import os
+import signal
 import sqlite3
 import stat
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -217,21 +221,74 @@ def test_a_file_that_may_only_be_read_serves_reports_but_no_run(tmp_path: Path) 
 
 
 def test_a_locked_file_is_waited_for_and_then_unusable(tmp_path: Path) -> None:
-    """A writer waits for another one only so long."""
+    """A writer waits for another one only so long, and then says which process that is."""
     path = tmp_path / "journal.db"
     journal = open_journal(path, busy_timeout_s=0.1)
     journal.begin(run("r1"))
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
+    with child("lock", path) as other:
+        assert line_of(other) == "ready"
+        with pytest.raises(RunbookError, match=f"process {other.pid} keeps it locked\n") as caught:
+            journal.append("r1", [STARTED], at=1.0, who="anna")
+        other.send_signal(signal.SIGSTOP)
+        with pytest.raises(RunbookError, match=f"process {other.pid} .* is stopped") as stopped:
+            journal.append("r1", [STARTED], at=1.0, who="anna")
 
-    with pytest.raises(RunbookError, match="keeps it locked") as caught:
-        journal.append("r1", [STARTED], at=1.0, who="anna")
-
-    assert caught.value.problems[0].reference == "journal-unusable"
-    assert [summary.id for summary in journal.runs(RunFilter())] == ["r1"]
-    other.execute("ROLLBACK")
+        assert caught.value.problems[0].reference == "journal-unusable"
+        assert f"kill -CONT {other.pid}" in stopped.value.render()
+        assert [summary.id for summary in journal.runs(RunFilter())] == ["r1"]
+        other.kill()
     journal.append("r1", [STARTED], at=1.0, who="anna")
-    other.close()
+    journal.close()
+
+
+def test_a_journal_that_is_just_being_made_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that begin at once, with no journal yet, do not take it for another program's file."""
+    path = tmp_path / "journal.db"
+    other = Thread(target=lambda: open_journal(path).close())
+
+    class Slow(sqlite3.Connection):
+        """A connection during whose first look somebody else makes the journal, if he can."""
+
+        def execute(self, sql: str, *given: Any) -> sqlite3.Cursor:
+            if sql == "PRAGMA user_version" and other.ident is None:
+                other.start()
+                other.join(0.3)
+            return super().execute(sql, *given)
+
+    monkeypatch.setattr("sqlite3.connect", partial(sqlite3.connect, factory=Slow))
+    journal = open_journal(path)
+    other.join()
+
+    journal.begin(run("r1"))
+    assert journal.verify("r1") == Head(seq=0, hash="0" * 64)
+    journal.close()
+
+
+def test_a_crowd_of_writers_is_waited_for(tmp_path: Path) -> None:
+    """While one writes after the other there is no end of patience: each turn comes."""
+    path = tmp_path / "journal.db"
+    journal = open_journal(path, busy_timeout_s=1.0)
+    journal.begin(run("r1"))
+    journal.begin(run("r2"))
+    others = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    others.execute("BEGIN IMMEDIATE")
+
+    def write_on() -> None:
+        for number in range(12):
+            time.sleep(0.2)
+            others.execute("UPDATE runs SET pattern = pattern || 'x' WHERE id = 'r2'")
+            others.execute("COMMIT")
+            others.execute("BEGIN IMMEDIATE" if number < 11 else "SELECT 1")
+
+    crowd = Thread(target=write_on)
+    crowd.start()
+    journal.append("r1", [STARTED], at=1.0, who="anna")
+    crowd.join()
+
+    assert journal.verify("r1").seq == 1
+    others.close()
     journal.close()
 
 
