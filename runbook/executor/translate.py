@@ -103,6 +103,9 @@ class Translator:
             case "sampled":
                 text = as_words(record.get("text"))
                 return [Progress(request=self.request.id, host=name, text=text)]
+            case "lost":
+                host.lost = as_words(record.get("reason"))
+                return []
             case "ours":
                 return self._on_ours(name, host, record.get("task"))
             case "observed":

@@ -1,16 +1,23 @@
 """Fixes on real hosts: what Ansible does to them, and what is made of it."""
 
 import json
+import os
+import signal
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from runbook.executor import Ending, FixRequest, PreviewRequest, VerifyRequest
+from runbook.executor import Ending, FixRequest, Invocation, PreviewRequest, VerifyRequest
+from runbook.executor.content.modules import runbook_lease
+from runbook.executor.work import Work, compile_request
+from runbook.executor.workspace import PID_FILE, base_folder
 from runbook.model.definition import FixResult, Json
 from runbook.model.event import Acted
 from runbook.model.observation import TaskChange
-from tests.executor_harness import Stage, Told, carry_out, local, request_id
+from tests.executor_harness import Stage, Told, carry_out, local, request_id, until
 
 ROLE_TASKS = """
 - name: Try
@@ -374,3 +381,65 @@ def test_a_task_among_the_checks_is_asked_again_by_a_verification_alone(stage: S
     told = carry_out(executor, request)
 
     assert told.verified("worker").verification.result is FixResult.RESOLVED
+
+
+LATE = """
+runbook: late
+title: Two tasks, one after the other
+params:
+  place: {type: string}
+causes:
+  fault: {title: A fault}
+steps:
+  - check: done
+    title: Both are done
+    probe: {file: {path: "{{ place }}/second"}}
+    passes: done.exists
+    next: {passed: end(healthy), failed: both}
+  - fix: both
+    title: Do both
+    cause: fault
+    tasks:
+      - name: First
+        ansible.builtin.shell: touch '{{ place }}/first' && sleep 1
+      - name: Second
+        ansible.builtin.command: {argv: [touch, "{{ place }}/second"]}
+    verify: {symptom: done, within: 0s}
+"""
+
+
+def test_who_slept_beyond_his_lease_begins_nothing_more(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fix that is stopped keeps its host for as long as was said, and nobody else gets in.
+
+    Then another run has it, and keeps it as the first one wakes: that one begins no further task.
+    """
+    inventory = hosts(stage, "web1")
+    place, lease = stage.folder / "web1", str(stage.folder / "web1.lease")
+
+    def briefly(*given: Any) -> Work:
+        work = compile_request(*given)
+        return replace(work, plan=replace(work.plan, lease_s=4.0))
+
+    monkeypatch.setattr("runbook.executor.ansible.compile_request", briefly)
+    executor = stage.executor(stage.runbook(LATE), stage.inventory(inventory))
+    request = FixRequest(id=request_id(), fix="both", hosts=("web1",))
+    refused: list[object] = []
+
+    def sleep_on(_invocation: Invocation, _told: Told) -> None:
+        until((place / "first").exists)
+        group = int((base_folder() / request.id / PID_FILE).read_text())
+        os.killpg(group, signal.SIGSTOP)
+        while (against := runbook_lease.take(lease, "run-2", "x", "bob", 90.0)) is not None:
+            refused.append(against["run"])
+            time.sleep(0.05)
+        os.killpg(group, signal.SIGCONT)
+
+    told = carry_out(executor, request, meanwhile=sleep_on)
+
+    assert set(refused) == {"run-1"}
+    assert told.acted("web1").acted is Acted.UNKNOWN
+    assert "lease on the host was over" in (told.acted("web1").reason or "")
+    assert not (place / "second").exists()
+    assert json.loads(Path(lease).read_text())["run"] == "run-2"

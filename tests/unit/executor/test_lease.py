@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from runbook.executor.content.modules import runbook_lease as lease
-from runbook.executor.leasing import lease_arguments
+from runbook.executor.leasing import Leases, lease_arguments
 from runbook.executor.plan import Plan
 
 BOOT = lease.boot_id()
 DAY_S = 86_400.0
+UP_S = lease.uptime_s() or 0.0
 
 
 def test_what_killed_modules_of_ours_left_is_removed(tmp_path: Path) -> None:
@@ -77,6 +78,11 @@ def written(**lease: Any) -> str:
         (written(expires_at=float("inf")), None),
         (written(expires_at=float("nan")), None),
         (written(holder=["x"] * 5, users=7), "theirs"),
+        (written(ends_at_uptime_s=None), "theirs"),
+        (written(expires_at=0, ends_at_uptime_s=UP_S + DAY_S), "theirs"),
+        (written(ends_at_uptime_s=UP_S - 1), None),
+        (written(ends_at_uptime_s="soon"), None),
+        (written(ends_at_uptime_s=float("inf")), None),
         ("", None),
         ("not json", None),
         ("[]", None),
@@ -86,7 +92,7 @@ def written(**lease: Any) -> str:
         ("\x00\xff", None),
     ],
     ids=[
-        f"text{number}" for number in range(17)
+        f"text{number}" for number in range(22)
     ],  # The texts hold times, and each worker of the tests has to name them alike.
 )
 def test_only_a_lease_that_counts_stands_against_us(
@@ -113,6 +119,40 @@ def test_a_lease_says_who_holds_it_and_for_how_long(path: Path) -> None:
     assert (held["run"], held["holder"], held["boot"]) == ("ours", "ann on laptop", BOOT)
     assert before + 60 <= held["expires_at"] <= time.time() + 60
     assert take(path, run="theirs") == "ours"
+
+
+@pytest.mark.parametrize("by_s", [-DAY_S, DAY_S])
+def test_a_clock_that_is_set_neither_ends_nor_prolongs_it(
+    path: Path, by_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts by the time since the host's boot, which nobody sets."""
+    assert take(path, seconds=60.0) is None
+    took_at = lease.uptime_s()
+    assert took_at is not None
+
+    monkeypatch.setattr("time.time", lambda: time.monotonic() + by_s)
+    assert take(path, run="theirs") == "ours"
+
+    monkeypatch.setattr(lease, "uptime_s", lambda: took_at + 59.0)
+    assert take(path, run="theirs") == "ours"
+    monkeypatch.setattr(lease, "uptime_s", lambda: took_at + 61.0)
+    assert take(path, run="theirs") is None
+
+
+def test_a_controller_knows_when_its_leases_are_over() -> None:
+    """Each counts from before it was asked for, on its own clock, whatever is taken later."""
+    now = 100.0
+    leases = Leases(seconds=30.0, clock=lambda: now)
+    leases.take("web1")
+    now = 110.0
+    leases.take("web1")
+    leases.take("web2")
+    now = 129.9
+    assert leases.over() == ()
+    now = 130.0
+    assert leases.over() == ("web1",)
+    now = 140.0
+    assert leases.over() == ("web1", "web2")
 
 
 def test_it_ends_with_its_last_use(path: Path) -> None:

@@ -373,6 +373,7 @@ actions = st.sampled_from(["runbook_begin", "runbook_acted", "runbook_end", "run
 likely = st.one_of(
     st.builds(lambda host, task: {"kind": "ours", "host": host, "task": task}, names, actions),
     st.builds(lambda host: {"kind": "began", "host": host, "task": "x"}, names),
+    st.builds(lambda host: {"kind": "lost", "host": host, "reason": "x"}, names),
     st.builds(lambda host: {"kind": "sampled", "host": host, "text": "x"}, names),
     st.builds(
         lambda host, status, action, mine, check: {

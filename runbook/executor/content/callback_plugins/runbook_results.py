@@ -7,6 +7,7 @@ host and task Ansible attributes them to. They are read by `runbook.executor.tra
 
 import json
 import os
+import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +27,7 @@ from runbook.executor.ansible_core import (
 )
 from runbook.executor.compile import PLAN_FILE
 from runbook.executor.differences import difference
+from runbook.executor.leasing import Leases
 from runbook.executor.looking import CouldNotRenderError
 from runbook.executor.params import problem_with
 from runbook.executor.plain import TooMuchError, plain
@@ -67,6 +69,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._secrets: dict[str, frozenset[str]] = {}
         self._play: Any = None
         self._items: dict[str, list[str]] = {}
+        self._leases = Leases(seconds=0.0)
 
     def _tell(self, kind: str, **told: Json) -> None:
         line = json.dumps({"kind": kind, **told}, default=str) + "\n"
@@ -80,6 +83,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         folder = Path(playbook._basedir).parent  # noqa: SLF001 -- no public name before 2.20
         self._folder = folder
         self._plan = plan_in(str(folder / PLAN_FILE))
+        self._leases = Leases(seconds=self._plan.lease_s)
         self._descriptor = os.open(
             folder / "results.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
         )
@@ -188,11 +192,27 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._hide(host, secrets_given(self._plan, given))
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
-        """Tell which task a host begins."""
-        if self._plan is None or task.action in OURS:
+        """Tell which task a host begins; no task of a fix is begun once its lease is over."""
+        if self._plan is None:
             return
         name = host.get_name()
+        if task.action == "runbook_begin" and task.args.get("lease") != "none":
+            self._leases.take(name)
+        if task.action in OURS:
+            return
+        if late := self._leases.over():
+            self._break_off(late)
         self._tell("began", host=name, task=self._mask_for(name).text(task.get_name().strip()))
+
+    def _break_off(self, late: tuple[str, ...]) -> None:
+        """End this process and its workers before the task begins: others may be at work there."""
+        reason = (
+            f"the lease on the host was over, as Ansible was stopped, asleep or held up for more than"
+            f" {self._leases.seconds:.0f} s: nothing more was begun"
+        )
+        for host in late:
+            self._tell("lost", host=host, reason=reason)
+        os.killpg(0, signal.SIGKILL)
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """Tell a result that is neither failed nor skipped."""

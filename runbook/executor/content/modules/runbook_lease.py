@@ -2,8 +2,9 @@
 # GPL-3.0-or-later. Runs on the target host; Python 3.8 and its standard library only.
 """Take or release the one lease of a machine, so that two controllers never fix it at once.
 
-The lease is a small JSON file, read and written under flock(2); it counts by the host's own clock
-and only for the boot it was taken in. A run may use it several times at once (`user`): it ends with
+The lease is a small JSON file, read and written under flock(2). It counts only for the boot it was
+taken in, by the time since then, which nobody sets (CLOCK_BOOTTIME of clock_gettime(2)), or by the
+host's clock where there is no such time. A run may use it several times at once (`user`): it ends with
 the last use. Where it lies: `path`, else /run/lock, which Debian and its kin give to everybody (mode
 1777), else the directory for temporary files. So what lies there may be anybody's: anything but a
 plain file of one name is left alone, and the host with it.
@@ -60,6 +61,20 @@ def boot_id() -> str:
         return ""
 
 
+def uptime_s() -> float | None:
+    """Return the seconds since the boot, those of sleep included; None where nothing tells them."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return None if clock is None else time.clock_gettime(clock)
+
+
+def left_s(lease: dict[str, object]) -> float:
+    """Return for how many seconds a lease of this boot still counts; raise where it does not say."""
+    up_s, ends = uptime_s(), lease.get("ends_at_uptime_s")
+    if up_s is None or ends is None:
+        return float(str(lease["expires_at"])) - time.time()
+    return float(str(ends)) - up_s
+
+
 def open_locked(path: str, create: bool) -> int:
     """Open the lease under an exclusive lock, and be sure that it is still the one at the path."""
     while True:
@@ -100,12 +115,11 @@ def read_lease(descriptor: int) -> dict[str, object] | None:
     """Return the lease written there, or None where there is none that counts."""
     try:
         lease = json.loads(os.pread(descriptor, 65536, 0).decode("utf-8", "replace"))
-        expires = float(lease["expires_at"])
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+        left = left_s(lease)
+        counts = math.isfinite(left) and left > 0 and lease.get("boot") == boot_id()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
-    if not math.isfinite(expires) or expires <= time.time() or lease.get("boot") != boot_id():
-        return None
-    return dict(lease, expires_at=expires)
+    return lease if counts and isinstance(lease, dict) else None
 
 
 def users_of(lease: dict[str, object] | None) -> list[str]:
@@ -128,10 +142,9 @@ def take(path: str, run: str, user: str, holder: str, seconds: float) -> dict[st
         lease = read_lease(descriptor)
         if lease is not None and lease.get("run") != run:
             return lease
-        now = time.time()
-        until = now + seconds
         if lease is not None:
-            until = max(until, float(str(lease["expires_at"])))
+            seconds = max(seconds, left_s(lease))
+        now, up_s = time.time(), uptime_s()
         write_lease(
             descriptor,
             {
@@ -139,7 +152,8 @@ def take(path: str, run: str, user: str, holder: str, seconds: float) -> dict[st
                 "users": sorted({*users_of(lease), user}),
                 "holder": holder,
                 "taken_at": now,
-                "expires_at": until,
+                "expires_at": now + seconds,
+                "ends_at_uptime_s": None if up_s is None else up_s + seconds,
                 "boot": boot_id(),
             },
         )
@@ -220,11 +234,10 @@ def main() -> None:
         module.fail_json(msg="cannot use the host's lease %s: %s" % (path, error.strerror or error))
         return
     if against is not None:
-        left_s = float(str(against["expires_at"])) - time.time()
         module.fail_json(
             msg="another run holds this host: run %s, by %s, for another %d s at most; where that run"
             " is over and nothing of it is at work there, remove %s"
-            % (against.get("run"), against.get("holder"), max(0, left_s), path)
+            % (against.get("run"), against.get("holder"), max(0, left_s(against)), path)
         )
     module.exit_json(changed=False, taken=True)
 

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import tempfile
+import time
 
 
 def lease_path(name: str) -> str:
@@ -31,12 +32,20 @@ def foreign_lease(
         return None
     try:
         found = json.loads(data.decode("utf-8", "replace"))
-        until_s = float(found["expires_at"])
+        left_s = _left_s(found, now)
         run, holder, boot = str(found["run"]), str(found["holder"]), found["boot"]
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
-    counts = boot == _boot() and math.isfinite(until_s) and until_s > now
-    return {"run": run, "holder": holder, "until_s": until_s} if counts and run != own_run else None
+    counts = boot == _boot() and math.isfinite(left_s) and left_s > 0 and run != own_run
+    return {"run": run, "holder": holder, "until_s": now + left_s} if counts else None
+
+
+def _left_s(lease: dict[str, object], now: float) -> float:
+    """Return for how many seconds a lease counts, as `runbook_lease.left_s` has it."""
+    clock, ends = getattr(time, "CLOCK_BOOTTIME", None), lease.get("ends_at_uptime_s")
+    if clock is None or ends is None:
+        return float(str(lease["expires_at"])) - now
+    return float(str(ends)) - time.clock_gettime(clock)
 
 
 def _boot() -> str:
