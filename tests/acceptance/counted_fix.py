@@ -31,8 +31,8 @@ steps:
         ansible.builtin.copy: {content: "here", dest: "{{ flag }}", mode: "0644"}
     undo:
       tasks:
-        - name: Take a while
-          ansible.builtin.shell: sleep {{ takes }}
+        - name: Count how often this begins
+          ansible.builtin.shell: printf x >> '{{ counter }}-undo' && sleep {{ takes }}
         - name: Take the file away
           ansible.builtin.file: {path: "{{ flag }}", state: absent}
     verify: {cause: present, symptom: present, within: 3s}
@@ -43,7 +43,7 @@ def lay_out(folder: Path, **hosts: dict[str, object]) -> None:
     """Put the runbook into a folder's library, and hosts into its inventory, as the group `pair`.
 
     Each host has a file `HOST.flag`, which the fix makes, and `HOST.counter`, with a character for
-    each time it began.
+    each time it began; `HOST.counter-undo` is the same of its undo.
     """
     library = folder / "runbooks"
     library.mkdir()

@@ -1,7 +1,7 @@
 """One host of a lab: bring it up, run programs on it, take it away."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runbook.errors import RunbookError
@@ -83,13 +83,26 @@ class LabHost:
 
     def down(self) -> None:
         """End the host as a power cut would; its address answers no more."""
-        self.leader.kill()
-        self.outer.kill()
-        network.disconnect(self.namespaces, self.number, self.folder / "net")
+        self._cut_off()
         self.namespaces.run("umount", str(self.folder / "root"))
         self.namespaces.run("umount", str(self.folder))
         self.namespaces.run("rmdir", str(self.folder))
         self.group.remove()
+
+    def restart(self, console: Path) -> "LabHost":
+        """Cut the host's power and start it again, with its disk as it was.
+
+        It is not ready yet when this returns. Raises as `up`.
+        """
+        self._cut_off()
+        network.connect(self.namespaces, self.number, self.folder / "net")
+        outer, leader = _boot(self.plan, self.namespaces, self.folder, self.group, console)
+        return replace(self, outer=outer, leader=leader)
+
+    def _cut_off(self) -> None:
+        self.leader.kill()
+        self.outer.kill()
+        network.disconnect(self.namespaces, self.number, self.folder / "net")
 
 
 def up(
@@ -115,12 +128,7 @@ def up(
     group.create()
     if plan.memory_mb is not None:
         group.limit_memory(plan.memory_mb)
-    boot = [
-        *("nsenter", f"--net={folder / 'net'}"),
-        *("unshare", "--mount", "--uts", "--ipc", "--pid", "--cgroup", "--fork", "--kill-child"),
-        *("sh", str(_BOOT), str(root), plan.name, group.mount_options, *_INIT),
-    ]
-    outer = processes.spawn(group.joined(namespaces.inside(boot)), console)
+    outer, leader = _boot(plan, namespaces, folder, group, console)
     return LabHost(
         plan=plan,
         number=number,
@@ -128,9 +136,22 @@ def up(
         folder=folder,
         group=group,
         outer=outer,
-        leader=_wait_for_leader(plan.name, outer, console),
+        leader=leader,
         public_key=public_key,
     )
+
+
+def _boot(
+    plan: HostPlan, namespaces: Namespaces, folder: Path, group: Group, console: Path
+) -> tuple[Process, Process]:
+    """Start systemd on the root that is in a folder; return its `outer` process and its `leader`."""
+    boot = [
+        *("nsenter", f"--net={folder / 'net'}"),
+        *("unshare", "--mount", "--uts", "--ipc", "--pid", "--cgroup", "--fork", "--kill-child"),
+        *("sh", str(_BOOT), str(folder / "root"), plan.name, group.mount_options, *_INIT),
+    ]
+    outer = processes.spawn(group.joined(namespaces.inside(boot)), console)
+    return outer, _wait_for_leader(plan.name, outer, console)
 
 
 def _mount(plan: HostPlan, namespaces: Namespaces, folder: Path) -> None:

@@ -85,21 +85,24 @@ class Lab:
                 namespaces=self.record.namespaces,
                 hosts=self.record.folder / "hosts",
                 group=Group.named(f"{self.record.group}/{plan.name}"),
-                console=self.record.folder / f"{plan.name}.console",
+                console=self._console(plan.name),
                 authorized_key=key,
             )
             self.hosts[plan.name] = one
             started.append(one)
         self._write_inventory()
-        # A start costs a processor three seconds, and others may use it as well.
-        deadline = time.monotonic() + 120.0 + 10.0 * len(started)
-        for one in started:
-            self._wait_until_ready(one, deadline)
+        self._wait_until_all_ready(started)
         return started
 
     def down(self, name: str) -> None:
         """End a host; it stays in the inventory, and is unreachable."""
         self.hosts.pop(name).down()
+
+    def restart(self, name: str) -> LabHost:
+        """Cut a host's power and start it again with its disk as it was; raises as `up`."""
+        self.hosts[name] = self.hosts[name].restart(self._console(name))
+        self._wait_until_all_ready([self.hosts[name]])
+        return self.hosts[name]
 
     def run(
         self,
@@ -141,6 +144,9 @@ class Lab:
         taken = {one.number for one in self.hosts.values()}
         return next(number for number in range(1, network.MOST_HOSTS + 1) if number not in taken)
 
+    def _console(self, name: str) -> Path:
+        return self.record.folder / f"{name}.console"
+
     def _write_inventory(self) -> None:
         hosts = self.hosts.values()
         keys = "".join(f"{one.address} {one.public_key}" for one in hosts)
@@ -173,6 +179,12 @@ class Lab:
             "ansible_control_path_dir": str(self.record.folder / "connections"),
         }
 
+    def _wait_until_all_ready(self, hosts: Sequence[LabHost]) -> None:
+        # A start costs a processor three seconds, and others may use it as well.
+        deadline = time.monotonic() + 120.0 + 10.0 * len(hosts)
+        for one in hosts:
+            self._wait_until_ready(one, deadline)
+
     def _wait_until_ready(self, one: LabHost, deadline: float) -> None:
         checks: Iterable[tuple[str, Callable[[], bool]]] = (
             ("ssh", lambda: _greets(one.address)),
@@ -181,7 +193,7 @@ class Lab:
         for what, is_ready in checks:
             while not self.call(is_ready):
                 if time.monotonic() > deadline or not one.leader.is_alive:
-                    console = self.record.folder / f"{one.name}.console"
+                    console = self._console(one.name)
                     raise RunbookError.of(
                         "lab-host-not-ready",
                         f"{what} on {one.name} does not answer",

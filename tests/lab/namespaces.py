@@ -49,6 +49,10 @@ class Namespaces:
     def _mark(self) -> str:
         return f"RUNBOOK_LAB={self.holder.pid}-{self.holder.started}"
 
+    def programs(self) -> list[Process]:
+        """Return the programs of this machine that are in the lab's network."""
+        return processes.in_network(self.network, self._mark)
+
     def run(self, *arguments: str, stdin: str = "") -> str:
         """Run a program inside; raises `lab-command-failed`."""
         return run(self.inside(list(arguments)), stdin=stdin)
@@ -64,8 +68,8 @@ class Namespaces:
         """End every process of the lab, wherever it is; mounts and network go with them."""
         # Programs of this machine in the lab's network would keep it: ssh, for one, which Ansible
         # leaves behind to share its connection.
-        while connected := processes.in_network(self.network, self._mark):
-            for process in connected:
+        while programs := self.programs():
+            for process in programs:
                 process.kill()
         # The inner one first, so that the outer one collects it: process 1 may be slow to.
         self.holder.kill()
