@@ -20,6 +20,7 @@ from runbook.settings_file import SettingsFile, find_settings_file
 
 DEFAULT_FORKS = 50
 MAX_FORKS = 500
+MAX_KEPT_MIN = 60
 DEFAULT_COLLISIONS_BLOCK = ("maintenance",)
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -36,6 +37,8 @@ KEYS: Mapping[str, str] = {
     "inventory": "Inventories as for `ansible-playbook -i`, used where no -i is given.",
     "forks": f"How many hosts are worked on at once, 1 to {MAX_FORKS}.",
     "ansible_config": "Ansible's configuration file.",
+    "keep_ansible": "How many minutes Ansible stays ready once a command has used it, "
+    f"0 to {MAX_KEPT_MIN}: the next one need not start it.",
     "policy": "File that says what may be done without asking, and within which limits.",
     "notify": "File that says whom `runbook serve` tells what.",
     "collisions_block": "What else goes on on a host that --yes does not pass over: "
@@ -63,6 +66,7 @@ class Settings:
     inventories: tuple[str, ...]
     forks: int
     ansible_config: Path | None
+    keep_ansible: int
     policy: Path | None
     notify: Path | None
     collisions_block: tuple[str, ...]
@@ -128,8 +132,9 @@ class _Reading:
             library=library,
             roles=self._roles(library),
             inventories=self._inventories(config),
-            forks=self._forks(),
+            forks=self._number("forks", DEFAULT_FORKS, 1, MAX_FORKS),
             ansible_config=config,
+            keep_ansible=self._number("keep_ansible", 0, 0, MAX_KEPT_MIN),
             policy=self._one_file("policy"),
             notify=self._one_file("notify"),
             collisions_block=self._collisions_block(),
@@ -309,15 +314,15 @@ class _Reading:
             sources.append(str(path))
         return tuple(dict.fromkeys(sources))
 
-    def _forks(self) -> int:
-        given = self._given("forks")
+    def _number(self, key: str, otherwise: int, least: int, most: int) -> int:
+        given = self._given(key)
         if given is None:
-            self.origins["forks"] = _BUILT_IN
-            return DEFAULT_FORKS
+            self.origins[key] = _BUILT_IN
+            return otherwise
         value, _ = given
         number = int(value) if isinstance(value, str) and value.isdecimal() else value
-        if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MAX_FORKS:
-            raise self._wrong("forks", f"{value} is not a whole number from 1 to {MAX_FORKS}")
+        if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
+            raise self._wrong(key, f"{value} is not a whole number from {least} to {most}")
         return number
 
     def _collisions_block(self) -> tuple[str, ...]:

@@ -127,9 +127,13 @@ class Starter:
     _trouble: str = ""
 
     @classmethod
-    def start(cls, config: Path | None = None) -> "Starter":
-        """Start it; what it takes time for goes on in its own process. Raises RunbookError."""
-        workspace = Workspace.create(f"starter-{os.getpid()}-{secrets.token_hex(3)}")
+    def start(cls, config: Path | None = None, name: str = "") -> "Starter":
+        """Start it; what it takes time for goes on in its own process. Raises RunbookError.
+
+        `name` is that of its workspace, by default one that no other can have.
+        """
+        name = name or f"starter-{os.getpid()}-{secrets.token_hex(3)}"
+        workspace = Workspace.create(name)
         try:
             fifo = workspace.folder / REQUESTS_PIPE
             os.mkfifo(fifo, 0o600)

@@ -4,10 +4,11 @@ So this one imports little.
 """
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 from runbook.driver.requirements import require_ansible
+from runbook.executor.kept import keep_one, kept_starter
 from runbook.executor.lent import LentStarter
 from runbook.executor.process import Forking
 from runbook.executor.runner import Starter
@@ -21,15 +22,22 @@ def lend(starter: LentStarter) -> None:
 
 
 @contextmanager
-def ansible_started(config: Path | None) -> Iterator[Forking]:
+def ansible_started(config: Path | None, keep_min: int = 0) -> Iterator[Forking]:
     """Have Ansible start while other things are done, once for all a run asks of it.
 
-    `config` is Ansible's configuration file. Raises RunbookError.
+    `config` is Ansible's configuration file. With `keep_min` one is used that stayed ready, or stays
+    ready from now on, for so many minutes. Raises RunbookError.
     """
     require_ansible()
     for lent in _lent:
         if lent.config == config and lent.is_running():
             yield lent
             return
+    with kept_starter(config) if keep_min else nullcontext() as kept:
+        if kept is not None:
+            yield kept
+            return
     with closing(Starter.start(config)) as starter:
         yield starter
+    if keep_min:
+        keep_one(config, 60.0 * keep_min)

@@ -31,7 +31,7 @@ def start(host: str, symptom: str, wish: Wish, settings: Settings) -> int:
     At a terminal one of those that fit can be chosen, and is run at once.
     """
     target = target_for(wish.aim, settings)
-    with ansible_started(target.config) as starter:
+    with ansible_started(target.config, settings.keep_ansible) as starter:
         found = _looked(host, symptom, wish, settings, starter)
         verdict = verdict_of(found.findings)
         if wish.output.json:

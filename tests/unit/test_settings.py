@@ -163,6 +163,7 @@ def test_own_library_comes_before_the_shipped_one(here: Path) -> None:
         ('forks = "many"\n', ["many is not a whole number from 1 to 500", ":1:1", "forks"]),
         ("forks = 0\n", ["0 is not a whole number"]),
         ("forks = true\n", ["True is not a whole number"]),
+        ("keep_ansible = 61\n", ["61 is not a whole number from 0 to 60", ":1:1"]),
         ("home = 3\n", ["3 is not a path"]),
         ("library = [1]\n", ["[1] is neither text nor a list of texts"]),
         ('library = "nowhere"\n', ["/nowhere is not a folder"]),

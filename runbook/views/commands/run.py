@@ -240,7 +240,7 @@ def _start(name: str, host: str | None, wish: Wish) -> int:
 
     settings = settings_for(wish.aim.flags)
     locate(name, settings.library)  # The likeliest mistake is told before anything is started.
-    with ansible_started(settings.ansible_config) as starter:
+    with ansible_started(settings.ansible_config, settings.keep_ansible) as starter:
         # Most of ours is imported while Ansible starts.
         from runbook.journal.opening import open_journal  # noqa: PLC0415
         from runbook.views import driving  # noqa: PLC0415

@@ -46,6 +46,7 @@ def _values(settings: Settings) -> dict[str, str | int | list[str] | None]:
         "inventory": list(settings.inventories),
         "forks": settings.forks,
         "ansible_config": None if config is None else str(config),
+        "keep_ansible": settings.keep_ansible,
         "policy": None if settings.policy is None else str(settings.policy),
         "notify": None if settings.notify is None else str(settings.notify),
         "collisions_block": list(settings.collisions_block),

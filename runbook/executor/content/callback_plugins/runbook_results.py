@@ -29,6 +29,7 @@ from runbook.executor.compile import PLAN_FILE
 from runbook.executor.differences import difference
 from runbook.executor.leasing import Leases
 from runbook.executor.looking import CouldNotRenderError
+from runbook.executor.pacing import Pace
 from runbook.executor.params import problem_with
 from runbook.executor.plain import TooMuchError, plain
 from runbook.executor.plan import Plan, plan_in, variable_of
@@ -70,6 +71,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._play: Any = None
         self._items: dict[str, list[str]] = {}
         self._leases = Leases(seconds=0.0)
+        self._pace = Pace()
 
     def _tell(self, kind: str, **told: Json) -> None:
         line = json.dumps({"kind": kind, **told}, default=str) + "\n"
@@ -192,9 +194,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._hide(host, secrets_given(self._plan, given))
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
-        """Tell which task a host begins; no task of a fix is begun once its lease is over."""
+        """Tell which task a host begins.
+
+        A look is begun once there is a processor for it, no task of a fix once its lease is over.
+        """
         if self._plan is None:
             return
+        if task.action == "runbook_observe":
+            self._pace.begin(task._uuid)  # noqa: SLF001 -- no public name
         name = host.get_name()
         if task.action == "runbook_begin" and task.args.get("lease") != "none":
             self._leases.take(name)
