@@ -58,6 +58,7 @@ class Service:
     _pause: Pause | None = None
     _stopping: bool = False
     _running: dict[int, _Running] = field(default_factory=dict)
+    _coming: dict[str, datetime | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._me = canonical(plain(self.me))
@@ -88,9 +89,9 @@ class Service:
         self.approvals.forget(now - HORIZON)
 
     def next_due(self, now: datetime) -> datetime | None:
-        """Return when the next firing is due; None where there never is one."""
-        coming = (next_firing(one, now) for one in self.schedules if not one.paused)
-        return min((firing.due for firing in coming if firing is not None), default=None)
+        """Return when the next firing is due, after a turn; None where there never is one."""
+        known = (self._coming.get(one.name) for one in self.schedules if not one.paused)
+        return min((due for due in known if due is not None and due > now), default=None)
 
     @property
     def busy(self) -> bool:
@@ -116,14 +117,26 @@ class Service:
         self._pause = lasting
 
     def _fire(self, now: datetime) -> None:
-        """Put what the schedules ask for into the queue."""
-        reached = self.queue.reached((one.name for one in self.schedules), now)
-        for schedule in self.schedules:
+        """Put what the schedules ask for into the queue.
+
+        When each is due next is kept: to find that out for thousands, each time, costs a processor.
+        """
+        ready = [one for one in self.schedules if self._may_be_due(one, now)]
+        reached = self.queue.reached((one.name for one in ready), now) if ready else {}
+        for schedule in ready:
             found = due(schedule, reached[schedule.name], now)
             for firing, reason in found.left_out:
                 self._ask(schedule, firing, now, reason)
             for firing in found.fire:
                 self._ask(schedule, firing, now, None if self._pause is None else self._pause.said)
+            coming = next_firing(schedule, now)
+            self._coming[schedule.name] = None if coming is None else coming.due
+
+    def _may_be_due(self, schedule: Schedule, now: datetime) -> bool:
+        if schedule.name not in self._coming:
+            return True
+        coming = self._coming[schedule.name]
+        return coming is not None and coming <= now
 
     def _ask(self, schedule: Schedule, firing: Firing, now: datetime, left_out: str | None) -> None:
         """Write a firing down, as one that is left out where there is a reason for that."""
