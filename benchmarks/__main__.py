@@ -1,6 +1,6 @@
 """Measure runbook beside its peers: a table, `benchmarks/results.json` and `benchmarks/results.svg`.
 
-    python -m benchmarks [--peers FOLDER] [--hosts 1,10,50] [--rounds 5] [--only commands,engine,journal,growth,diagnose,repair]
+    python -m benchmarks [--peers FOLDER] [--hosts 1,10,50] [--rounds 5] [--only commands,engine,journal,growth,storms,diagnose,repair]
 
 Hosts are those of the lab, so diagnosing and repairing need root on Linux. Each round starts every
 program once, in turn. All have their connections open from the round before that does not count.
@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks import alone, growth, on_hosts
+from benchmarks import alone, growth, on_hosts, storms
 from benchmarks.rows import Row
 
 HERE = Path(__file__).parent
@@ -64,6 +64,7 @@ def _parts(wanted: Wanted, folder: Path) -> Iterator[Callable[[], list[Row]]]:
         "engine": alone.engine,
         "journal": lambda: alone.journal(folder, rounds),
         "growth": lambda: growth.growth(folder, rounds),
+        "storms": lambda: [*storms.schedules(folder), *storms.alerts(folder)],
     }
     yield from (part for name, part in alone_parts.items() if wanted.wants(name))
     for count in wanted.hosts if wanted.wants("diagnose") or wanted.wants("repair") else ():

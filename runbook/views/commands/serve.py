@@ -22,6 +22,7 @@ from runbook.views.configured import settings_for
 from runbook.views.notifying import notified, undelivered_in
 from runbook.views.output import tell
 from runbook.views.safe_text import printable
+from runbook.views.tracing import traced
 
 if TYPE_CHECKING:
     from runbook.schedule.intake import Intake
@@ -117,8 +118,12 @@ def serve_command(path: Path | None, demo: bool, dry_run: bool, output: options.
             undelivered=undelivered_in(settings.home),
             clock=time.time,
         )
-        with notified(settings, log), _listening(timetable, intake, pages, log):
-            _keep_to(service, timetable.service, pages.turned)
+        with (
+            notified(settings, log),
+            traced(journal, os.environ) as tell_traces,
+            _listening(timetable, intake, pages, log),
+        ):
+            _keep_to(service, timetable.service, (pages.turned, tell_traces))
 
 
 def _check(timetable: "Timetable", settings: "Settings") -> None:
@@ -216,8 +221,8 @@ class _Log:
         tell(printable(f"{now:%Y-%m-%d %H:%M:%S%z} {what}: {said}"))
 
 
-def _keep_to(service: "Service", name: str, turned: Callable[[], None]) -> None:
-    """Turn until told to stop, saying so to `turned` each time, then let the runs end."""
+def _keep_to(service: "Service", name: str, turned: Sequence[Callable[[], None]]) -> None:
+    """Turn until told to stop, calling all of `turned` each time, then let the runs end."""
     signals = 0
     woken = threading.Event()
 
@@ -235,14 +240,16 @@ def _keep_to(service: "Service", name: str, turned: Callable[[], None]) -> None:
     while not signals:
         now = _now()
         service.turn(now)
-        turned()
+        for call in turned:
+            call()
         coming = service.next_due(now)
         away = _LONGEST_SLEEP_S if coming is None else (coming - _now()).total_seconds()
         woken.wait(max(0.0, min(away, _LONGEST_SLEEP_S)))
     service.log("stopping", {"service": name})
     while service.busy:
         service.see_out(_now())
-        turned()
+        for call in turned:
+            call()
         woken.wait(0.1)
     service.log("stopped", {"service": name})
 
