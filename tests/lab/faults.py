@@ -77,7 +77,7 @@ FAULTS = (
 """All that is tried."""
 
 NOT_RUN = {
-    "docker compose": "there is no container engine on a host of the lab",
+    "docker compose": "Debian 12 has engines, and no package with `docker compose` (version 2)",
     "SELinux": "the hosts are Debian; SELinux belongs to the machine's kernel",
     "RHEL family": "there is no source of its packages on a Debian machine",
 }

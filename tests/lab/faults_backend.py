@@ -64,17 +64,19 @@ BACKEND = (
         name="killed for lack of memory",
         causes=("oom_killed",),
         managers=MANAGED,
+        # To the unit more can be given; what supervisor starts is mended, and shares its memory.
+        settings={"backend_memory_max": "1G"},
         breaks="""
-          keep_main; sed -i '1i _all = bytearray(b"x") * (900 << 20)' $DIRECTORY/main.py
+          keep_main; sed -i '1i _all = bytearray(b"x") * (400 << 20)' $DIRECTORY/main.py
           if [ $MANAGER = supervisor ]; then
-            systemctl set-property --runtime supervisor.service MemoryMax=400M MemorySwapMax=0; restart
+            systemctl set-property --runtime supervisor.service MemoryMax=300M MemorySwapMax=0; restart
             until supervisorctl status webmagic-api | grep FATAL; do sleep 0.5; done
+            cp -p /run/lab-main $DIRECTORY/main.py
           else
-            mkdir /run/systemd/system/$unit.service.d
-            printf '[Service]\\nMemoryMax=150M\\nMemorySwapMax=0\\n' > /run/systemd/system/$unit.service.d/lab.conf
+            d=/run/systemd/system/$unit.service.d; mkdir $d
+            printf '[Service]\\nMemoryMax=150M\\nMemorySwapMax=0\\n' > $d/10-lab.conf
             systemctl daemon-reload; restart; until systemctl is-failed $unit; do sleep 0.5; done
           fi
-          cp -p /run/lab-main $DIRECTORY/main.py
           # Whoever logs in to a host of the lab may not read what the machine's kernel says, of it as well.
           dmesg | grep "oom-kill:.*/$(hostname)/" > /run/lab-kernel
           printf '#!/bin/sh\\ncat /run/lab-kernel\\n' > /usr/local/bin/dmesg
@@ -83,7 +85,10 @@ BACKEND = (
         mends="""
           rm /usr/local/bin/dmesg
           if [ $MANAGER = supervisor ]; then systemctl revert supervisor.service
-          else rm -r /run/systemd/system/$unit.service.d; systemctl daemon-reload; fi""",
+          else
+            rm -rf /run/systemd/system/$unit.service.d /etc/systemd/system/$unit.service.d
+            systemctl daemon-reload; put_back_main
+          fi""",
     ),
     Fault(
         name="import error",
