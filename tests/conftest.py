@@ -1,6 +1,7 @@
 """What holds for all tests: how they share the machine, and where there can be no lab."""
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from functools import cache
@@ -34,9 +35,13 @@ LAB_OF_ITS_OWN = (
 
 OF_POSTGRES = (
     "tests/unit/journal/test_postgres",
+    "tests/unit/schedule/test_shared_state.py",
     "tests/cli/test_db.py",
     "tests/acceptance/test_postgres.py",
 )
+
+ON_POSTGRES = re.compile(r"tests/(contract|unit/schedule)/.*[\[-]postgres[]-]")
+"""Those of tests for several stores that are for this one."""
 
 MOST_WORKERS = 8
 """So many sandboxes fit onto any machine."""
@@ -89,6 +94,6 @@ class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
         module = nodeid.partition("::")[0]
         if module.startswith(LAB_OF_ITS_OWN) or module.startswith("tests/executor/"):
             return module
-        if module.startswith(OF_POSTGRES) or nodeid.endswith("[postgres]"):
+        if module.startswith(OF_POSTGRES) or ON_POSTGRES.search(nodeid):
             return "postgres"
         return "lab" if module.startswith("tests/lab/") else nodeid

@@ -82,7 +82,12 @@ class Server:
             self._journal = self.empty()
             upgrade(self._journal)
         with psycopg.connect(self._journal) as connection:
-            connection.execute("TRUNCATE runbook.runs RESTART IDENTITY CASCADE")
+            tables = connection.execute(
+                "SELECT string_agg('runbook.' || tablename, ', ') FROM pg_tables"
+                " WHERE schemaname = 'runbook' AND tablename <> 'steps'"
+            ).fetchone()
+            assert tables is not None
+            connection.execute(f"TRUNCATE {tables[0]} RESTART IDENTITY CASCADE".encode())
         return self._journal
 
     def _run(self, program: str, *arguments: str | Path) -> "subprocess.Popen[bytes]":

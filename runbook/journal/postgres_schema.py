@@ -1,4 +1,4 @@
-"""The tables of the journal on Postgres, as a list of steps from nothing to now.
+"""The tables on Postgres, the journal's and the service's, as a list of steps from nothing to now.
 
 All lies in the schema `runbook` of the database, whose table `steps` has a row for each step taken.
 Only `runbook db upgrade` takes steps. A step that has been released is never edited; a change is a
@@ -137,6 +137,111 @@ STEPS: tuple[Step, ...] = (
             "CREATE INDEX milestones_of_all ON milestones (at)",
             "CREATE INDEX milestones_of_fixes ON milestones (runbook, at) WHERE fix",
             "CREATE INDEX milestones_by_run ON milestones (run)",
+        ),
+    ),
+    Step(
+        oldest=1,
+        # What services share: the same columns as in a file (`schedule.state`), booleans as there.
+        statements=(
+            """
+            CREATE TABLE kept (
+              schedule TEXT COLLATE "C" PRIMARY KEY,
+              last DOUBLE PRECISION NOT NULL
+            )
+            """,
+            """
+            CREATE TABLE pauses (
+              id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+              since DOUBLE PRECISION NOT NULL,
+              until DOUBLE PRECISION NOT NULL,
+              by TEXT NOT NULL,
+              reason TEXT NOT NULL,
+              lifted DOUBLE PRECISION,
+              lifted_by TEXT
+            )
+            """,
+            """
+            CREATE TABLE requests (
+              id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+              key TEXT COLLATE "C" NOT NULL UNIQUE,
+              source TEXT NOT NULL,
+              asker TEXT NOT NULL,
+              runbook TEXT NOT NULL,
+              pattern TEXT NOT NULL,
+              line TEXT NOT NULL,
+              due DOUBLE PRECISION NOT NULL,
+              diagnose INTEGER NOT NULL,
+              given TEXT NOT NULL,
+              overlap TEXT NOT NULL,
+              severity TEXT NOT NULL,
+              stage TEXT NOT NULL,
+              told TEXT NOT NULL,
+              run TEXT COLLATE "C" NOT NULL DEFAULT '',
+              holder TEXT NOT NULL DEFAULT '',
+              tries INTEGER NOT NULL DEFAULT 0,
+              joined INTEGER NOT NULL DEFAULT 0,
+              at DOUBLE PRECISION NOT NULL
+            )
+            """,
+            "CREATE INDEX requests_by_stage ON requests (stage, due)",
+            "CREATE INDEX requests_by_run ON requests (run)",
+            """
+            CREATE TABLE alerts (
+              hook TEXT COLLATE "C" NOT NULL,
+              fingerprint TEXT COLLATE "C" NOT NULL,
+              starts DOUBLE PRECISION NOT NULL,
+              firing INTEGER NOT NULL,
+              told TEXT NOT NULL,
+              line TEXT COLLATE "C" NOT NULL,
+              host TEXT COLLATE "C" NOT NULL,
+              request BIGINT,
+              times INTEGER NOT NULL,
+              at DOUBLE PRECISION NOT NULL,
+              PRIMARY KEY (hook, fingerprint)
+            )
+            """,
+            "CREATE INDEX alerts_by_line ON alerts (line, host)",
+            "CREATE INDEX alerts_by_request ON alerts (request)",
+            """
+            CREATE TABLE signatures (
+              signature TEXT COLLATE "C" PRIMARY KEY,
+              at DOUBLE PRECISION NOT NULL
+            )
+            """,
+            """
+            CREATE TABLE approvals (
+              id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+              run TEXT COLLATE "C" NOT NULL,
+              runbook TEXT NOT NULL,
+              fix TEXT NOT NULL,
+              title TEXT NOT NULL,
+              impact TEXT NOT NULL,
+              cause TEXT NOT NULL,
+              rule TEXT NOT NULL,
+              people INTEGER NOT NULL,
+              hosts TEXT NOT NULL,
+              asked DOUBLE PRECISION NOT NULL,
+              expires DOUBLE PRECISION NOT NULL,
+              stand TEXT NOT NULL,
+              told TEXT NOT NULL,
+              taken_up INTEGER NOT NULL DEFAULT 0,
+              at DOUBLE PRECISION NOT NULL,
+              choices TEXT NOT NULL
+            )
+            """,
+            "CREATE INDEX approvals_by_run ON approvals (run)",
+            "CREATE INDEX approvals_by_stand ON approvals (stand, taken_up)",
+            """
+            CREATE TABLE votes (
+              approval BIGINT NOT NULL,
+              who TEXT COLLATE "C" NOT NULL,
+              yes INTEGER NOT NULL,
+              reason TEXT NOT NULL,
+              at DOUBLE PRECISION NOT NULL,
+              answer TEXT NOT NULL,
+              PRIMARY KEY (approval, who)
+            )
+            """,
         ),
     ),
 )

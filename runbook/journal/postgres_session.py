@@ -93,6 +93,7 @@ class Session:
         self._lock = RLock()
         self._connection: Connection | None = None
         self._closed = False
+        self._within: Connection | None = None
         with self._said():
             self._where = make_conninfo(url, **{**_NETWORK, **conninfo_to_dict(url)})
             self._connected(self._deadline())
@@ -109,9 +110,38 @@ class Session:
                 if done is not None:
                     return done.value
 
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Do everything inside or nothing, and have it on disk at the end.
+
+        Unlike `write` it does nothing again: where the connection breaks in its midst, it is undone
+        and that is raised. Inside another one, and so is `read`, it is a part of that.
+        """
+        with self._lock, self._said():
+            if self._within is not None:
+                yield self._within
+                return
+            connection, number = self._begun(self._deadline())
+            self._within = connection
+            try:
+                yield connection
+            except BaseException:
+                self._undo(connection)
+                raise
+            finally:
+                self._within = None
+            if not self._committed(connection, number, self._deadline()):
+                raise _unusable(
+                    "the connection broke, and what was begun was undone",
+                    "Try it again.",
+                    detail="",
+                )
+
     def read(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` finds in one state of the database; it may be called again."""
         with self._lock, self._said():
+            if self._within is not None:
+                return work(self._within)
             deadline = self._deadline()
             while True:
                 connection = self._connected(deadline)
@@ -140,10 +170,8 @@ class Session:
 
     def _attempt(self, work: Callable[[Connection], T], deadline: float) -> _Done[T] | None:
         """Return what was done, None where it was undone and may be done again."""
-        connection = self._connected(deadline)
+        connection, number = self._begun(deadline)
         try:
-            connection.execute("BEGIN")
-            number = connection.execute("SELECT pg_current_xact_id()::text").fetchone()
             done = _Done(work(connection))
         except psycopg.Error as error:
             self._undo(connection)
@@ -152,6 +180,25 @@ class Session:
         except BaseException:
             self._undo(connection)
             raise
+        return done if self._committed(connection, number, deadline) else None
+
+    def _begun(self, deadline: float) -> tuple[Connection, tuple[Any, ...] | None]:
+        """Begin a transaction; return its connection and its id."""
+        while True:
+            connection = self._connected(deadline)
+            try:
+                connection.execute("BEGIN")
+                number = connection.execute("SELECT pg_current_xact_id()::text").fetchone()
+            except psycopg.Error as error:
+                self._undo(connection)
+                self._again(connection, error, deadline)
+            else:
+                return connection, number
+
+    def _committed(
+        self, connection: Connection, number: tuple[Any, ...] | None, deadline: float
+    ) -> bool:
+        """Commit; return whether it is kept."""
         try:
             connection.execute("COMMIT")
         except psycopg.Error as error:
@@ -159,8 +206,8 @@ class Session:
                 self._undo(connection)
                 raise
             self._drop()
-            return done if self._was_kept(number, deadline) else None
-        return done
+            return self._was_kept(number, deadline)
+        return True
 
     def _was_kept(self, number: tuple[Any, ...] | None, deadline: float) -> bool:
         """Find out what became of a transaction whose commit got no answer."""

@@ -108,7 +108,7 @@ class Approvals:
                 host: [about.digest, about.evidence, about.also_here]
                 for host, about in ask.hosts.items()
             }
-            done = connection.execute(
+            connection.execute(
                 "INSERT INTO approvals (run, runbook, fix, title, impact, cause, rule, people,"
                 " hosts, asked, expires, stand, told, at, choices)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)",
@@ -129,8 +129,7 @@ class Approvals:
                     json.dumps(dict(ask.choices)),
                 ),
             )
-            assert done.lastrowid is not None  # noqa: S101 -- it was inserted
-            return self.find(done.lastrowid)
+            return self.of_run(ask.run)[0]
 
     def vote(self, number: int, vote: Vote, now: datetime) -> Approval:
         """Take one person's answer; one no settles it, a yes where there are enough of them.
@@ -192,7 +191,7 @@ class Approvals:
     def answered(self) -> list[str]:
         """Return the runs that somebody was answered for, and nobody has gone on with since."""
         rows = self._state.rows(
-            "SELECT DISTINCT run FROM approvals WHERE stand <> ? AND NOT taken_up", (Stand.OPEN,)
+            "SELECT DISTINCT run FROM approvals WHERE stand <> ? AND taken_up = 0", (Stand.OPEN,)
         )
         return [run for (run,) in rows]
 

@@ -12,16 +12,16 @@ from runbook.model.masking import mask_value
 from runbook.model.observation import Observation
 from runbook.model.policy import Judgement
 from runbook.schedule.approvals import AboutHost, Approval, Approvals, Ask, Stand
-from runbook.schedule.state import FILE, opened
+from runbook.schedule.state import opened
 
 NOBODY = "nobody"
 
 
 @dataclass(frozen=True, kw_only=True)
-class FileBench:
-    """Asks by the state file of `home`; `say` puts evidence into words. `clock` is POSIX seconds."""
+class StateBench:
+    """Asks by the service's state at a place; `say` puts evidence into words. `clock` is POSIX seconds."""
 
-    home: Path
+    place: Path | str
     run: str
     runbook: str
     say: Callable[[Observation], str]
@@ -33,7 +33,7 @@ class FileBench:
         reasons: dict[str, str] = {}
         names: dict[str, str] = {}
         waiting: dict[str, str] = {}
-        with opened(self.home / FILE) as state:
+        with opened(self.place) as state:
             approvals = Approvals(state)
             approvals.expire(self._now)
             asked = approvals.of_run(self.run)
@@ -62,7 +62,7 @@ class FileBench:
         """Return what people have answered so far, and ask them what they were not asked yet."""
         given: dict[str, Answer] = {}
         waiting: dict[str, str] = {}
-        with opened(self.home / FILE) as state:
+        with opened(self.place) as state:
             approvals = Approvals(state)
             approvals.expire(self._now)
             asked = approvals.of_run(self.run)

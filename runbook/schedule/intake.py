@@ -78,7 +78,8 @@ class Intake:
         with self._state.writing() as connection:
             if signature:
                 done = connection.execute(
-                    "INSERT OR IGNORE INTO signatures VALUES (?, ?)", (signature, at(now))
+                    "INSERT INTO signatures (signature, at) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                    (signature, at(now)),
                 )
                 if done.rowcount == 0:
                     raise ReplayedError
@@ -101,7 +102,7 @@ class Intake:
         """Return what could not be mapped when it was told last, the newest first."""
         rows = self._state.rows(
             "SELECT hook, fingerprint, told, times, at FROM alerts"
-            " WHERE NOT firing AND told NOT IN ('', 'resolved') ORDER BY at DESC LIMIT ?",
+            " WHERE firing = 0 AND told NOT IN ('', 'resolved') ORDER BY at DESC LIMIT ?",
             (limit,),
         )
         return [
@@ -114,7 +115,7 @@ class Intake:
         rows = self._state.rows(
             "SELECT r.id FROM requests r WHERE r.stage IN (?, ?) AND r.source = ?"
             " AND EXISTS (SELECT 1 FROM alerts a WHERE a.request = r.id)"
-            " AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.request = r.id AND a.firing)",
+            " AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.request = r.id AND a.firing = 1)",
             (Stage.QUEUED, Stage.WAITING, Source.ALERT),
         )
         return frozenset(number for (number,) in rows)
@@ -156,7 +157,7 @@ class Intake:
             "SELECT r.id FROM requests r JOIN alerts a ON a.request = r.id"  # noqa: S608 -- marks
             f" WHERE (a.line = ? AND a.host = ? AND r.stage IN ({', '.join('?' * len(LIVE))}))"
             # The same alert, told again: it has not been resolved meanwhile.
-            " OR (a.hook = ? AND a.fingerprint = ? AND a.starts = ? AND a.firing AND r.due > ?)"
+            " OR (a.hook = ? AND a.fingerprint = ? AND a.starts = ? AND a.firing = 1 AND r.due > ?)"
             " ORDER BY r.id DESC LIMIT 1",
             (
                 _line(hook, want),
@@ -216,9 +217,9 @@ class Intake:
                 " times, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?)"
                 " ON CONFLICT (hook, fingerprint) DO UPDATE SET starts = excluded.starts,"
                 " firing = excluded.firing, told = excluded.told,"
-                " line = CASE WHEN excluded.line = '' THEN line ELSE excluded.line END,"
-                " host = CASE WHEN excluded.host = '' THEN host ELSE excluded.host END,"
-                " request = coalesce(excluded.request, request), times = times + 1,"
+                " line = CASE WHEN excluded.line = '' THEN alerts.line ELSE excluded.line END,"
+                " host = CASE WHEN excluded.host = '' THEN alerts.host ELSE excluded.host END,"
+                " request = coalesce(excluded.request, alerts.request), times = alerts.times + 1,"
                 " at = excluded.at",
                 (
                     hook.name,

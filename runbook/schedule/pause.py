@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook.model.masking import mask_text
-from runbook.schedule.state import FILE, State, at, moment, opened
+from runbook.schedule.state import State, at, is_there, moment, opened
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,13 +63,13 @@ class Switch:
         return Pause(since=moment(since), until=moment(until), by=by, reason=reason)
 
 
-def paused_in(home: Path) -> Callable[[], str | None]:
-    """Return a look at the switch of a state folder, which says in words why it holds."""
+def paused_in(place: Path | str) -> Callable[[], str | None]:
+    """Return a look at the switch of a state, which says in words why it holds."""
 
     def look() -> str | None:
-        if not (home / FILE).exists():
+        if not is_there(place):
             return None
-        with opened(home / FILE) as state:
+        with opened(place) as state:
             lasting = Switch(state).lasting(datetime.now(tz=UTC))
         return None if lasting is None else lasting.said
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from runbook.model.masking import mask_text
 from runbook.model.policy import Source
-from runbook.schedule.requests import LIVE, Kept, Request, Stage
+from runbook.schedule.requests import LIVE, Kept, Request, Stage, named
 from runbook.schedule.state import State, at, moment
 from runbook.schedule.timetable import Overlap
 
@@ -29,9 +29,9 @@ class Queue:
         """Write a request down and return its number; None where its key is there already."""
         with self._state.writing() as connection:
             done = connection.execute(
-                "INSERT OR IGNORE INTO requests (key, source, asker, runbook, pattern, line, due,"
+                "INSERT INTO requests (key, source, asker, runbook, pattern, line, due,"
                 " diagnose, given, overlap, severity, stage, told, at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (
                     request.key,
                     request.source,
@@ -49,11 +49,24 @@ class Queue:
                     at(now),
                 ),
             )
-            return done.lastrowid if done.rowcount == 1 else None
+            return self.of_key(request.key)[0].id if done.rowcount == 1 else None
 
-    def take(self, number: int, *, run: str, holder: str, now: datetime) -> bool:
-        """Have a queued request run as `run` from now on; False where somebody else has it."""
+    def take(
+        self,
+        number: int,
+        *,
+        run: str,
+        holder: str,
+        now: datetime,
+        apart: frozenset[str] = frozenset(),
+    ) -> bool:
+        """Have a queued request run as `run` from now on; False where somebody else has it.
+
+        Nor is it taken while a request runs that aims at one of the names `apart`.
+        """
         with self._state.writing() as connection:
+            if any(apart & named(one.request) for one in self.requests(Stage.RUNNING)):
+                return False
             done = connection.execute(
                 "UPDATE requests SET stage = ?, told = '', run = ?, holder = ?, tries = tries + 1,"
                 " at = ? WHERE id = ? AND stage = ?",
@@ -104,7 +117,11 @@ class Queue:
         fresh = [(name, at(now)) for name in names if name not in known]
         if fresh:
             with self._state.writing() as connection:
-                connection.executemany("INSERT OR IGNORE INTO kept VALUES (?, ?)", fresh)
+                for each in fresh:
+                    connection.execute(
+                        "INSERT INTO kept (schedule, last) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                        each,
+                    )
             known = dict(self._state.rows("SELECT schedule, last FROM kept"))
         return {name: moment(known[name]) for name in names}
 
@@ -112,7 +129,8 @@ class Queue:
         """Note that all firings of a schedule up to a nominal time have been dealt with."""
         with self._state.writing() as connection:
             connection.execute(
-                "UPDATE kept SET last = max(last, ?) WHERE schedule = ?", (at(nominal), schedule)
+                "UPDATE kept SET last = ? WHERE schedule = ? AND last < ?",
+                (at(nominal), schedule, at(nominal)),
             )
 
     def _found(self, where: str, given: Iterable[Any]) -> list[Kept]:

@@ -1,5 +1,6 @@
 """What runs are asked for, by whom or what, and how far each request has come."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -66,6 +67,11 @@ class Kept:
     holder: str
     tries: int
     joined: int
+
+
+def named(request: Request) -> frozenset[str]:
+    """Return the names of hosts and groups that a request's pattern aims at."""
+    return frozenset(name for name in re.split(r"[,:]+", request.pattern) if name[:1] not in "&!")
 
 
 def firing_request(schedule: Schedule, firing: Firing) -> Request:

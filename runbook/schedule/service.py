@@ -5,7 +5,6 @@ a service that died has left goes on with another one.
 """
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,7 +22,7 @@ from runbook.schedule.intake import Intake
 from runbook.schedule.pause import Pause, Switch
 from runbook.schedule.process import Going, Process
 from runbook.schedule.queue import Queue
-from runbook.schedule.requests import LIVE, Kept, Stage, firing_request
+from runbook.schedule.requests import LIVE, Kept, Stage, firing_request, named
 from runbook.schedule.timetable import HORIZON, Firing, Overlap, Schedule, due, next_firing
 
 
@@ -34,13 +33,18 @@ class _Running:
     cancelled: bool = False
 
 
+def _lives(holder: str) -> bool:
+    return alive(Holder(**json.loads(holder))) is not False
+
+
 @dataclass(kw_only=True)
 class Service:
     """Keeps to schedules, and serves the queue.
 
     `command` gives the command line of a request's run: to begin it, or, where the second argument
     says so, to go on with it. `log` is told what happens, a word and its details at a time;
-    `environment` is that of the runs, by default this process's; `begin` starts them. `me` is this service's process.
+    `environment` is that of the runs, by default this process's; `begin` starts them. `me` is this service's
+    process; `lives` says of another's whether it may still be there.
     """
 
     schedules: Sequence[Schedule]
@@ -55,13 +59,14 @@ class Service:
     environment: Mapping[str, str] | None = None
     begin: Callable[[Sequence[str], Mapping[str, str] | None], Going] = Process
     me: Holder = field(default_factory=this_process)
+    lives: Callable[[str], bool] = _lives
     _pause: Pause | None = None
     _stopping: bool = False
     _running: dict[int, _Running] = field(default_factory=dict)
     _coming: dict[str, datetime | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._me = canonical(plain(self.me))
+        self.shown = canonical(plain(self.me))
 
     def turn(self, now: datetime) -> None:
         """Do what is due: see what has ended, take new firings, start what there is room for."""
@@ -154,7 +159,7 @@ class Service:
         """See to runs whose service died, or whose process found the run driven by another one."""
         for kept in self.queue.requests(Stage.RUNNING):
             if kept.id not in self._running and (
-                kept.holder == self._me or not _lives(kept.holder)
+                kept.holder == self.shown or not self.lives(kept.holder)
             ):
                 self._settle(kept, now, code=None)
 
@@ -209,7 +214,7 @@ class Service:
 
     def _busy_hosts(self, live: Iterable[Kept]) -> set[str]:
         """Return the hosts and groups that runs have, as far as their names tell."""
-        running = (_named(kept) for kept in live if kept.stage is Stage.RUNNING)
+        running = (named(kept.request) for kept in live if kept.stage is Stage.RUNNING)
         return {claim.host for claim in self.journal.claims()}.union(*running)
 
     def _begin(self, kept: Kept, before: Sequence[Kept], busy: set[str], now: datetime) -> bool:
@@ -227,14 +232,15 @@ class Service:
         if before or len(self._running) >= self.runs_at_once:
             return True
         # What is held by a run of somebody else would be refused, and the request with it.
-        if kept.tries or not busy & _named(kept):
-            busy |= _named(kept)
+        if kept.tries or not busy & named(kept.request):
+            busy |= named(kept.request)
             self._start(kept, now)
         return True
 
     def _start(self, kept: Kept, now: datetime) -> None:
         run = kept.run or new_run_id(now.timestamp())
-        if not self.queue.take(kept.id, run=run, holder=self._me, now=now):
+        apart = frozenset[str]() if kept.tries else named(kept.request)
+        if not self.queue.take(kept.id, run=run, holder=self.shown, now=now, apart=apart):
             return
         [taken] = [one for one in self.queue.requests(Stage.RUNNING) if one.id == kept.id]
         again = self._find(run) is not None
@@ -266,7 +272,7 @@ class Service:
     ) -> None:
         """Write down what has become of a request whose process is gone."""
         run = self._find(kept.run)
-        if run is not None and run.verdict is None and run.holder and alive(run.holder):
+        if run is not None and run.verdict is None and self._is_driven(run):
             return  # A service that died left it running.
         came_to = ended(
             run, code=code, tries=kept.tries, cancelled=cancelled, stopping=self._stopping
@@ -280,6 +286,12 @@ class Service:
         }
         if self.queue.move(kept, came_to.stage, came_to.told, now):
             self._tell(words.get(came_to.stage, "over"), kept, outcome=came_to.told)
+
+    def _is_driven(self, run: RunSummary) -> bool:
+        """Say whether a run is known to go on; elsewhere that shows by the hosts it holds."""
+        if run.holder and alive(run.holder):
+            return True
+        return any(claim.run == run.id and claim.alive for claim in self.journal.claims())
 
     def _move(self, kept: Kept, stage: Stage, told: str, now: datetime) -> None:
         if self.queue.move(kept, stage, told, now):
@@ -299,13 +311,3 @@ class Service:
         named = {"request": str(kept.id), request.source.value: request.asker, "run": kept.run}
         target = {"runbook": request.runbook, "host": request.pattern}
         self.log(what, {key: value for key, value in (named | target | details).items() if value})
-
-
-def _named(kept: Kept) -> set[str]:
-    """Return the names that a request's host pattern aims at."""
-    return {name for name in re.split(r"[,:]+", kept.request.pattern) if name[:1] not in "&!"}
-
-
-def _lives(holder: str) -> bool:
-    """Say whether the service that took a request may still be there."""
-    return alive(Holder(**json.loads(holder))) is not False

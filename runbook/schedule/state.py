@@ -1,19 +1,23 @@
-"""The service's state in one SQLite file, which several services and commands may share.
+"""What the service keeps, which several services and commands may share: in a file, or a database.
 
-One connection, used under a lock by all threads of a process. Each write is one transaction that is
-on disk when the call returns.
+The file is one of SQLite, on one machine. One connection, used under a lock by all threads of a
+process. Each write is one transaction that is on disk when the call returns. The statements are
+such as both SQLite and Postgres take, with `?` for what is given.
 """
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import Any, Protocol
 
 from runbook.errors import RunbookError
+from runbook.journal import Holder
+from runbook.journal.holder import alive
 
 FILE = "service.sqlite"
 """The name of the file in runbook's state folder."""
@@ -80,7 +84,44 @@ _STEPS: tuple[str, ...] = (
 _BUSY_S = 10.0
 
 
-class State:
+class Done(Protocol):
+    """What a statement did."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows it wrote."""
+
+
+class Writing(Protocol):
+    """A transaction that writes."""
+
+    def execute(self, query: str, given: Sequence[Any] = ..., /) -> Done:
+        """Do one statement."""
+
+
+class State(Protocol):
+    """What the service keeps, opened."""
+
+    def writing(self) -> AbstractContextManager[Writing]:
+        """Do everything inside or nothing, and have it on disk at the end.
+
+        Inside another one it is a part of that. Nobody else writes meanwhile.
+        """
+
+    def rows(self, query: str, given: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return what a query finds."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+    def show(self, holder: str) -> None:
+        """Show that the service which is this holder (as canonical JSON) lives, until closed."""
+
+    def lives(self, holder: str) -> bool:
+        """Say whether the service that took a request may still be there."""
+
+
+class FileState:
     """The opened file. Raises RunbookError `service-unusable` where it cannot be used."""
 
     def __init__(self, path: Path) -> None:
@@ -94,8 +135,8 @@ class State:
             )
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
-        with self.writing() as connection:
-            _bring_up_to_date(connection, path)
+        with self.writing():
+            _bring_up_to_date(self._connection, path)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -103,11 +144,8 @@ class State:
             self._connection.close()
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """Do everything inside or nothing, and have it on disk at the end.
-
-        Inside another one it is a part of that.
-        """
+    def writing(self) -> Iterator[Writing]:
+        """Do everything inside or nothing; see `State.writing`."""
         with self._lock, _said(self._path):
             if self._connection.in_transaction:
                 yield self._connection
@@ -125,15 +163,36 @@ class State:
         with self._lock, _said(self._path):
             return self._connection.execute(query, given).fetchall()
 
+    def show(self, holder: str) -> None:
+        """Do nothing: a process of this machine can be seen by itself."""
+
+    def lives(self, holder: str) -> bool:
+        """Say whether a service may still be there."""
+        return alive(Holder(**json.loads(holder))) is not False
+
+
+def place_of(home: Path, journal: Path | str) -> Path | str:
+    """Return where the service's state is: beside the journal, in its database or in a file."""
+    return journal if isinstance(journal, str) else home / FILE
+
+
+def is_there(place: Path | str) -> bool:
+    """Say whether there is any state yet, as far as can be told without opening it."""
+    return isinstance(place, str) or place.exists()
+
 
 @contextmanager
-def opened(path: Path) -> Iterator[State]:
-    """Have the file open for a while."""
-    state = State(path)
-    try:
+def opened(place: Path | str) -> Iterator[State]:
+    """Have the state open for a while: a file, or the database of a URL."""
+    state: State
+    if isinstance(place, str):
+        from runbook.schedule.shared_state import SharedState  # noqa: PLC0415 -- an extra
+
+        state = SharedState(place)
+    else:
+        state = FileState(place)
+    with closing(state):
         yield state
-    finally:
-        state.close()
 
 
 def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:

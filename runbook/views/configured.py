@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import click
 
@@ -21,3 +22,10 @@ def settings_for(flags: Mapping[str, object] | None = None) -> Settings:
     for note in settings.notes:
         tell(render(note, colour=colour) + "\n")
     return settings
+
+
+def state_place(settings: Settings) -> Path | str:
+    """Return where the service's state is: beside the journal, in a file or in its database."""
+    from runbook.schedule.state import place_of  # noqa: PLC0415  # which most commands need not
+
+    return place_of(settings.home, settings.journal)

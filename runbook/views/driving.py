@@ -26,6 +26,7 @@ from runbook.model.verdict import EXIT_INTERRUPTED, Verdict, exit_code, worst
 from runbook.settings import Settings
 from runbook.spec.loading import load
 from runbook.views import output
+from runbook.views.configured import state_place
 from runbook.views.console import View, is_live, observer_for
 from runbook.views.given import parse_settings
 from runbook.views.keyboard import find_keyboard
@@ -178,7 +179,7 @@ def _paused(wish: Wish, settings: Settings) -> Callable[[], str | None]:
         return lambda: None
     from runbook.schedule.pause import paused_in  # noqa: PLC0415 -- where nobody is asked
 
-    return paused_in(settings.home)
+    return paused_in(state_place(settings))
 
 
 def _view(runbook: Runbook, wish: Wish) -> View:
@@ -198,7 +199,7 @@ def _operator(
     operator = _ruled(order, wish, view, settings, journal)
     if Source(wish.source) is Source.PERSON:
         return operator
-    return UnwatchedOperator(operator=operator, bench=_bench(order))
+    return UnwatchedOperator(operator=operator, bench=_bench(order, settings))
 
 
 def _ruled(order: Order, wish: Wish, view: View, settings: Settings, journal: Journal) -> Operator:
@@ -223,16 +224,16 @@ def _ruled(order: Order, wish: Wish, view: View, settings: Settings, journal: Jo
         severity=wish.severity,
         attended=not (unwatched or wish.yes),
         clock=time.time,
-        bench=_bench(order) if unwatched else None,
+        bench=_bench(order, settings) if unwatched else None,
     )
 
 
-def _bench(order: Order) -> Bench:
+def _bench(order: Order, settings: Settings) -> Bench:
     """Return the people who are asked while nobody watches."""
-    from runbook.schedule.bench import FileBench  # noqa: PLC0415 -- where nobody watches
+    from runbook.schedule.bench import StateBench  # noqa: PLC0415 -- where nobody watches
 
-    return FileBench(
-        home=order.home,
+    return StateBench(
+        place=state_place(settings),
         run=order.run,
         runbook=order.runbook.name,
         say=lambda seen: say_observation(seen, limit=_LONGEST_EVIDENCE),
@@ -243,10 +244,11 @@ def _bench(order: Order) -> Bench:
 def _withdraw(run: str, settings: Settings) -> None:
     """Want no answers out of band any more: a person who goes on with a run is asked there."""
     from runbook.schedule.approvals import Approvals  # noqa: PLC0415 -- as a run may have them
-    from runbook.schedule.state import FILE, opened  # noqa: PLC0415
+    from runbook.schedule.state import is_there, opened  # noqa: PLC0415
 
-    if (settings.home / FILE).exists():
-        with opened(settings.home / FILE) as state:
+    place = state_place(settings)
+    if is_there(place):
+        with opened(place) as state:
             why = f"{operator_name()} goes on with the run"
             Approvals(state).withdraw(run, why, datetime.now(tz=UTC))
 

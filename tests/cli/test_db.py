@@ -29,9 +29,13 @@ def test_a_journal_in_a_file_needs_no_upgrade(program: Program) -> None:
 
 
 def test_tables_are_made_and_then_worked_with(program: Program, url: str) -> None:
-    """First every command names the remedy, with exit code 2; after it history and report tell."""
+    """First every command names the remedy, with exit code 2; after it runs, queue and pause are there.
+
+    Another machine, with a state folder of its own, finds the same.
+    """
     program = replace(program, environment={**program.environment, "RUNBOOK_JOURNAL": url})
 
+    elsewhere = replace(program, home=program.folder / "another")
     before = program("db", "status")
     refused = program("history")
     upgraded = program("db", "upgrade", "--json")
@@ -42,7 +46,7 @@ def test_tables_are_made_and_then_worked_with(program: Program, url: str) -> Non
 
     assert (before.code, before.stdout) == (
         1,
-        "The tables are not there yet; this version of runbook needs step 1: runbook db upgrade\n",
+        "The tables are not there yet; this version of runbook needs step 2: runbook db upgrade\n",
     )
     assert refused.code == 2
     assert "hint: runbook db upgrade" in refused.stderr
@@ -50,6 +54,11 @@ def test_tables_are_made_and_then_worked_with(program: Program, url: str) -> Non
     assert upgraded.document["fit"] is True
     assert "aaa1" in program("history").stdout
     assert "web1" in program("report", "last").stdout
+    assert program("pause", "--for", "1h", "--reason", "moving").code == 0
+    assert "moving" in elsewhere("pause").stdout
+    assert program("trigger", "loop", "--host", "localhost").code == 0
+    assert "loop" in program("queue").stdout
+    assert not (program.home / "service.sqlite").exists()
     assert program("settings", "--json").document["journal"]["value"] == url
 
 

@@ -27,7 +27,7 @@ from runbook.schedule.process import Process
 from runbook.schedule.queue import Queue
 from runbook.schedule.reception import receiving
 from runbook.schedule.requests import Request, Stage
-from runbook.schedule.state import FILE, State
+from runbook.schedule.state import FILE, FileState
 from runbook.views.safe_text import printable
 from tests.acceptance.program import Program, wait_until
 from tests.security.sweeping import Sweep
@@ -81,7 +81,7 @@ def test_no_secret_stays_with_what_is_told(tmp_path: Path) -> None:
         replace(HOOK, secret=token),
         replace(DEPLOYS, secret=token, scheme=Scheme.BEARER),
     )
-    with closing(State(tmp_path / FILE)) as state:
+    with closing(FileState(tmp_path / FILE)) as state:
         pages = Pages(
             journal=open_journal(tmp_path / "journal.sqlite"),
             queue=Queue(state),
@@ -120,7 +120,7 @@ def test_no_secret_stays_with_what_people_and_processes_say(tmp_path: Path) -> N
     process = Process([sys.executable, "-c", code], None)
     wait_until(lambda: process.code is not None)
     home = tmp_path / "home"
-    with closing(State(home / FILE)) as state:
+    with closing(FileState(home / FILE)) as state:
         switch, approvals, queue = Switch(state), Approvals(state), Queue(state)
         switch.pause(Pause(since=now, until=now + timedelta(hours=1), by="ann", reason=LINES))
         voted = approvals.vote(approvals.put(ask).id, Vote(who="ann", yes=False, reason=LINES), now)

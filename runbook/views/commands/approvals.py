@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runbook.views import options
-from runbook.views.configured import settings_for
+from runbook.views.configured import settings_for, state_place
 from runbook.views.output import tell, write, write_json
 from runbook.views.safe_text import printable
 
@@ -128,9 +128,9 @@ def _answer(
 
 @contextmanager
 def _state() -> "Iterator[State]":
-    from runbook.schedule.state import FILE, opened  # noqa: PLC0415 -- which --help needs not
+    from runbook.schedule.state import opened  # noqa: PLC0415 -- which --help needs not
 
-    with opened(settings_for().home / FILE) as state:
+    with opened(state_place(settings_for())) as state:
         yield state
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runbook.views import options
-from runbook.views.configured import settings_for
+from runbook.views.configured import settings_for, state_place
 from runbook.views.output import write, write_json
 from runbook.views.safe_text import printable
 from runbook.views.span import Span
@@ -75,9 +75,9 @@ def unpause_command(output: options.Output) -> None:
 @contextmanager
 def _switch() -> "Iterator[Switch]":
     from runbook.schedule.pause import Switch  # noqa: PLC0415 -- which --help needs not
-    from runbook.schedule.state import FILE, opened  # noqa: PLC0415
+    from runbook.schedule.state import opened  # noqa: PLC0415
 
-    with opened(settings_for().home / FILE) as state:
+    with opened(state_place(settings_for())) as state:
         yield Switch(state)
 
 

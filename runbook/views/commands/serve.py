@@ -18,7 +18,7 @@ import click
 
 from runbook.errors import RunbookError
 from runbook.views import options
-from runbook.views.configured import settings_for
+from runbook.views.configured import settings_for, state_place
 from runbook.views.notifying import notified, undelivered_in
 from runbook.views.output import tell
 from runbook.views.safe_text import printable
@@ -76,7 +76,7 @@ def serve_command(path: Path | None, demo: bool, dry_run: bool, output: options.
     from runbook.schedule.queue import Queue  # noqa: PLC0415
     from runbook.schedule.reading import load_timetable  # noqa: PLC0415
     from runbook.schedule.service import Service  # noqa: PLC0415
-    from runbook.schedule.state import FILE, opened  # noqa: PLC0415
+    from runbook.schedule.state import opened  # noqa: PLC0415
     from runbook.views.dry_run import FILE as DRY_RUN_FILE  # noqa: PLC0415
     from runbook.views.dry_run import DryRunLog  # noqa: PLC0415
 
@@ -90,9 +90,9 @@ def serve_command(path: Path | None, demo: bool, dry_run: bool, output: options.
     timetable = load_timetable(path)
     _check(timetable, settings)
     log: Log = _Log(json=output.json)
-    file = DRY_RUN_FILE if dry_run else FILE
+    place = settings.home / DRY_RUN_FILE if dry_run else state_place(settings)
     with (
-        opened(settings.home / file) as state,
+        opened(place) as state,
         closing(open_journal(settings.journal)) as journal,
         standing_by(settings.ansible_config) as standby,
     ):
@@ -110,7 +110,9 @@ def serve_command(path: Path | None, demo: bool, dry_run: bool, output: options.
             log=log,
             runs_at_once=timetable.runs_at_once,
             begin=standby.begin,
+            lives=state.lives,
         )
+        state.show(service.shown)
         pages = Pages(
             journal=journal,
             queue=service.queue,

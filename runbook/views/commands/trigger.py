@@ -7,7 +7,7 @@ from uuid import uuid4
 import click
 
 from runbook.views import options
-from runbook.views.configured import settings_for
+from runbook.views.configured import settings_for, state_place
 from runbook.views.output import tell, write, write_json
 from runbook.views.safe_text import printable
 
@@ -64,7 +64,7 @@ def trigger_command(
     from runbook.model.policy import Source  # noqa: PLC0415 -- which --help needs not
     from runbook.schedule.queue import Queue  # noqa: PLC0415
     from runbook.schedule.requests import Request  # noqa: PLC0415
-    from runbook.schedule.state import FILE, opened  # noqa: PLC0415
+    from runbook.schedule.state import opened  # noqa: PLC0415
     from runbook.schedule.timetable import Overlap  # noqa: PLC0415
     from runbook.views.commands.run import no_host  # noqa: PLC0415
     from runbook.views.running import operator_name  # noqa: PLC0415
@@ -86,7 +86,7 @@ def trigger_command(
         given=given,
         overlap=Overlap(overlap),
     )
-    with opened(settings.home / FILE) as state:
+    with opened(state_place(settings)) as state:
         queue = Queue(state)
         number = queue.put(request, now)
         [kept] = queue.of_key(request.key)
@@ -119,10 +119,10 @@ def queue_command(limit: int, output: options.Output) -> None:
     """
     from runbook.schedule.intake import Intake  # noqa: PLC0415 -- which --help needs not
     from runbook.schedule.queue import Queue  # noqa: PLC0415
-    from runbook.schedule.state import FILE, opened  # noqa: PLC0415
+    from runbook.schedule.state import opened  # noqa: PLC0415
     from runbook.views.words import count  # noqa: PLC0415
 
-    with opened(settings_for().home / FILE) as state:
+    with opened(state_place(settings_for())) as state:
         found = Queue(state).latest(limit)
         refused = Intake(state).refused(limit)
     if output.json:

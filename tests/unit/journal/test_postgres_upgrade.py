@@ -14,7 +14,7 @@ from tests.contract.journals import STARTED, WALK, run
 from tests.postgres import Server
 
 ADDING = Step(statements=("ALTER TABLE runs ADD COLUMN ticket TEXT",), oldest=1)
-TAKING_AWAY = Step(statements=("ALTER TABLE runs DROP COLUMN pattern",), oldest=2)
+TAKING_AWAY = Step(statements=("ALTER TABLE runs DROP COLUMN pattern",), oldest=len(STEPS) + 1)
 
 
 def later(monkeypatch: pytest.MonkeyPatch, *steps: Step) -> Callable[[str], Tables]:

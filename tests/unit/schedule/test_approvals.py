@@ -1,5 +1,6 @@
 """What people are asked out of band, how they answer, and what a run makes of it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +14,8 @@ from runbook.model.definition import Cause, Fix
 from runbook.model.observation import Observation
 from runbook.model.policy import Judgement, Permission
 from runbook.schedule.approvals import Approval, Approvals, Stand, Vote
-from runbook.schedule.bench import FileBench
-from runbook.schedule.state import State
+from runbook.schedule.bench import StateBench
+from runbook.schedule.state import State, opened
 from tests.engine_harness import ask, manual, seen
 from tests.unit.driver.stage import ONE_FIX
 
@@ -26,14 +27,15 @@ TWO = Judgement(permission=Permission.ASK, rule="two people", people=2, expires_
 class Room:
     """A run and the people who are asked about it; the clock stands where the test puts it."""
 
-    folder: Path
+    place: Path | str
+    state: State
     now: datetime = NOON
     digests: dict[str, str] = field(default_factory=lambda: {"web1": "d1", "web2": "d2"})
 
     def __post_init__(self) -> None:
-        self.approvals = Approvals(State(self.folder / "service.sqlite"))
-        self.bench = FileBench(
-            home=self.folder,
+        self.approvals = Approvals(self.state)
+        self.bench = StateBench(
+            place=self.place,
             run="r1",
             runbook="fix-502",
             say=_say,
@@ -85,9 +87,10 @@ def _say(observation: Observation) -> str:
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Room:
+def room(place: Path | str) -> Iterator[Room]:
     """Give a run with people."""
-    return Room(tmp_path)
+    with opened(place) as state:
+        yield Room(place, state)
 
 
 def test_what_is_asked_has_all_that_a_person_needs(room: Room) -> None:

@@ -1,6 +1,8 @@
 """What becomes of alerts: each starts a run, joins one, or is refused with a reason."""
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from runbook.schedule.intake import MOST_QUEUED, Answer, FullError, Intake, Repl
 from runbook.schedule.mapping import UnmappableError
 from runbook.schedule.queue import Queue
 from runbook.schedule.requests import Stage
-from runbook.schedule.state import State
+from runbook.schedule.state import State, opened
 from tests.unit.schedule.notifications import BEGAN, alert, later, notification
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -50,8 +52,8 @@ DEPLOYS = Hook(
 class Desk:
     """An intake with its state, at a time that the test sets."""
 
-    def __init__(self, folder: Path) -> None:
-        self.state = State(folder / "service.sqlite")
+    def __init__(self, state: State) -> None:
+        self.state = state
         self.intake = Intake(self.state)
         self.queue = Queue(self.state)
         self.now = NOON
@@ -72,9 +74,10 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
+def desk(place: Path | str) -> Iterator[Desk]:
     """Give an intake of its own."""
-    return Desk(tmp_path)
+    with opened(place) as state:
+        yield Desk(state)
 
 
 def test_a_group_of_alerts_asks_for_one_run(desk: Desk) -> None:
@@ -222,13 +225,10 @@ def test_a_storm_of_alerts_is_counted_and_bounded(desk: Desk) -> None:
     assert sum(len(answer.accepted) for answer in answers) == 20
     assert sum(joined for _, joined in desk.asked()) + 20 + 30 == 1000
     assert desk.state.rows("SELECT count(*), sum(times) FROM alerts") == [(20, 1000)]
-    with desk.state.writing() as connection:
-        connection.executemany(
-            "INSERT INTO requests SELECT NULL, ?, source, asker, runbook, pattern, line, due,"
-            " diagnose, given, overlap, severity, stage, told, run, holder, tries, joined, at"
-            " FROM requests WHERE id = 1",
-            [(str(number),) for number in range(MOST_QUEUED)],
-        )
+    with desk.state.writing():
+        [first] = desk.queue.of_key(desk.queue.latest(1)[0].request.key)
+        for number in range(MOST_QUEUED):
+            desk.queue.put(replace(first.request, key=str(number)), NOON)
     with pytest.raises(FullError):
         desk.told(notification(alert("web1"), alert("db1")))
     [(times,)] = desk.state.rows("SELECT times FROM alerts WHERE fingerprint = 'SiteDown-web1'")

@@ -21,7 +21,7 @@ from runbook.schedule.listener import LARGEST, Listener, Pace
 from runbook.schedule.queue import Queue
 from runbook.schedule.reception import receiving
 from runbook.schedule.requests import Stage
-from runbook.schedule.state import State
+from runbook.schedule.state import FileState
 from tests.unit.schedule.notifications import alert, notification
 from tests.unit.schedule.test_intake import DEPLOYS, HOOK
 
@@ -38,7 +38,7 @@ class Site:
     log: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.state = State(self.folder / "service.sqlite")
+        self.state = FileState(self.folder / "service.sqlite")
         self.hooks = (
             replace(HOOK, secret=SECRET, per_minute=60),
             replace(DEPLOYS, secret=SECRET, scheme=Scheme.HMAC),

@@ -30,7 +30,7 @@ from runbook.schedule.metrics import NAMES
 from runbook.schedule.pages import STALE_S, Pages
 from runbook.schedule.queue import Queue
 from runbook.schedule.requests import Request
-from runbook.schedule.state import State
+from runbook.schedule.state import FileState, State
 from tests.unit.driver.stage import ONE_FIX, Person, Stage, host
 
 CONTRIB = Path(__file__).parents[3] / "contrib"
@@ -82,7 +82,7 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """Give a world."""
-    state = State(tmp_path / "service.sqlite")
+    state = FileState(tmp_path / "service.sqlite")
     yield World(state)
     state.close()
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,7 +23,7 @@ from runbook.schedule.process import Process
 from runbook.schedule.queue import Queue
 from runbook.schedule.requests import Kept, Request, Stage
 from runbook.schedule.service import Service
-from runbook.schedule.state import State
+from runbook.schedule.state import FileState, State, opened
 from runbook.schedule.timetable import Every, Missed, Overlap, Schedule
 from tests.acceptance.program import wait_until
 
@@ -37,13 +38,15 @@ class World:
     """A service whose runs are processes that end when the test says so."""
 
     folder: Path
+    place: Path | str
     log: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     journal: Journal = field(default_factory=MemoryJournal)
     resumed: list[str] = field(default_factory=list)
+    opened: ExitStack = field(default_factory=ExitStack)
 
     def state(self) -> State:
-        """Open the file that all services of this world share."""
-        return State(self.folder / "service.sqlite")
+        """Open what all services of this world share."""
+        return self.opened.enter_context(opened(self.place))
 
     def service(
         self,
@@ -103,9 +106,11 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, place: Path | str) -> Iterator[World]:
     """Give a world, and end what it leaves."""
-    yield World(tmp_path)
+    world = World(tmp_path, place)
+    with world.opened:
+        yield world
     (tmp_path / "end").touch()
 
 
@@ -258,7 +263,7 @@ def test_what_a_service_that_died_left_is_seen_to(world: World) -> None:
     for name in ("unbegun", "stopped", "over", "alive"):
         queue.put(asked(name), NOON)
         [kept] = queue.requests(Stage.QUEUED)
-        queue.take(kept.id, run=name, holder=dead._me, now=NOON)
+        queue.take(kept.id, run=name, holder=dead.shown, now=NOON)
     begun(world.journal, "stopped", DEAD)
     begun(world.journal, "alive", this_process())
     begun(world.journal, "over", DEAD)
@@ -370,8 +375,8 @@ def test_the_latest_pause_counts_until_it_is_lifted(world: World) -> None:
     assert switch.lift("cid", hours(0.6)) is None
 
 
-def test_the_file_is_for_its_owner_only(world: World) -> None:
+def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
     """0600: what runs where, and what came of it, is nobody else's."""
-    world.state().close()
+    FileState(tmp_path / "service.sqlite").close()
 
-    assert (world.folder / "service.sqlite").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "service.sqlite").stat().st_mode & 0o777 == 0o600
