@@ -52,7 +52,7 @@ class Life:
     """A life to live in the folder `home`, with the hosts that are in it.
 
     It dies as it passes its boundary `dies_at`, counted from 1, and `spoil` is called with the
-    journal's path as it passes `spoils_at`; it is stopped (SIGSTOP) as it passes the stage `stops_at`
+    journal's path as it passes `spoils_at`, a boundary or a stage; it is stopped (SIGSTOP) as it passes the stage `stops_at`
     for the first time. None is never. Each fix takes `takes_s`; `clock` gives
     POSIX seconds. Others' writes are waited for `busy_s`, and others' runs `wait_s`. One that
     `contends` begins a run of its own, whatever runs there are.
@@ -63,7 +63,7 @@ class Life:
     dies_at: int | None = None
     stops_at: str | None = None
     takes_s: float = 0.02
-    spoils_at: int | None = None
+    spoils_at: int | str | None = None
     spoil: Callable[[Path], None] | None = None
     clock: Callable[[], float] = time.time
     busy_s: float = 20.0
@@ -155,7 +155,7 @@ class Observer:
         if stage == self.life.stops_at and not self._stopped:
             self._stopped = True
             os.kill(os.getpid(), signal.SIGSTOP)
-        if number == self.life.spoils_at and self.life.spoil is not None:
+        if self.life.spoils_at in (number, stage) and self.life.spoil is not None:
             self.life.spoil(self.life.journal)
 
     def wrote(self, entry: Entry) -> None:

@@ -1,7 +1,9 @@
 """Kills around real Ansible and a real host: its sshd, the connection to it, itself."""
 
 import os
+import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from tests.lab.site import Manager, Site
 LEASE = "/run/lock/runbook-lease"
 """Where a host's lease lies."""
 
+_SLEEP_S = 3.0
 _FLAG, _COUNTER = "/srv/flag", "/srv/counter"
 
 
@@ -72,6 +75,8 @@ class OnHost:
                 return partial(kill_all, found) if found else None
             case Victim.SSHD:
                 return partial(self._host.exec, "pkill", "-KILL", "sshd")
+            case Victim.ASLEEP:
+                return self._sleep
             case Victim.HOST:
                 return partial(self.lab.restart, self.name)
             case _:
@@ -92,6 +97,19 @@ class OnHost:
         left = self._has(LEASE)
         self._host.exec("rm", "-f", LEASE)
         return left
+
+    def _sleep(self) -> None:
+        """Stop all that runs here, as sleep does, for so long that the host gives connections up."""
+        asleep = [process.pid for process in self.lab.record.namespaces.programs()]
+        for pid in asleep:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+        # The sessions alone: who wakes up can connect anew.
+        self._host.exec("sh", "-c", "pkill -KILL -f '^sshd.*: deploy' || true")
+        time.sleep(_SLEEP_S)
+        for pid in asleep:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
     def _has(self, path: str) -> bool:
         with suppress(RunbookError):

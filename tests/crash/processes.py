@@ -44,6 +44,7 @@ class Victim(StrEnum):
     CONNECTION = "the ssh connection"
     SSHD = "the host's sshd"
     HOST = "the host"
+    ASLEEP = "all connections, while the controller sleeps"
 
 
 class During(StrEnum):

@@ -13,6 +13,7 @@ import pytest
 from runbook.journal.sqlite import open_journal
 from runbook.model.event import HostJoined
 from tests.contract.journals import run
+from tests.crash import disks
 from tests.crash.hosts import begun, lay_out
 from tests.crash.judging import judge, judge_record
 from tests.crash.lives import KILLED, Life, await_end, spawn
@@ -67,28 +68,46 @@ def test_wherever_the_journal_fails_the_run_can_be_gone_on_with(
         assert not judge(home), (seed, boundary)
 
 
+@pytest.mark.lab
+@pytest.mark.parametrize("fault", disks.FAULTS)
+def test_where_a_real_disk_fails_an_intent_begins_nothing(fault: _Fault) -> None:
+    """Full, read-only by an error, or gone as in a power cut, in mid-run, by the kernel's own doing."""
+    played = disks.play_on_disk(fault, disks.INTENT)
+
+    assert not played.wrong
+    assert played.stages == (f"{fault.__name__}: {disks.INTENT}",)
+
+
 @dataclass(kw_only=True)
-class SetBack:
-    """A clock that is an hour ahead until it has been asked so many times."""
+class Jumping:
+    """A clock that jumps by `by_s` seconds, at first behind or ahead, once it was asked so often."""
 
     after: int
+    by_s: float
     asked: int = 0
 
     def __call__(self) -> float:
         """Return POSIX seconds."""
         self.asked += 1
-        return time.time() + (3600.0 if self.asked <= self.after else 0.0)
+        return time.time() - (self.by_s if self.asked <= self.after else 0.0)
 
 
-@pytest.mark.parametrize("after", [3, 7, 12, 20])
-def test_a_clock_that_is_set_back_loses_and_repeats_nothing(
-    after: int, stages: list[str], tmp_path: Path
+@pytest.mark.parametrize(
+    ("after", "by_s"),
+    [(3, -3600.0), (7, -3600.0), (12, -3600.0), (20, -3600.0), (7, 3600.0), (12, 3600.0)],
+)
+def test_a_clock_that_jumps_loses_and_repeats_nothing(
+    after: int, by_s: float, stages: list[str], tmp_path: Path
 ) -> None:
-    """Set back by an hour in mid-run, or between a kill and the resume: all ends as it would have."""
+    """By an hour in mid-run, or between a kill and the resume: all ends as it would have.
+
+    Forward it jumps where the machine was asleep.
+    """
     lay_out(Life(home=tmp_path).hosts)
     dies_at = stages.index("the fix at work") + 1 if after == 20 else None
+    clock = Jumping(after=after, by_s=by_s)
 
-    code = await_end(spawn(Life(home=tmp_path, clock=SetBack(after=after), dies_at=dies_at)))
+    code = await_end(spawn(Life(home=tmp_path, clock=clock, dies_at=dies_at)))
 
     assert code == (0 if dies_at is None else KILLED)
     assert await_end(spawn(Life(home=tmp_path))) == 0
