@@ -68,6 +68,9 @@ bench: $(READY) lab-tools ## Measure runbook beside its peers; see docs/concepts
 	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --group bench
 	$(BIN)/python -m benchmarks --peers $(BENCH)/bin $(ARGS)
 
+profile: $(READY) lab-tools ## As root on Linux: say where the milliseconds of a diagnosis go
+	@$(BIN)/python -m benchmarks.profile $(ARGS)
+
 docs: $(READY) ## Generate the reference pages again
 	@for page in docs/generate_*.py; do echo "$$page"; $(BIN)/python "$$page"; done
 

@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from benchmarks import alone, growth, on_hosts, storms
 from benchmarks.rows import Row
+from runbook.errors import RunbookError
 
 HERE = Path(__file__).parent
 
@@ -41,10 +43,14 @@ def main() -> None:
     """Measure, and write down what came of it."""
     wanted = _wanted()
     rows: list[Row] = []
+    broken: list[str] = []
     with tempfile.TemporaryDirectory(prefix="runbook-bench-") as folder:
         for part in _parts(wanted, Path(folder)):
-            rows += part()
-            # What was measured stays, should a later part not come to its end.
+            # What does not come to its end spoils no other part.
+            try:
+                rows += part()
+            except (SystemExit, RunbookError) as error:
+                broken.append(str(error))
             _write(rows)
             _show(rows)
     rows += on_hosts.growth(rows)
@@ -54,6 +60,8 @@ def main() -> None:
         [wanted.peers / "python", HERE / "plot.py", HERE / "results.json", HERE / "results.svg"],
         check=True,
     )
+    if broken:
+        sys.exit("\n\n".join(broken))
 
 
 def _parts(wanted: Wanted, folder: Path) -> Iterator[Callable[[], list[Row]]]:

@@ -19,7 +19,7 @@ from contextlib import closing, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from runbook import cache_file
+from runbook import executor, model
 from runbook.errors import RunbookError
 from runbook.executor.lent import LentStarter
 from runbook.executor.runner import Starter
@@ -110,8 +110,8 @@ def _name(config: Path | None) -> str:
             [line for line in _read("status").splitlines() if line.startswith(_STATUS)],
             os.nice(0),
             sorted(str(place.readlink()) for place in Path("/proc/self/ns").iterdir()),
-            (sys.version, sys.prefix, config and _state(config)),
-            [_state(path) for path in _code()],
+            (sys.version, sys.prefix, config and _state(str(config))),
+            sorted(map(_state, _code())),
         )
     )
     return f"kept-{hashlib.sha256(asked.encode()).hexdigest()[:32]}"
@@ -123,17 +123,22 @@ def _read(name: str) -> bytes:
     return b""
 
 
-def _code() -> list[Path]:
-    """Return the files of code: all of ours, and of Ansible's what each installation writes anew."""
-    ours = Path(cache_file.__file__).parent
+def _code() -> list[str]:
+    """Return the files of code: ours that it imports, and of Ansible's what installing it writes."""
+    ours = [executor.__path__[0], model.__path__[0]]
     ansible = find_spec("ansible")
-    theirs = [Path(ansible.origin).with_name("release.py")] if ansible and ansible.origin else []
-    return [*sorted(ours.rglob("*.py")), *theirs]
+    theirs = (
+        [str(Path(ansible.origin).with_name("release.py"))] if ansible and ansible.origin else []
+    )
+    walked = (each for folder in ours for each in os.walk(folder))
+    return theirs + [
+        f"{folder}/{name}" for folder, _, names in walked for name in names if name.endswith(".py")
+    ]
 
 
-def _state(path: Path) -> tuple[str, int, int]:
-    found = path.stat()
-    return str(path), found.st_mtime_ns, found.st_size
+def _state(path: str) -> tuple[str, int, int]:
+    found = os.stat(path)  # noqa: PTH116 -- of hundreds, in a few milliseconds
+    return path, found.st_mtime_ns, found.st_size
 
 
 if __name__ == "__main__":

@@ -43,7 +43,6 @@ from runbook.views.running import (
     target_of,
 )
 from runbook.views.summary import Finish, summary, summary_text
-from runbook.views.undoing import undo_document, undo_exit_code, undo_text
 from runbook.views.wish import Wish
 from runbook.views.words import say_observation
 
@@ -116,6 +115,12 @@ def undo(past: RunSummary, wish: Wish, settings: Settings, journal: Journal) -> 
     The code is 0 where all of it is undone, 1 where an undo failed, 3 where one was declined, 130
     where it was interrupted.
     """
+    from runbook.views.undoing import (  # noqa: PLC0415 -- for this command only
+        undo_document,
+        undo_exit_code,
+        undo_text,
+    )
+
     order = _recorded_order(past, wish, settings, journal)
     with _view(order.runbook, wish) as view:
         undoing = take_back(order, past, journal, _answering(order.runbook, wish, view), view)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from runbook.driver.closure import closure_of, installation_key
 from runbook.driver.launch import (
@@ -22,7 +22,6 @@ from runbook.driver.loop import Driver
 from runbook.driver.observer import Observer
 from runbook.driver.operator import Operator
 from runbook.driver.stopping import InterruptedRunError, Stop
-from runbook.driver.undo import Undoing
 from runbook.errors import RunbookError
 from runbook.executor.ansible import AnsibleExecutor
 from runbook.executor.leftovers import sweep
@@ -37,6 +36,9 @@ from runbook.model.state import HostState
 from runbook.model.verdict import Verdict
 from runbook.views.paths import sketched, titles_of
 from runbook.views.starting import ansible_started
+
+if TYPE_CHECKING:
+    from runbook.driver.undo import Undoing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,8 +123,10 @@ def go_on(
 
 def take_back(
     order: Order, summary: RunSummary, journal: Journal, operator: Operator, observer: Observer
-) -> Undoing:
+) -> "Undoing":
     """Undo what a run did; raise RunbookError."""
+    from runbook.driver.undo import Undoing  # noqa: PLC0415 -- for this command only
+
     with _signals() as drivers, ansible_started(order.target.config) as starter:
         sweep()
         setting = _setting(order, summary.id, journal, operator, observer, starter=starter)

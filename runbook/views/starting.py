@@ -3,6 +3,7 @@
 So this one imports little.
 """
 
+import gc
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
@@ -12,6 +13,18 @@ from runbook.executor.kept import keep_one, kept_starter
 from runbook.executor.lent import LentStarter
 from runbook.executor.process import Forking
 from runbook.executor.runner import Starter
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Import many modules: what they are made of stays, so nothing of it is looked for as garbage."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
 
 _lent: list[LentStarter] = []
 

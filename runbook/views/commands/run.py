@@ -236,14 +236,14 @@ def _start(name: str, host: str | None, wish: Wish) -> int:
     if wish.step:
         _refuse_unless_asked(wish)
     from runbook.spec.places import locate  # noqa: PLC0415 -- see above
-    from runbook.views.starting import ansible_started  # noqa: PLC0415
+    from runbook.views.starting import ansible_started, importing  # noqa: PLC0415
 
     settings = settings_for(wish.aim.flags)
     locate(name, settings.library)  # The likeliest mistake is told before anything is started.
     with ansible_started(settings.ansible_config, settings.keep_ansible) as starter:
-        # Most of ours is imported while Ansible starts.
-        from runbook.journal.opening import open_journal  # noqa: PLC0415
-        from runbook.views import driving  # noqa: PLC0415
+        with importing():  # Most of ours, while Ansible starts.
+            from runbook.journal.opening import open_journal  # noqa: PLC0415
+            from runbook.views import driving  # noqa: PLC0415
 
         with closing(open_journal(settings.journal)) as journal:
             return driving.start(name, host, wish, settings, journal, starter=starter)

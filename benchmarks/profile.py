@@ -1,0 +1,123 @@
+"""Where the milliseconds of a diagnosis go, and the least they can be: `python -m benchmarks.profile`.
+
+One host of the lab, so it needs root on Linux. The first table divides the time of `runbook diagnose
+fix-502`, the second one has what bare programs take for parts of the same; both in one run, in turn.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+from benchmarks.on_hosts import ROOT, Bench, one_host
+from runbook.errors import RunbookError
+
+PARTS = {
+    "starting": "our Python, the command line, settings",
+    "started": "ansible-runner imported, Ansible's process begun",
+    "asked": "ours while Ansible is imported: our imports, runbook, journal, request",
+    "forked": "Ansible imported, less what of ours went on meanwhile",
+    "hosts": "forked; inventory and playbook read, templates at hand",
+    "observed": "worker forked, probes rendered, ssh, sudo, Python there, probes, judged",
+    "end": "the play's end",
+    "ended": "Ansible's end",
+    "over": "judged, journal, report",
+    "exit": "the end of all processes",
+}
+"""What came to its end with each mark, in their order."""
+
+PYTHON = {
+    "Python": "pass",
+    "Python that imports ansible.cli.playbook": "import ansible.cli.playbook",
+    "Python that imports ansible_runner": "import ansible_runner",
+    "Python that imports what a run of ours needs": "import runbook.views.driving,"
+    " runbook.views.commands.run, runbook.executor.ansible, runbook.journal.sqlite",
+}
+THERE = {
+    "ssh, connected already": "true",
+    "ssh, sudo": "sudo true",
+    "ssh, sudo, Python there": "sudo python3 -c pass",
+}
+
+
+def main() -> None:
+    """Measure, and print two tables."""
+    parser = argparse.ArgumentParser(description="Say where the time of a diagnosis goes.")
+    parser.add_argument("--rounds", type=int, default=9)
+    rounds = parser.parse_args().rounds
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="runbook-profile-") as folder,
+            one_host(Path(folder)) as bench,
+        ):
+            _measure(bench, Path(folder), rounds)
+    except RunbookError as error:
+        sys.exit(error.render())
+
+
+def _measure(bench: Bench, folder: Path, rounds: int) -> None:
+    script = bench.bash()
+    remote = script.command[:-1]  # Without what it is to run there.
+    bare: dict[str, Sequence[str]] = {
+        **{name: (sys.executable, "-c", code) for name, code in PYTHON.items()},
+        **{name: (*remote, words) for name, words in THERE.items()},
+    }
+    runs: list[Mapping[str, Mapping[str, float]]] = []
+    took: dict[str, list[float]] = {name: [] for name in (*bare, script.name)}
+    for number in range(-1, rounds):
+        run = _marked(bench, folder / "marks.json")
+        times = {name: 1000 * _timed(words, "") for name, words in bare.items()}
+        times[script.name] = 1000 * script.once()
+        if number >= 0:
+            runs.append(run)
+            for name, one_ms in times.items():
+                took[name].append(one_ms)
+    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    print(
+        f"{os.cpu_count()} cores, load {load}, medians of {rounds} rounds\n\n| part | ms | ms so far |\n|---|---|---|"
+    )
+    before = 0.0
+    for mark, name in PARTS.items():
+        at = median(run["marks"][mark] for run in runs)
+        print(f"| {name} | {max(0.0, at - before):.0f} | {at:.0f} |")
+        before = max(before, at)
+    for name in ("runbook", "Ansible"):
+        print(
+            f"| *CPU of {name}'s processes here* | *{1000 * median(run['cpu_s'][name] for run in runs):.0f}* | |"
+        )
+    print("\n| bare program | ms |\n|---|---|")
+    for name, all_ms in took.items():
+        print(f"| {name} | {median(all_ms):.0f} |")
+
+
+def _marked(bench: Bench, file: Path) -> Mapping[str, Mapping[str, float]]:
+    """Diagnose the host once; return the marks in milliseconds, and seconds of CPU."""
+    own = bench.own("diagnose")
+    place = own.command.index("runbook")
+    began = time.monotonic()
+    words = (str(file), str(began), *own.command[place + 1 :])
+    command = (*own.command[:place], "benchmarks.marked", *words)
+    _timed(command, "", {**os.environ, **(own.environment or {})})
+    told: dict[str, dict[str, float]] = json.loads(file.read_text())
+    told["marks"]["exit"] = 1000 * (time.monotonic() - began)
+    return told
+
+
+def _timed(
+    command: Sequence[str], given: str, environment: Mapping[str, str] | None = None
+) -> float:
+    began = time.perf_counter()
+    subprocess.run(
+        command, input=given, text=True, capture_output=True, check=True, cwd=ROOT, env=environment
+    )
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
