@@ -31,6 +31,8 @@ def up(folder: Path, count: int) -> Mapping[str, Site]:
     Sites that are there already are started as they stand, broken or not. Raises what
     `Site.create` and `Site.up` raise.
     """
+    # What runbook keeps beside it, the journal say, is nobody else's to read.
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     for number in range(1, count + 1):
         path = folder.absolute() / f"web{number}"
         if not (path / "site.json").exists():

@@ -187,6 +187,7 @@ class Desk:
                 result=decision.result,
                 titles={step: texts.title for step, texts in state.texts.items()},
                 seen={host: one for host, one in seen.items() if one is not None},
+                states={host: states[host] for host in cohort.hosts},
             ),
             lambda reply: self.deliver(Replied(ticket=ticket, reply=reply)),
         )

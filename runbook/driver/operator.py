@@ -159,6 +159,7 @@ class StepRequest:
     result: str = ""
     seen: Mapping[str, Observation] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
+    states: Mapping[str, HostState] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

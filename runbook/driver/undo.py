@@ -43,6 +43,7 @@ from runbook.model.event import (
     UndoEvent,
     UndoIntended,
 )
+from runbook.model.needs import with_needs
 from runbook.model.observation import Observation
 from runbook.model.state import HostState
 
@@ -279,12 +280,12 @@ class Undoing:
         fix = self.setting.runbook.steps[fix_id]
         assert isinstance(fix, Fix)  # noqa: S101 -- as `undoable` found it
         steps = tuple(step for step in (fix.verify.cause, fix.verify.symptom) if step)
-        wanted = tuple(dict.fromkeys(steps))
+        wanted = with_needs(self.setting.runbook, steps)
         request = ObserveRequest(
             id=self._name(), pattern=",".join(hosts), wants=dict.fromkeys(hosts, wanted)
         )
         return {
-            report.host: report.observations
+            report.host: {step: report.observations[step] for step in dict.fromkeys(steps)}
             for report in self._run(request)
             if isinstance(report, HostObserved)
         }

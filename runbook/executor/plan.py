@@ -28,6 +28,7 @@ from runbook.model.definition import (
     Step,
     Watch,
 )
+from runbook.model.needs import with_needs
 from runbook.model.yaml_nodes import VAULT, Tagged
 
 MAX_ANSWER_BYTES = 64 * 1024
@@ -460,21 +461,3 @@ def verified(fix: Fix, runbook: Runbook) -> Sampling:
         hold_s=verify.hold_s,
         every_s=verify.every_s,
     )
-
-
-def with_needs(runbook: Runbook, steps: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the steps with the checks whose results they use, those first, each once."""
-    ordered: dict[str, None] = {}
-
-    def add(step: str) -> None:
-        found = runbook.steps.get(step)
-        if step in ordered or not isinstance(found, Check):
-            return
-        for need in found.needs:
-            if need != step:
-                add(need)
-        ordered[step] = None
-
-    for step in steps:
-        add(step)
-    return tuple(ordered)

@@ -53,9 +53,13 @@ def observer_for(
     """
     if plain or not is_live(stream):
         return PlainObserver(runbook=runbook, stream=stream, timestamps=verbose)
+    from runbook.views.echo import Echo  # noqa: PLC0415 -- only for a terminal
     from runbook.views.live import LiveObserver  # noqa: PLC0415 -- rich, only for a terminal
     from runbook.views.terminal import console_on  # noqa: PLC0415
 
     return LiveObserver(
-        runbook=runbook, console=console_on(stream, colour=colour), folded=not verbose
+        runbook=runbook,
+        console=console_on(stream, colour=colour),
+        folded=not verbose,
+        echo=Echo(descriptor=stream.fileno()),
     )

@@ -193,6 +193,8 @@ class Deciding:
                 self.dialogue.say(whole_evidence(request.states, request.evidence))
             case "o":
                 self.dialogue.say(documentation(request, self.runbook))
+            case "s":
+                self.dialogue.say("There is one host only, nothing to split; k skips this fix.")
             case "?":
                 self.dialogue.say(_HELP)
             case "w" if request.aside is not None:
@@ -291,8 +293,8 @@ def _question(request: ApprovalRequest) -> str:
         "[q]uit asking [?]",
     ]
     # What it is about may have scrolled away by now.
-    what = shorten(printable(request.title), _LONGEST_TITLE)
-    asked = f"{' '.join(keys)}\n{what}. Do this on {whom}? (Enter is no): "
+    what = shorten(f"{printable(request.title)}.", _LONGEST_TITLE)
+    asked = f"{' '.join(keys)}\n{what} Do this on {whom}? (Enter is no): "
     return asked.replace(" \n", "\n")
 
 

@@ -12,6 +12,8 @@ from runbook.demo.faults import FAULTS, mend
 from runbook.demo.site import Site, SiteStatus
 from runbook.errors import RunbookError
 from runbook.settings import state_folder
+from runbook.views.output import columns
+from runbook.views.wrapping import wrapped
 
 
 def default_folder() -> Path:
@@ -79,7 +81,7 @@ def status(folder: Path, name: str | None) -> None:
     for host, site in _choose(folder, name).items():
         seen = site.status()
         healthy = healthy and seen.through_nginx.healthy
-        click.echo(_describe(host, seen))
+        _say(f"{host}  ", _describe(seen))
     if not healthy:
         raise click.exceptions.Exit(1)
 
@@ -90,7 +92,7 @@ def faults() -> None:
     width = max(map(len, FAULTS))
     for fault in FAULTS.values():
         note = "" if fault.repairable else " (no automatic fix)"
-        click.echo(f"{fault.name:<{width}}  {fault.title}{note}")
+        _say(f"{fault.name:<{width}}  ", f"{fault.title}{note}")
 
 
 @demo.command("break")
@@ -102,10 +104,8 @@ def break_(fault: str, folder: Path, name: str | None) -> None:
     for host, site in _choose(folder, name).items():
         FAULTS[fault].inject(site)
         click.echo(f"{host}  {FAULTS[fault].title}: {site.ask(site.web_port)}")
-    pattern = name or "prod"
-    click.echo(
-        f"\nFind and fix it: runbook run fix-502 -i {fleet.inventory_path(folder)} --host {pattern}"
-    )
+    run = f"runbook run fix-502 --host {name or 'prod'} -i {fleet.inventory_path(folder)}"
+    click.echo(f"\nFind and fix it:\n  {run}")
 
 
 @demo.command("mend")
@@ -147,7 +147,11 @@ def _choose(folder: Path, name: str | None) -> dict[str, Site]:
     return {name: sites[name]}
 
 
-def _describe(host: str, seen: SiteStatus) -> str:
+def _say(lead: str, text: str) -> None:
+    click.echo("\n".join(wrapped(lead, text, columns())))
+
+
+def _describe(seen: SiteStatus) -> str:
     word = "healthy" if seen.through_nginx.healthy else "not healthy"
     services = [f"{service} {state}" for service, state in sorted(seen.services.items())]
     facts = [
@@ -155,4 +159,4 @@ def _describe(host: str, seen: SiteStatus) -> str:
         f"backend {seen.direct}",
         *(services or ["supervisor is down"]),
     ]
-    return f"{host}  {word}: {', '.join(facts)}"
+    return f"{word}: {', '.join(facts)}"

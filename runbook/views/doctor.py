@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from itertools import groupby
-from textwrap import wrap
 
 from runbook.doctor import Finding, State, exit_code
 from runbook.model.definition import Json
 from runbook.views.safe_text import printable
 from runbook.views.words import count
+from runbook.views.wrapping import wrapped
 
 _MARKS = {State.GOOD: "✓", State.NOTE: "!", State.BAD: "✗", State.UNREACHABLE: "✗"}
 
@@ -24,23 +24,10 @@ def findings_text(findings: Sequence[Finding], *, columns: int | None = None) ->
         for finding in group:
             mark = _MARKS[finding.state]
             lead = f"{mark} {finding.title:<{width}}  "
-            lines += _wrapped(lead, printable(finding.seen), columns)
+            lines += wrapped(lead, printable(finding.seen), columns)
             if finding.remedy:
                 lines.append(f"  {'':<{width}}  → {printable(finding.remedy)}")
     return "\n".join([*lines, "", _total(findings)])
-
-
-def _wrapped(lead: str, text: str, columns: int | None) -> list[str]:
-    if columns is None or len(lead) >= columns // 2:
-        return [lead + text]
-    return wrap(
-        text,
-        columns,
-        initial_indent=lead,
-        subsequent_indent=" " * len(lead),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def _total(findings: Sequence[Finding]) -> str:

@@ -16,6 +16,7 @@ from runbook.model.event import Event
 from runbook.model.state import HostState
 from runbook.views.board import Board
 from runbook.views.board_layout import lay_out
+from runbook.views.echo import Echo
 from runbook.views.region import Region
 
 _EVERY_S = 0.25
@@ -32,12 +33,13 @@ class LiveObserver:
     once, then 960 characters a second, as a serial line of 9600 baud. While it is paused nothing of it is to be seen, and events are only
     taken in. Hosts that went the same way share a branch where they are `folded`. At its end it
     leaves the whole tree; one that is higher than the window goes without the steps that were in
-    order, unless it is not `folded`. `clock` gives seconds.
+    order, unless it is not `folded`. `echo` is that of the terminal it draws on. `clock` gives seconds.
     """
 
     runbook: Runbook
     console: Console
     folded: bool = True
+    echo: Echo | None = None
     clock: Callable[[], float] = time.monotonic
     _lock: RLock = field(default_factory=RLock)
     _over: Signal = field(default_factory=Signal)
@@ -51,6 +53,7 @@ class LiveObserver:
         self._drawer = Thread(target=self._draw_on, name="runbook-live", daemon=True)
 
     def __enter__(self) -> Self:
+        self._hush()
         self._drawer.start()
         return self
 
@@ -69,6 +72,7 @@ class LiveObserver:
             self._region.erase()
             self._board.rest()
             self._leave()
+            self._unhush()
 
     def happened(self, event: Event, states: Mapping[str, HostState]) -> None:
         """Take an event in; it is seen at the next drawing."""
@@ -90,12 +94,24 @@ class LiveObserver:
         with self._lock:
             self._paused = True
             self._region.erase()
+            self._unhush()
 
     def resume(self) -> None:
-        """Draw again, below whatever has been written."""
+        """Draw again, below whatever has been written; nothing once it is over."""
         with self._lock:
+            if self._over.is_set():
+                return
             self._paused = False
+            self._hush()
             self._draw()
+
+    def _hush(self) -> None:
+        if self.echo is not None:
+            self.echo.off()
+
+    def _unhush(self) -> None:
+        if self.echo is not None:
+            self.echo.on()
 
     def _draw_on(self) -> None:
         while not self._over.wait(_EVERY_S):

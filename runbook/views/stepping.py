@@ -4,15 +4,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from rich.console import RenderableType
 from rich.text import Text
 
 from runbook.driver.operator import EndRun, GoOn, Jump, Skip, StepReply, StepRequest
 from runbook.model.definition import Branch, Fix, FixResult, Goto, Runbook, Step, Target
 from runbook.model.targets import outcomes
 from runbook.views.dialogue import Dialogue
+from runbook.views.folding import fold, lead, one_row
 from runbook.views.heading import Heading
+from runbook.views.line import Line
 from runbook.views.paths import KINDS
 from runbook.views.safe_text import printable
+from runbook.views.telling import tell_visits
 from runbook.views.words import (
     RESULTS,
     VERDICTS,
@@ -32,6 +36,7 @@ Every answer but c may be followed by why: s it is known to be slow"""
 
 _WIDTH = 76
 _MOST_LOOKS = 6
+_MOST_BEFORE = 3
 
 
 @dataclass(kw_only=True)
@@ -48,6 +53,8 @@ class Stepping:
     def ask(self, request: StepRequest) -> StepReply:
         """Return what is to be done; raise OSError where the terminal is gone."""
         self.dialogue.show(Heading("Next step"))
+        for row in self._came_from(request):
+            self.dialogue.show(row)
         for told in self._lines(request):
             self.dialogue.show(told)
         acts = isinstance(request.step, Fix)
@@ -83,6 +90,18 @@ class Stepping:
             case _:
                 self.dialogue.say(f"“{printable(key)}” is none of the answers; ? explains them.")
         return None
+
+    def _came_from(self, request: StepRequest) -> Iterator[RenderableType]:
+        """Return what the step before this one came to: the tree that shows it is gone by now."""
+        ways = (
+            (host, tell_visits(self.runbook, state, since=state.epoch)[-1:])
+            for host, state in request.states.items()
+        )
+        for hosts, way in fold(ways)[:_MOST_BEFORE]:
+            for told in way:
+                if named := lead(hosts, request.hosts):
+                    yield one_row(named)
+                yield Line(mark=told.mark, title=told.title, result=told.result, seen=told.seen)
 
     def _lines(self, request: StepRequest) -> Iterator[Text]:
         kind = KINDS[type(request.step)].value

@@ -47,12 +47,14 @@ def undo_text(undoing: Undoing) -> str:
     if undoing.interrupted is not None:
         again = f"runbook undo {undoing.summary.id}"
         return "\n".join([*lines, f"Interrupted. Take back what is left with: {again}"])
-    lines.append(
-        f"Run {undoing.summary.id}: {count(len(undoing.done), 'step')} undone"
-        if undo_exit_code(undoing) == 0
-        else f"Run {undoing.summary.id}: not all is undone; see runbook report {undoing.summary.id}"
-    )
-    return "\n".join(lines)
+    return "\n".join([*lines, f"Run {undoing.summary.id}: {_in_all(undoing)}"])
+
+
+def _in_all(undoing: Undoing) -> str:
+    if undo_exit_code(undoing) != 0:
+        return f"not all is undone; see runbook report {undoing.summary.id}"
+    undone = sum(Acted.CHANGED in hosts.values() for hosts in undoing.done.values())
+    return f"{count(undone, 'step')} undone" if undone else "nothing was left to undo"
 
 
 def _why(undoing: Undoing, fix: str, host: str) -> str:

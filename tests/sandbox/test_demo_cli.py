@@ -25,7 +25,8 @@ def run(*arguments: str) -> Result:
 
 def test_from_up_to_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two hosts come up, one is broken and mended, and nothing is left at the end."""
-    monkeypatch.setenv("RUNBOOK_HOME", str(tmp_path))
+    home = tmp_path / "h"
+    monkeypatch.setenv("RUNBOOK_HOME", str(home))
     try:
         started = run("up", "--hosts", "2")
         healthy = run("status")
@@ -35,19 +36,21 @@ def test_from_up_to_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         broken = run("break", "backend-stopped", "--host", "web2")
         unhealthy = run("status")
         mended = run("mend", "--host", "web2")
+        mode = home.stat().st_mode & 0o777
         hosts = yaml.safe_load(Path(inventory.output.strip()).read_text())["prod"]["hosts"]
     finally:
         removed = run("down")
 
     assert started.exit_code == 0
-    assert f"Inventory: {tmp_path}/demo/inventory.yml" in started.output
+    assert mode == 0o700
+    assert f"Inventory: {home}/demo/inventory.yml" in started.output
     assert healthy.exit_code == 0
     assert healthy.output.count(" healthy: through nginx HTTP 200, backend HTTP 200") == 2
     assert list(hosts) == ["web1", "web2"]
     assert address == f"{hosts['web1']['site_url']}/health"
     assert answered == 200
     assert "web2  The backend is not running: HTTP 502" in broken.output
-    assert f"runbook run fix-502 -i {tmp_path}/demo/inventory.yml --host web2" in broken.output
+    assert f"runbook run fix-502 --host web2 -i {home}/demo/inventory.yml" in broken.output
     assert unhealthy.exit_code == 1
     assert "web1  healthy" in unhealthy.output
     assert "web2  not healthy: through nginx HTTP 502, backend no answer (refused)" in (
@@ -55,7 +58,7 @@ def test_from_up_to_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     )
     assert mended.output == "web2  HTTP 200\n"
     assert removed.output == "web1  removed\nweb2  removed\n"
-    assert list(tmp_path.iterdir()) == []
+    assert list(home.iterdir()) == []
 
 
 def test_a_service_heals_it_while_it_is_broken(

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from termios import ECHO, tcgetattr
 
 import yaml
 
@@ -189,9 +190,11 @@ def test_every_no_a_split_and_an_interrupt_at_each_stage(site: Site, tmp_path: P
 
     with program.at_terminal(*run, term="xterm", rows=24, columns=80) as (process, terminal):
         terminal.expect(r"looking, [1-9]\d* s")
-        terminal.send("\x03")
+        terminal.send("impatient\n\x03")
         terminal.expect(STOPPED)
+        assert "impatient" not in str(terminal.before)  # It would have moved the tree.
         assert process.wait(PATIENCE_S) == 130
+        assert tcgetattr(terminal.child_fd)[3] & ECHO
 
     with program.at_terminal("resume", "last", term="xterm") as (process, terminal):
         terminal.expect(BOTH)

@@ -5,8 +5,9 @@ import click
 from runbook.spec.listing import Summary, summaries
 from runbook.views import options
 from runbook.views.configured import settings_for
-from runbook.views.output import tell, write, write_json
+from runbook.views.output import columns, tell, write, write_json
 from runbook.views.safe_text import printable
+from runbook.views.wrapping import wrapped
 
 _LONG_ENOUGH = 3
 """How many characters a symptom needs to be looked for within a word of the filter."""
@@ -40,9 +41,11 @@ def list_command(words: tuple[str, ...], output: options.Output) -> None:
     width = max(len(one.name) for one in found)
     for one in found:
         title = printable(one.title) or "cannot be read: see `runbook lint`"
-        write(f"{one.name:<{width}}  {title}")
+        lines = wrapped(f"{one.name:<{width}}  ", title, columns())
         if one.symptoms:
-            write(f"{'':<{width}}  symptoms: {printable(', '.join(one.symptoms))}")
+            symptoms = f"symptoms: {printable(', '.join(one.symptoms))}"
+            lines += wrapped(f"{'':<{width}}  ", symptoms, columns())
+        write("\n".join(lines))
 
 
 def _has(one: Summary, word: str) -> bool:

@@ -8,14 +8,14 @@ import pytest
 from runbook.driver.stopping import Stop
 from runbook.driver.undo import Undoing
 from runbook.errors import RunbookError
-from runbook.executor import Deliver, PreviewRequest, Request, UndoRequest
+from runbook.executor import Deliver, ObserveRequest, PreviewRequest, Request, UndoRequest
 from runbook.executor.scripted import ScriptedExecutor, ScriptedFix, ScriptedInvocation
 from runbook.model.definition import AnsibleTasks, FixResult
 from runbook.model.event import Acted, UndoEnded, UndoIntended
 from runbook.model.observation import Verification
 from runbook.views.undoing import undo_document, undo_exit_code, undo_text
 from tests.engine_harness import book, check, fix
-from tests.unit.driver.stage import FAULTY, RUN, Person, Stage, host
+from tests.unit.driver.stage import FAULTY, FINE, RUN, Person, Stage, host
 
 ACTION = AnsibleTasks(bodies=({"ansible.builtin.command": {"cmd": "true"}},))
 """Never carried out: the executor is a script."""
@@ -173,3 +173,28 @@ def test_what_a_killed_undo_left_running_is_not_run_beside() -> None:
 
     assert error.value.problems[0].reference == "still-at-work"
     assert stage.of(UndoEnded) == []
+
+
+def test_after_an_undo_the_look_brings_what_the_cause_is_judged_by() -> None:
+    """A check that uses another one's result has it looked at as well; only cause and symptom are told."""
+    stage = Stage(
+        runbook=book(
+            check("up", failed="holder"),
+            check("holder", passed="used", failed="used"),
+            check("used", failed="first", needs=("holder",)),
+            replace(fix("first", symptom="up", verify_cause="used"), undo=ACTION),
+        ),
+        hosts={
+            "web1": host(
+                {"up": [FAULTY], "holder": [FINE], "used": [FAULTY]}, {"first": [NO_EFFECT]}
+            )
+        },
+    )
+    stage.play()
+    taking, executor = undoing(stage)
+
+    taking.perform()
+
+    (look,) = [one for one in executor.requests if isinstance(one, ObserveRequest)]
+    assert look.wants == {"web1": ("holder", "used", "up")}
+    assert list(taking.seen["web1"]) == ["used", "up"]

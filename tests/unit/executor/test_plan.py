@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from runbook.executor import FixRequest, ObserveRequest, Request
-from runbook.executor.plan import Plan, planned_step, register_of, with_needs
+from runbook.executor.plan import Plan, planned_step, register_of
 from runbook.executor.target import Target
 from runbook.executor.work import compile_request
 from runbook.model.definition import Runbook
+from runbook.model.needs import with_needs
 from runbook.spec.library import load
 
 RUNBOOKS = Path(__file__).parents[2] / "runbooks"

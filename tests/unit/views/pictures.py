@@ -138,6 +138,7 @@ def next_step(step: str) -> StepRequest:
         else (),
         result="failed" if step == "backend" else "",
         seen={"web1": state.known["backend"]} if step == "backend" else {},
+        states=play.states,
     )
 
 

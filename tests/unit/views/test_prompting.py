@@ -167,6 +167,9 @@ def test_a_skipped_fix_is_not_asked_about_again() -> None:
     """After k, hosts that come to the same fix later are declined without a question."""
     with at_terminal(MODULE, "web1", "approve", "approve") as terminal:
         terminal.expect(ONE)
+        terminal.send("s\n")
+        terminal.expect("nothing to split; k skips")
+        terminal.expect(ONE)
         terminal.send("k\n")
         terminal.expect("Skipped: hosts that come to it later are not asked about it.")
         for _ in range(2):
