@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -227,3 +228,23 @@ def test_the_unit_is_sound() -> None:
             [analyze, "verify", path], capture_output=True, text=True, check=False
         )
         assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_container_is_made_of_what_there_is() -> None:
+    """It copies what the package is built from and nothing else, and asks for extras that exist."""
+    path = CONTRIB / "container" / "Containerfile"
+    text = path.read_text()
+    root = CONTRIB.parent
+    project = tomllib.loads((root / "pyproject.toml").read_text())
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = {"pyproject.toml", project["project"]["readme"]}
+    needed |= {*wheel["packages"], *wheel["force-include"]}
+    copied = re.findall(r"^COPY (.+) /src\S*$", text, re.MULTILINE)
+    [extras] = re.findall(r"'/src\[([\w,]+)\]'", text)
+
+    assert {word for words in copied for word in words.split()} == needed
+    assert all((root / name).exists() for name in needed)
+    assert set(extras.split(",")) <= project["project"]["optional-dependencies"].keys()
+    hadolint = shutil.which("hadolint")
+    if hadolint is not None:
+        subprocess.run([hadolint, path], check=True)
