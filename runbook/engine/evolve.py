@@ -156,7 +156,6 @@ def _hear(
     awake = replace(state, verdict=None, reason=None) if waiting else state
     step = runbook.steps[event.step]
     open_fix = isinstance(step, Fix) and state.fix.phase in _NOT_BEGUN
-    suspended = waiting and isinstance(step, Ask | Manual)
     match event:
         case Answered() if isinstance(step, Ask | Manual):
             answers = {**state.answers, event.step: event.answer}
@@ -177,7 +176,9 @@ def _hear(
                 fix=FixProgress(phase=FixPhase.DECLINED, refusal=event),
                 expiries=0,
             )
-        case EvidenceExpired() | LookAgain() if open_fix or suspended:
+        case LookAgain() if waiting and isinstance(step, Manual):
+            return awake  # What is done by hand changes what is seen; its answer comes first.
+        case EvidenceExpired() | LookAgain() if open_fix or (waiting and isinstance(step, Ask)):
             fresh = replace(
                 awake,
                 epoch=state.epoch + 1,

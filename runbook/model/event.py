@@ -123,7 +123,8 @@ class LookAgain:
     """Whoever was asked about the fix `step` wants the host looked at again before deciding.
 
     So is a host whose walk was suspended at a fix or a question. As where evidence has expired, but
-    for the limit to that.
+    for the limit to that. At an instruction it only wakes the walk: whether it was carried out is
+    asked before anything is looked at.
     """
 
     host: str
