@@ -92,6 +92,7 @@ def run_command(
 @click.argument("name", metavar="NAME", shell_complete=options.complete_runbooks)
 @options.host
 @options.step
+@click.option("--source", default="person", hidden=True, help="What starts it, as of a run.")
 @_id
 @options.target
 @options.plain
@@ -101,6 +102,7 @@ def diagnose_command(
     host: str | None,
     *,
     step: bool,
+    source: str,
     run: str,
     target: options.Aim,
     output: options.Output,
@@ -116,7 +118,7 @@ def diagnose_command(
     """
     from runbook.model.event import Mode  # noqa: PLC0415 -- see above
 
-    wish = Wish(mode=Mode.DIAGNOSE, aim=target, output=output, step=step, run=run)
+    wish = Wish(mode=Mode.DIAGNOSE, aim=target, output=output, step=step, source=source, run=run)
     return _start(name, host, wish)
 
 

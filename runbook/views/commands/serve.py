@@ -202,8 +202,11 @@ def command_of(kept: "Kept", again: bool, *, dry_run: bool = False) -> Sequence[
     request = kept.request
     given = [word for one in request.given for word in ("--set", one)]
     target = [request.runbook, "--host", request.pattern, "--id", kept.run]
-    if request.diagnose or dry_run:
+    if dry_run:
+        # Nobody is asked for the sake of what is not done.
         return [*PROGRAM, "diagnose", *target, *given]
+    if request.diagnose:
+        return [*PROGRAM, "diagnose", *target, "--source", request.source, *given]
     severity = ["--severity", request.severity] if request.severity else []
     return [*PROGRAM, "run", *target, "--source", request.source, *severity, *given]
 
