@@ -92,7 +92,7 @@ def run_command(
 @click.argument("name", metavar="NAME", shell_complete=options.complete_runbooks)
 @options.host
 @options.step
-@click.option("--source", default="person", hidden=True, help="What starts it, as of a run.")
+@click.option("--source", default="person", hidden=True, help="What starts it, as for `run`.")
 @_id
 @options.target
 @options.plain
