@@ -6,13 +6,15 @@ known here; which filters and tests exist is for Ansible to say.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields, replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, TypeVar
 from warnings import catch_warnings, simplefilter
 
 from runbook.model.definition import Json
 from runbook.spec.document import Path
+from runbook.spec.known import Told, expressions_known, told
 
 if TYPE_CHECKING:
     from jinja2 import Environment, nodes
@@ -78,6 +80,11 @@ class Uses:
     error: tuple[str, int] | None = None
 
 
+def kept_uses() -> AbstractContextManager[None]:
+    """Have expressions that an earlier command parsed not be parsed again."""
+    return expressions_known(__file__)
+
+
 @cache
 def _environment() -> "Environment":
     from jinja2 import Environment  # noqa: PLC0415  # 60 ms the command line saves
@@ -90,6 +97,26 @@ def template_uses(text: str) -> Uses:
     """Return what a template (text with `{{ … }}` in it) refers to."""
     if "{{" not in text and "{%" not in text and "{#" not in text:
         return Uses()
+    return _uses_of(told("template", text, lambda: _told(_template_uses(text))))
+
+
+@lru_cache(maxsize=4096)
+def condition_uses(text: str) -> Uses:
+    """Return what a condition (an expression without braces around it) refers to."""
+    if "{{" in text or "{%" in text:
+        return Uses(error=("a condition is an expression already; leave out the braces", 1))
+    return _uses_of(told("condition", text, lambda: _told(_condition_uses(text))))
+
+
+def _told(uses: Uses) -> Told:
+    return tuple(getattr(uses, each.name) for each in fields(uses))
+
+
+def _uses_of(found: Told) -> Uses:
+    return Uses(**{each.name: one for each, one in zip(fields(Uses), found, strict=True)})
+
+
+def _template_uses(text: str) -> Uses:
     from jinja2 import TemplateSyntaxError  # noqa: PLC0415
 
     try:
@@ -103,11 +130,7 @@ def template_uses(text: str) -> Uses:
     return replace(_uses(tree), bad_escapes=_bad_escapes(text, None))
 
 
-@lru_cache(maxsize=4096)
-def condition_uses(text: str) -> Uses:
-    """Return what a condition (an expression without braces around it) refers to."""
-    if "{{" in text or "{%" in text:
-        return Uses(error=("a condition is an expression already; leave out the braces", 1))
+def _condition_uses(text: str) -> Uses:
     from jinja2 import TemplateSyntaxError  # noqa: PLC0415
     from jinja2.parser import Parser  # noqa: PLC0415
 

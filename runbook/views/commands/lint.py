@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from runbook.errors import Problem, RunbookError, Severity
+from runbook.spec.expressions import kept_uses
 from runbook.spec.library import check
 from runbook.spec.places import runbook_files
 from runbook.views import options, problems
@@ -41,7 +42,8 @@ def lint_command(paths: tuple[Path, ...], output: options.Output) -> int:
             context=f"Looked in: {looked}.",
             hint="A runbook is a file that ends in .yml or .yaml.",
         )
-    found = check(files, library)
+    with kept_uses():
+        found = check(files, library)
     if output.json:
         write_json(
             {"files": len(files), "problems": [problems.document(problem) for problem in found]}
