@@ -93,6 +93,12 @@ _MARKS = {
     CheckResult.UNKNOWN.value: Mark.UNKNOWN,
 }
 
+_ANSWERS = {
+    "done": "done by hand",
+    "not_done": "not done",
+    "expired": "no answer came in time",
+}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Told:
@@ -194,7 +200,7 @@ def tell(runbook: Runbook, event: HostEvent, state: HostState) -> Told | None:
         case LookAgain(by=by):
             return Told(mark=Mark.NOTE, title=f"{printable(by)} wants it looked at again")
         case Answered(by=by, answer=answer):
-            what = "no answer came in time" if answer == "expired" else _answer(runbook, event)
+            what = _answer(runbook.steps.get(event.step), answer)
             by = "" if answer == "expired" else f" ({printable(by)})"
             title = title_of(runbook, state, event.step)
             return Told(
@@ -309,16 +315,16 @@ def _result(step: Step | None, result: str) -> str:
             return shorten(printable(" ".join(step.cases[int(number) - 1].when.split())), LIMIT)
         case Collect() if result == CheckResult.PASSED.value:
             return "collected"
+        case Ask() | Manual():
+            return _answer(step, result)
         case _:
             return RESULTS.get(result, printable(result))
 
 
-def _answer(runbook: Runbook, event: Answered) -> str:
-    step = runbook.steps.get(event.step)
-    if isinstance(step, Ask):
-        titles = {choice.id: choice.title for choice in step.choices}
-        return printable(titles.get(event.answer, event.answer))
-    return {"done": "done by hand", "not_done": "not done"}.get(event.answer, event.answer)
+def _answer(step: Step | None, answer: str) -> str:
+    """Say what was answered to a question: a choice by its title."""
+    titles = {choice.id: choice.title for choice in step.choices} if isinstance(step, Ask) else {}
+    return printable(titles.get(answer) or _ANSWERS.get(answer, answer))
 
 
 def _phase(

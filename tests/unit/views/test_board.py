@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from runbook.model.definition import FixResult
-from runbook.model.event import HostEvent, RunResumed
+from runbook.model.event import Answered, HostEvent, RunResumed
 from runbook.model.observation import Texts
 from runbook.model.state import HostState
 from runbook.views.board import Board
-from tests.engine_harness import book, check, fix
+from runbook.views.telling import tell_visits
+from tests.engine_harness import ask, book, check, fix, manual
 from tests.unit.views.pictures import Watched, under_way, watched
 from tests.unit.views.scenes import (
     Play,
@@ -267,6 +268,20 @@ def test_a_run_taken_up_shows_what_lies_behind() -> None:
     assert "│  ! cause: The backend service is not running" in run.rows()
     assert "└─ web2" in run.rows()
     assert sum("cause:" in row for row in run.rows()) == 2
+
+
+def test_what_was_answered_is_told_in_the_words_of_the_question() -> None:
+    """A choice by its title, work by hand as done or not, and a time that ran out as that."""
+    which = ask("which", {"restart": "hand"})
+    which = replace(which, choices=(replace(which.choices[0], title="Yes, now"),))
+    play = Play(runbook=book(which, manual("hand", "late"), ask("late", {"no": "end:declined"})))
+    play.joined("web1")
+    for step, answer in (("which", "restart"), ("hand", "done"), ("late", "expired")):
+        list(play.on(Answered(host="web1", step=step, answer=answer, by="ann")))
+
+    told = tell_visits(play.runbook, play.states["web1"])
+
+    assert [one.result for one in told] == ["Yes, now", "done by hand", "no answer came in time"]
 
 
 def test_a_host_costs_the_same_among_many() -> None:
