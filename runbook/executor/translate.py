@@ -97,6 +97,8 @@ class Translator:
         if host is None or host.final or not isinstance(name, str):
             return []
         match kind:
+            case "began" if isinstance(self.request, PreviewRequest):
+                return []  # Whoever reads “End the process” would take it for being done.
             case "began":
                 text = as_words(record.get("task"))
                 return [Progress(request=self.request.id, host=name, text=text)]

@@ -286,6 +286,13 @@ def test_progress_is_words_for_the_eye() -> None:
     assert progress.text == "\\x1b[2Jgone\\u202e"
 
 
+def test_a_prediction_tells_of_no_task_as_if_it_were_done() -> None:
+    """Nobody who is yet to be asked reads that a process is being ended."""
+    record = {"kind": "began", "host": "a", "task": "End the process"}
+
+    assert not [item for item in told(PREVIEW, record).reports if isinstance(item, Progress)]
+
+
 def test_how_far_a_watch_has_come_is_words_for_the_eye() -> None:
     """It is told on the way, and is no result."""
     request = WatchRequest(id="i", step="calm", hosts=("a",))
