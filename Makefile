@@ -9,7 +9,7 @@ CHECKS := types content style contracts
 APART  := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check unit demo heal heal-tools bench docs clean lab lab-down lab-tools lab-image matrix crash fuzz lock licences $(CHECKS)
+.PHONY: help setup test check unit demo heal heal-tools bench docs clean lab lab-down lab-tools lab-image matrix crash fuzz scale lock licences $(CHECKS)
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ lock: ## Write requirements-dev.lock anew: what development uses, exactly, with 
 
 licences: $(READY) ## List the licences of everything installed
 	@$(BIN)/python .ci/licences.py
+
+scale: $(READY) ## Several services on one database, 200 runs, and what goes wrong meanwhile
+	@$(BIN)/python -m tests.scale $(ARGS)
 
 crash: $(READY) ## Kill the program, and what it starts, some 700 times; count what is lost
 	@$(BIN)/python -m tests.crash $(ARGS)

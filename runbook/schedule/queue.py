@@ -67,6 +67,9 @@ class Queue:
         with self._state.writing() as connection:
             if any(apart & named(one.request) for one in self.requests(Stage.RUNNING)):
                 return False
+            # Two services may have come upon the same id for a run.
+            if any(one.id != number for one in self._found("WHERE run = ?", (run,))):
+                return False
             done = connection.execute(
                 "UPDATE requests SET stage = ?, told = '', run = ?, holder = ?, tries = tries + 1,"
                 " at = ? WHERE id = ? AND stage = ?",

@@ -32,6 +32,10 @@ COMMANDS = {
     },
     "Heal by itself": {
         "serve": ("commands.serve:serve_command", "Start runs by themselves, until stopped."),
+        "worker": (
+            "commands.worker:worker_command",
+            "Work off the queue of other machines, until stopped.",
+        ),
         "trigger": (
             "commands.trigger:trigger_command",
             "Ask the service for a run, which nobody watches.",

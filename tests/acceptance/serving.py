@@ -5,19 +5,30 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from tests.acceptance.program import PATIENCE_S, PROGRAM, Program
 
 
-@contextmanager
-def serving(program: Program, file: str, *options: str, **environment: str) -> Iterator[Path]:
+def serving(
+    program: Program, file: str, *options: str, **environment: str
+) -> AbstractContextManager[Path]:
     """Have the service run; give its log, which is complete in the end."""
-    log = program.folder / "log"
+    return _going(program, "serve", file, *options, **environment)
+
+
+def working(program: Program, **environment: str) -> AbstractContextManager[Path]:
+    """Have a worker run; give its log, which is complete in the end."""
+    return _going(program, "worker", **environment)
+
+
+@contextmanager
+def _going(program: Program, *words: str, **environment: str) -> Iterator[Path]:
+    log = program.folder / ("log" if words[0] == "serve" else f"{words[0]}.log")
     with log.open("wb") as told:
         service = subprocess.Popen(
-            [*program.before, *PROGRAM, "serve", file, *options, "--json"],
+            [*program.before, *PROGRAM, *words, "--json"],
             cwd=program.folder,
             env={
                 **os.environ,

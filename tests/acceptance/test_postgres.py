@@ -9,9 +9,15 @@ from threading import Timer
 from runbook.journal import RunFilter
 from runbook.journal.postgres import open_journal
 from runbook.model.event import FixApproved, FixIntended
-from tests.acceptance.program import PATIENCE_S, Program
+from tests.acceptance.program import PATIENCE_S, Program, wait_until
+from tests.acceptance.serving import over, working
 from tests.postgres import Server
 
+POLICY = """\
+policy: here
+rules:
+  - {rule: make the file, answer: auto, when: {source: trigger, fix: make, host: alive}}
+"""
 RUN = ("run", "counted-fix", "-i", "inventory.yml", "--host", "alive", "--yes", "--json")
 
 
@@ -65,3 +71,26 @@ def test_a_run_survives_a_restart_of_the_server_and_its_own_death(
         assert journal.claims() == []
     approved = sum(isinstance(event, FixApproved) for event in events)
     assert sum(isinstance(event, FixIntended) for event in events) <= approved
+
+
+def test_what_one_machine_asks_for_a_worker_on_another_does(
+    program: Program, postgres_server: Server, tmp_path: Path
+) -> None:
+    """A worker needs no schedules, only the database; without one it says so and does nothing."""
+    (tmp_path / "policy.yml").write_text(POLICY)
+    alone = program("worker")
+    url = postgres_server.journal()
+    here = replace(program, environment={**program.environment, "RUNBOOK_JOURNAL": url})
+    there = replace(here, home=tmp_path / "another home")
+
+    with working(there) as log:
+        asked = here("trigger", "counted-fix", "--host", "alive", "--json").document
+        wait_until(lambda: bool(over(log)))
+
+    assert alone.code == 2
+    assert "error: no-database" in alone.stderr
+    assert [line["outcome"] for line in over(log)] == ["resolved"]
+    [request] = here("queue", "--json").document["requests"]
+    assert (request["request"], request["stage"]) == (asked["request"], "over")
+    assert here("report", request["run"], "--json").document["verdict"] == "resolved"
+    assert (tmp_path / "alive.counter").read_text() == "x"

@@ -89,7 +89,7 @@ def serve_command(path: Path | None, demo: bool, dry_run: bool, output: options.
     settings = settings_for()
     timetable = load_timetable(path)
     _check(timetable, settings)
-    log: Log = _Log(json=output.json)
+    log: Log = ServiceLog(json=output.json)
     place = settings.home / DRY_RUN_FILE if dry_run else state_place(settings)
     with (
         opened(place) as state,
@@ -125,7 +125,7 @@ def serve_command(path: Path | None, demo: bool, dry_run: bool, output: options.
             traced(journal, os.environ) as tell_traces,
             _listening(timetable, intake, pages, log),
         ):
-            _keep_to(service, timetable.service, (pages.turned, tell_traces))
+            keep_to(service, timetable.service, (pages.turned, tell_traces))
 
 
 def _check(timetable: "Timetable", settings: "Settings") -> None:
@@ -211,13 +211,14 @@ def command_of(kept: "Kept", again: bool, *, dry_run: bool = False) -> Sequence[
     return [*PROGRAM, "run", *target, "--source", request.source, *severity, *given]
 
 
-class _Log:
+class ServiceLog:
     """Writes what happens as lines, from any thread: for people, or as JSON."""
 
     def __init__(self, *, json: bool) -> None:
         self._json = json
 
     def __call__(self, what: str, details: Mapping[str, str]) -> None:
+        """Take what happens, a word and its details."""
         now = datetime.now(tz=UTC).astimezone()
         if self._json:
             tell(json.dumps({"at": now.isoformat(), "event": what, **details}))
@@ -226,7 +227,7 @@ class _Log:
         tell(printable(f"{now:%Y-%m-%d %H:%M:%S%z} {what}: {said}"))
 
 
-def _keep_to(service: "Service", name: str, turned: Sequence[Callable[[], None]]) -> None:
+def keep_to(service: "Service", name: str, turned: Sequence[Callable[[], None]]) -> None:
     """Turn until told to stop, calling all of `turned` each time, then let the runs end."""
     signals = 0
     woken = threading.Event()
