@@ -23,7 +23,8 @@ def wants_colour(stream: object) -> bool:
 
 def columns() -> int | None:
     """Return how many characters a line of standard output has, None where that is no terminal."""
-    if not sys.stdout.isatty():
+    # Python has no standard output at all where it was closed beforehand.
+    if sys.stdout is None or not sys.stdout.isatty():
         return None
     import shutil  # noqa: PLC0415  # most calls want none
 
