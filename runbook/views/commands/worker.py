@@ -23,11 +23,11 @@ _RUNS_AT_ONCE = 4
 )
 @options.output
 def worker_command(runs_at_once: int, output: options.Output) -> None:
-    r"""Work off the queue of the services that share a database, until stopped.
+    r"""Work off the queue of other machines, until stopped.
 
-    For machines beside the one that runs `runbook serve`: it keeps no schedules and takes no alerts,
-    but starts the runs they asked for, and goes on with those of a machine that died. It is told to
-    stop as `runbook serve` is. The setting `journal` names the database.
+    For machines beside the one that runs `runbook serve`, on one database: it keeps no schedules and
+    takes no alerts, but starts the runs they asked for, and goes on with those of a machine that died.
+    It is told to stop as `runbook serve` is. The setting `journal` names the database.
 
     \b
     Example:
