@@ -20,6 +20,9 @@ from runbook.views.echo import Echo
 from runbook.views.region import Region
 
 _EVERY_S = 0.25
+_STOPPED_S = 5.0
+"""Whoever did not come to draw for so long was stopped (Ctrl-Z), and others have written since."""
+
 _AT_ONCE = 4096
 _PER_S = 960.0
 _MOST_GROUPS_LEFT = 40
@@ -114,8 +117,13 @@ class LiveObserver:
             self.echo.on()
 
     def _draw_on(self) -> None:
+        last = self.clock()
         while not self._over.wait(_EVERY_S):
             with self._lock:
+                now = self.clock()
+                if now - last > _STOPPED_S:
+                    self._region.leave()
+                last = now
                 if not self._paused and self._link_is_free():
                     self._draw()
 

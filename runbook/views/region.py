@@ -45,6 +45,10 @@ class Region:
         self._drawn = []
         self._write(captured.get())
 
+    def leave(self) -> None:
+        """Let the rows stand as they are; what is drawn next comes below."""
+        self._drawn = []
+
     def _mend(self, rows: Sequence[Text]) -> None:
         """Go up to the first row that is different, and down again over those that are not."""
         same = self._same(rows)

@@ -125,6 +125,21 @@ def test_nothing_is_drawn_during_a_pause() -> None:
         assert "     approved by ann" in seen
 
 
+def test_a_program_that_was_stopped_draws_all_of_it_again() -> None:
+    """After Ctrl-Z and fg the tree stands whole below what the shell wrote, and nothing of that goes."""
+    on, play, now = console(), Play(), [0.0]
+    play.joined("web1")
+    with LiveObserver(runbook=play.runbook, console=on, clock=lambda: now[0]) as view:
+        tell(view, play, looked("web1", broken()))
+        assert soon(lambda: len(screen(on)) > 1)
+        stopped = screen(on)
+        on.print("$ fg")
+
+        now[0] += 60.0
+
+        assert soon(lambda: screen(on) == [*stopped, "$ fg", *stopped])
+
+
 def test_an_error_ends_the_drawing() -> None:
     """A run that stops with an error leaves the tree, below an open question, and no thread."""
     on, play = console(), Play()
