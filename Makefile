@@ -9,7 +9,7 @@ CHECKS := types content style contracts
 APART  := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check unit demo heal heal-tools bench docs clean lab lab-down lab-tools lab-image matrix crash fuzz scale lock licences $(CHECKS)
+.PHONY: help setup test check unit demo heal heal-tools bench docs clean lab lab-down lab-tools lab-image matrix crash fuzz scale lock licences audit $(CHECKS)
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +97,10 @@ licences: $(READY) ## List the licences of everything installed
 
 scale: $(READY) ## Several services on one database, 200 runs, and what goes wrong meanwhile
 	@$(BIN)/python -m tests.scale $(ARGS)
+
+audit: ## Look for known vulnerabilities in what is locked
+	@test -x build/audit/bin/pip-audit || { $(PYTHON) -m venv build/audit && build/audit/bin/python -m pip install --quiet pip-audit; }
+	@build/audit/bin/python .ci/audit.py build/audit/bin/pip-audit
 
 crash: $(READY) ## Kill the program, and what it starts, some 700 times; count what is lost
 	@$(BIN)/python -m tests.crash $(ARGS)
