@@ -103,6 +103,15 @@ def _lint(path: Path) -> None:
         assert problem.where is None or problem.where.line >= 1
 
 
+def _role(path: Path) -> None:
+    """Have a role's tasks be what is in a file, and lint a runbook that uses it."""
+    tasks = path.parent / "roles" / "fuzzed" / "tasks"
+    tasks.mkdir(parents=True, exist_ok=True)
+    path.replace(tasks / "main.yml")
+    path.write_text(_USES_A_ROLE)
+    _lint(path)
+
+
 def _seeds(*places: str) -> tuple[bytes, ...]:
     return tuple(path.read_bytes() for place in places for path in sorted(TESTS.glob(place)))
 
@@ -187,6 +196,20 @@ def _by_systemd(text: str) -> None:
     services.systemd_facts(services.parse_properties(text))
 
 
+_USES_A_ROLE = """
+runbook: finds
+title: Uses a role
+params: {pin: {type: string, secret: true}}
+steps:
+  - check: seen
+    title: It is seen
+    probe: {file: {path: /x}}
+    next: {passed: end(healthy), failed: mend}
+  - fix: mend
+    title: Mend it
+    role: {name: fuzzed, vars: {first: "{{ seen.content }}", second: "{{ pin }}"}}
+    verify: {symptom: seen}
+"""
 _PROC_STAT = (
     b"42 (ng inx) S 1 42 42 0 -1 4194560 100 0 0 0 5 6 0 0 20 0 1 0 1234 9 8 7 6 5 4 3 2 1\n"
 )
@@ -265,6 +288,7 @@ _TEMPLATES = (
 TARGETS: tuple[Target, ...] = (
     Target(name="reader", take=lambda data: read(data, "x.yml", foreign=lambda path: "task" in path), seeds=_seeds("golden/lint/*.yml"), share=20),
     Target(name="parser and lint", take=_as_file(_lint), seeds=_seeds("golden/lint/*.yml", "runbooks/*.yml"), share=5),
+    Target(name="roles", take=_as_file(_role), seeds=_seeds("golden/lint/roles/*/tasks/*.yml", "../roles/*/tasks/*.yml"), share=5),
     Target(name="policies", take=_as_file(load_policy), seeds=_written("how-to/policies.md"), refuses=(RunbookError,), share=10),
     Target(name="schedules", take=_as_file(load_timetable), seeds=_written("how-to/schedules.md"), refuses=(RunbookError,), share=10),
     Target(name="cron", take=_of_text(mistake), seeds=(b"*/5 1-3 * jan mon#2", b"30 2 L * *")),
