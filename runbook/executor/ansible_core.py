@@ -37,9 +37,11 @@ from runbook.executor.compiled import get_ready, remember
 from runbook.executor.guard import (
     OverMemoryError,
     bounded_memory,
+    expect_answer,
     is_bounded,
     is_larger_than,
     resident_bytes,
+    take_turns,
 )
 from runbook.executor.looking import CouldNotRenderError
 from runbook.executor.mentioned import mentioned
@@ -110,24 +112,35 @@ MAX_TASK_GROWTH_BYTES = 64 << 20
 over. The growth is that of the process of one task on one host, all items of a loop together."""
 
 
-def bound_answers() -> None:
+def bound_answers(turns: Path) -> None:
     """Have Ansible fail a task to which a host answers more than can be taken in.
 
-    For the process that plays a playbook, before it starts the processes of tasks.
+    For the process that plays a playbook, before it starts the processes of tasks, which take turns
+    with long answers by locking the file `turns`.
     """
+    take_turns(turns)
     before_bytes = resident_bytes()
-    for name in ("_execute_module", "_low_level_execute_command"):
-        setattr(ActionBase, name, _bounded(getattr(ActionBase, name), before_bytes))
+    for name, reads in (("_execute_module", False), ("_low_level_execute_command", True)):
+        bounded = _bounded(getattr(ActionBase, name), before_bytes, reads=reads)
+        setattr(ActionBase, name, bounded)
 
 
-def _bounded(carry_out: Callable[..., Any], before_bytes: int) -> Callable[..., Any]:
+def _bounded(
+    carry_out: Callable[..., Any], before_bytes: int, *, reads: bool
+) -> Callable[..., Any]:
+    """Bound a method; `reads` says that it takes in an answer itself, not only by another."""
+
     @wraps(carry_out)
     def within_bounds(*arguments: Any, **options: Any) -> Any:
         if is_bounded():
+            if reads:
+                expect_answer()
             return carry_out(*arguments, **options)
         told: Any = None
         try:
             with bounded_memory(MAX_TASK_GROWTH_BYTES, above_bytes=before_bytes):
+                if reads:
+                    expect_answer()
                 told = carry_out(*arguments, **options)
                 too_long = is_larger_than(told, MAX_TASK_VALUES, MAX_TASK_CHARACTERS)
         except OverMemoryError:

@@ -1,12 +1,16 @@
 """Bounding what a host's answer costs, in the worker process that takes it in.
 
 Ansible's connections read an answer to its end before anybody sees it, so its size can only be
-bounded by watching the process: a thread looks at its memory, and interrupts the main thread.
+bounded by watching the process: a thread looks at its memory, and interrupts the main thread. Many
+hosts may answer much at once, so of the processes of an invocation only one at a time may grow far.
 """
 
+import fcntl
+import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +19,14 @@ from typing import Any
 
 from runbook.executor.plan import MAX_ANSWER_BYTES
 
-MAX_GROWTH_BYTES = 96 << 20
-WATCH_S = 0.01
+MAX_GROWTH_BYTES = 32 << 20
+WATCH_S = 0.005
+
+FREE_GROWTH_BYTES = 4 << 20
+"""By how much each process may grow over an answer without waiting for its turn: nearly all do by less."""
+
+LONGEST_TURN_S = 30.0
+"""How long others wait for a long answer to come in: a task may well take its time over one."""
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -27,6 +37,42 @@ class OverMemoryError(BaseException):
 
 _bounds = 0
 """How many bounds hold at this moment; only the main thread sets any."""
+
+_turns: Path | None = None
+_turn: int | None = None
+_free_bytes = math.inf
+"""How much memory this process may have before it waits for its turn."""
+
+
+def take_turns(file: Path) -> None:
+    """Have this process and those it forks grow far one after the other; `file` is what they lock."""
+    global _turns  # noqa: PLW0603 -- of the process, as its memory is
+    _turns = file
+
+
+def expect_answer() -> None:
+    """Say that from now on a host's answer comes in; what was before, as a module's code, is ours."""
+    global _free_bytes  # noqa: PLW0603 -- as above
+    _end_turn()
+    _free_bytes = resident_bytes() + FREE_GROWTH_BYTES
+
+
+def _wait_for_turn() -> None:
+    global _turn  # noqa: PLW0603 -- as above
+    if _turns is None or _turn is not None:
+        return
+    try:
+        _turn = os.open(_turns, os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(_turn, fcntl.LOCK_EX)
+    except OSError:  # Then each is bounded by itself.
+        return
+
+
+def _end_turn() -> None:
+    global _turn  # noqa: PLW0603 -- as above
+    if _turn is not None:
+        os.close(_turn)
+        _turn = None
 
 
 def is_bounded() -> bool:
@@ -40,21 +86,39 @@ def bounded_memory(
 ) -> Iterator[None]:
     """Raise OverMemoryError in the block once this process has grown by so much.
 
-    It counts from `above_bytes`, or from what the process has now. For the main thread of a process
-    that has no other use for SIGUSR1.
+    It counts from `above_bytes`, or from what the process has now. Before it grows far over an answer
+    it waits for its turn (see `take_turns`, `expect_answer`), which lasts until the process ends or
+    expects another one. For the main thread of a process that has no other use for SIGUSR1.
     """
-    global _bounds  # noqa: PLW0603 -- of the process, as its memory is
+    global _bounds, _free_bytes  # noqa: PLW0603 -- of the process, as its memory is
     limit = (resident_bytes() if above_bytes is None else above_bytes) + growth_bytes
     over = threading.Event()
+    too_much = threading.Event()
+    turn_ends = math.inf
+    main = threading.main_thread().ident or 0
 
     def watch() -> None:
+        nonlocal turn_ends
+        asked_for = 0.0
         while not over.wait(WATCH_S):
-            if resident_bytes() > limit:
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+            grown = resident_bytes()
+            if grown > limit:
+                too_much.set()
+                signal.pthread_kill(main, signal.SIGUSR1)
                 return
+            if grown > _free_bytes and asked_for != _free_bytes:
+                asked_for = _free_bytes
+                signal.pthread_kill(main, signal.SIGUSR1)
+            elif time.monotonic() > turn_ends:
+                turn_ends = math.inf
+                _end_turn()
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise OverMemoryError
+        nonlocal turn_ends
+        if too_much.is_set():
+            raise OverMemoryError
+        _wait_for_turn()
+        turn_ends = time.monotonic() + LONGEST_TURN_S
 
     before = signal.signal(signal.SIGUSR1, interrupt)
     watcher = threading.Thread(target=watch, daemon=True)
@@ -64,6 +128,7 @@ def bounded_memory(
         yield
     finally:
         _bounds -= 1
+        _free_bytes = math.inf
         over.set()
         watcher.join()
         signal.signal(signal.SIGUSR1, before)

@@ -3,6 +3,12 @@
 import subprocess
 import sys
 import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.program import wait_until
 
 
 def run(body: str) -> str:
@@ -32,6 +38,61 @@ def test_a_process_that_grows_is_interrupted() -> None:
     """)
 
     assert said == "interrupted True"
+
+
+GROWING = """
+import sys, time
+from pathlib import Path
+from runbook.executor import guard
+
+folder, name, longest_s = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+
+def say(what):
+    with (folder / "log").open("a") as log:
+        log.write(f"{name} {what}\\n")
+
+guard.take_turns(folder / "turns")
+guard.LONGEST_TURN_S = longest_s
+say("comes")
+with guard.bounded_memory(64 << 20):
+    guard.expect_answer()
+    kept = b"x" * (16 << 20)
+    while guard._turn is None:
+        time.sleep(0.001)
+    say("grows")
+    sys.stdin.readline()
+    say("ends")
+"""
+
+
+@pytest.mark.parametrize(
+    ("longest_s", "told"),
+    [
+        (60.0, ["a comes", "a grows", "b comes", "a ends", "b grows", "b ends"]),
+        (0.2, ["a comes", "a grows", "b comes", "b grows", "a ends", "b ends"]),
+    ],
+    ids=["in turn", "takes too long"],
+)
+def test_one_process_grows_far_at_a_time(tmp_path: Path, longest_s: float, told: list[str]) -> None:
+    """The next one waits for its end, or for a while: who is slow is let be, and others go on."""
+    (tmp_path / "turns").touch()
+    log = tmp_path / "log"
+    log.touch()
+
+    def start(name: str) -> subprocess.Popen[bytes]:
+        program = [sys.executable, "-c", GROWING, str(tmp_path), name, str(longest_s)]
+        return subprocess.Popen(program, stdin=subprocess.PIPE)
+
+    with start("a") as first:
+        wait_until(lambda: "a grows" in log.read_text())
+        with start("b") as second:
+            wait_until(lambda: told[2 if longest_s > 1 else 3] in log.read_text())
+            time.sleep(0.3)  # In which the second would begin to grow, if it did not wait.
+            first.communicate(b"\n")
+            wait_until(lambda: "b grows" in log.read_text())
+            second.communicate(b"\n")
+
+    assert log.read_text().splitlines() == told
 
 
 def test_a_process_that_does_not_grow_is_left_alone() -> None:

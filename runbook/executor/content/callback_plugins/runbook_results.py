@@ -81,8 +81,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Find the plan, begin the file of results, and bound what hosts may answer."""
-        bound_answers()
         folder = Path(playbook._basedir).parent  # noqa: SLF001 -- no public name before 2.20
+        bound_answers(folder / PLAN_FILE)
         self._folder = folder
         self._plan = plan_in(str(folder / PLAN_FILE))
         self._leases = Leases(seconds=self._plan.lease_s)
