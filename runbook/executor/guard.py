@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -39,7 +39,9 @@ _bounds = 0
 """How many bounds hold at this moment; only the main thread sets any."""
 
 _turns: Path | None = None
-_turn: int | None = None
+_turn: list[int] = []
+"""The open file by which it is our turn, if it is; the watching thread may end it as well as ours."""
+
 _free_bytes = math.inf
 """How much memory this process may have before it waits for its turn."""
 
@@ -58,21 +60,16 @@ def expect_answer() -> None:
 
 
 def _wait_for_turn() -> None:
-    global _turn  # noqa: PLW0603 -- as above
-    if _turns is None or _turn is not None:
+    if _turns is None or _turn:
         return
-    try:
-        _turn = os.open(_turns, os.O_RDONLY | os.O_CLOEXEC)
-        fcntl.flock(_turn, fcntl.LOCK_EX)
-    except OSError:  # Then each is bounded by itself.
-        return
+    with suppress(OSError):  # Else each is bounded by itself.
+        _turn.append(os.open(_turns, os.O_RDONLY | os.O_CLOEXEC))
+        fcntl.flock(_turn[-1], fcntl.LOCK_EX)
 
 
 def _end_turn() -> None:
-    global _turn  # noqa: PLW0603 -- as above
-    if _turn is not None:
-        os.close(_turn)
-        _turn = None
+    with suppress(IndexError):
+        os.close(_turn.pop())
 
 
 def is_bounded() -> bool:

@@ -35,7 +35,7 @@ causes:
   fault: {title: A fault}
 steps:
   - branch: sources
-    title: The word is {{ sealed }} for {{ inventory_hostname }} of {{ licences[0].holder }}
+    title: The word is {{ sealed }} for {{ inventory_hostname }} of {{ licences[0].holder }}, {{ licences[0].told }}
     cases:
       - {when: from_yaml == 1, next: who}
       - {when: from_ini == 2, next: who}
@@ -155,7 +155,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     (several / "2.ini").write_text("[web]\nweb1 from_ini=2\n[web:vars]\nbeaten='it won'\n")
     (several / "group_vars" / "web" / "plain.yml").write_text("from_group: of the web\n")
     (several / "group_vars" / "web" / "vault.yml").write_text(
-        seal("db_password: sealed-as-a-file\nlicences: [{holder: sealed-without-a-telling-name}]\n")
+        seal(
+            "db_password: sealed-as-a-file\n"
+            "licences: [{holder: sealed-without-a-telling-name, told: [473921, 8000, 300000]}]\n"
+        )
     )
     (several / "host_vars" / "web1.yml").write_text(
         f"from_host: of web1\nsealed: {inline('inline-sealed', 2)}"
@@ -236,10 +239,10 @@ def test_a_variable_arrives_in_a_condition(looked: Told, case: int, source: str)
 
 
 def test_a_sealed_value_is_used_and_not_shown(looked: Told) -> None:
-    """A title that quotes it, and the params as reported, hold a mask."""
+    """A title that quotes it, and the params as reported, hold a mask; ports and limits are shown."""
     assert (
         looked.observed("web1").texts["sources"].title
-        == "The word is ******** for web1 of ********"
+        == "The word is ******** for web1 of ********, [********, 8000, 300000]"
     )
     assert looked.resolved.params["web1"]["sealed"] == "********"
     assert looked.resolved.params["web1"]["db_password"] == "********"

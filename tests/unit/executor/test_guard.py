@@ -57,7 +57,7 @@ say("comes")
 with guard.bounded_memory(64 << 20):
     guard.expect_answer()
     kept = b"x" * (16 << 20)
-    while guard._turn is None:
+    while not guard._turn:
         time.sleep(0.001)
     say("grows")
     sys.stdin.readline()
