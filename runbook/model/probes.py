@@ -106,7 +106,8 @@ _TYPES = (
             "process": "the name of its program",
             "command": "its command line",
             "user": "the user it runs as; known even where the process is not",
-            "listeners": "all of them: `{address, pid, process, command, user}`",
+            "listeners": "all of them, the oldest process first: `{address, pid, ppid, process, command, "
+            "user, started_s_ago}`",
         },
     ),
     _probe(

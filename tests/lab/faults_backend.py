@@ -78,7 +78,7 @@ BACKEND = (
             systemctl daemon-reload; restart; until systemctl is-failed $unit; do sleep 0.5; done
           fi
           # Whoever logs in to a host of the lab may not read what the machine's kernel says, of it as well.
-          dmesg | grep "oom-kill:.*/$(hostname)/" > /run/lab-kernel
+          dmesg | grep "oom-kill:.*/$(hostname)/" > /run/lab-kernel || true
           printf '#!/bin/sh\\ncat /run/lab-kernel\\n' > /usr/local/bin/dmesg
           chmod +x /usr/local/bin/dmesg""",
         shows="echo oom-kill",
@@ -131,6 +131,17 @@ BACKEND = (
         breaks="stop; foreign 8000 127.0.0.1",
         shows="pid; echo http.server",
         mends="end_foreign",
+    ),
+    Fault(
+        name="left over from an earlier start, and stopped",
+        causes=("port_taken",),
+        managers=MANAGED,
+        # It was started with the same words, and not by its manager, which starts another in vain.
+        breaks="""
+          words=$(tr '\\0' ' ' < /proc/$(pid)/cmdline); stop; cd $DIRECTORY
+          setsid setpriv --reuid $NAME --regid $NAME --init-groups $words < /dev/null > /dev/null 2>&1 &
+          cd /; until_answers; kill -STOP $(pid); sleep 10; start""",
+        shows="pid",
     ),
     Fault(
         name="stopped in its tracks (SIGSTOP)",

@@ -60,6 +60,8 @@ def test_port_with_a_listener(spawn: Spawn) -> None:
     assert seen["command"].endswith("127.0.0.1 the-backend")
     assert seen["user"] == seen["listeners"][0]["user"]
     assert seen["listeners"][0]["pid"] == process.pid
+    assert seen["listeners"][0]["ppid"] == os.getpid()
+    assert 0 <= seen["listeners"][0]["started_s_ago"] < 60
 
 
 def test_port_without_a_listener(closed_port: int) -> None:

@@ -6,7 +6,7 @@ import ipaddress
 import math
 
 from .call import CannotLookError, Look
-from .procfs import Listener, holders, listeners, read_process, user_name
+from .procfs import Listener, holders, listeners, read_process, read_text, user_name
 
 _MOST_HOLDERS = 20
 
@@ -60,22 +60,27 @@ def port(look: Look, *, port: int, address: str | None = None) -> dict[str, obje
     }
 
 
-def _rows(socket: Listener, owners: list[int]) -> list[tuple[float, dict[str, int | str | None]]]:
+def _rows(socket: Listener, owners: list[int]) -> list[tuple[float, dict[str, object]]]:
     """Return a row for each process that holds a socket, with when that process was started."""
-    rows: list[tuple[float, dict[str, int | str | None]]] = []
+    rows: list[tuple[float, dict[str, object]]] = []
+    uptime_s = float(read_text("/proc/uptime").split()[0])
     for pid in owners:
         process = read_process(pid)
         if process is not None:
-            row: dict[str, int | str | None] = {
+            row: dict[str, object] = {
                 "address": socket.address,
                 "pid": pid,
+                "ppid": process.ppid,
                 "process": process.name,
                 "command": process.command,
                 "user": user_name(process.uid),
+                "started_s_ago": round(max(uptime_s - process.started_s, 0.0), 2),
             }
             rows.append((process.started_s, row))
     if rows:
         return rows
     # The kernel says whose socket it is even where we may not see the process.
-    unseen: dict[str, int | str | None] = dict.fromkeys(("pid", "process", "command"))
+    unseen: dict[str, object] = dict.fromkeys(
+        ("pid", "ppid", "process", "command", "started_s_ago")
+    )
     return [(math.inf, {"address": socket.address, **unseen, "user": user_name(socket.uid)})]
