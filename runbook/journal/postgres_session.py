@@ -58,6 +58,7 @@ _HOPELESS = (
     "no password supplied",
     "no pg_hba.conf entry",
     "could not translate host name",
+    "Name or service not known",
     "permission denied for database",
 )
 

@@ -11,7 +11,7 @@ KNOWN = len(STEPS)
 """The last step this program knows."""
 
 _UPGRADING = 0x52_55_4E_44
-_PATIENCE_S = 5.0
+_PATIENCE_S = 3.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

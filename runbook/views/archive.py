@@ -9,19 +9,23 @@ from runbook.settings import Settings
 
 LAST = "last"
 _RECENT = 500
+_AWAY_S = 3.0
 
 _ELSEWHERE = "`runbook settings` shows where state is kept; RUNBOOK_HOME says so."
 
 
-def journal_to_read(settings: Settings, *, wait_s: float = 10.0) -> Journal:
+def journal_to_read(settings: Settings, *, wait_s: float | None = None) -> Journal:
     """Return the journal, an empty one where nothing was ever run: looking leaves no file behind.
 
-    Whoever only looks waits no longer than `wait_s`. Raises RunbookError `journal-unusable`.
+    Whoever only looks waits no longer than `wait_s` seconds; by default as long as others write to a
+    file, but not for long where a server is away. Raises RunbookError `journal-unusable`.
     """
     if isinstance(settings.journal, Path) and not settings.journal.exists():
         from runbook.journal.memory import MemoryJournal  # noqa: PLC0415
 
         return MemoryJournal()
+    if wait_s is None and isinstance(settings.journal, str):
+        wait_s = _AWAY_S
     from runbook.journal.opening import open_journal  # noqa: PLC0415
 
     return open_journal(settings.journal, wait_s=wait_s)
