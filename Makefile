@@ -102,7 +102,7 @@ audit: ## Look for known vulnerabilities in what is locked
 	@test -x build/audit/bin/pip-audit || { $(PYTHON) -m venv build/audit && build/audit/bin/python -m pip install --quiet pip-audit; }
 	@build/audit/bin/python .ci/audit.py build/audit/bin/pip-audit
 
-crash: $(READY) ## Kill the program, and what it starts, some 700 times; count what is lost
+crash: $(READY) lab-tools ## Kill the program, and what it needs, some 600 times; count what is lost
 	@$(BIN)/python -m tests.crash $(ARGS)
 
 lab-tools:

@@ -8,6 +8,7 @@ from datetime import datetime
 from runbook.errors import Problem, RunbookError
 from runbook.executor import HostsResolved, ParamProblem
 from runbook.journal import Claim
+from runbook.journal.holder import alive, is_stopped
 
 SHOWN = 20
 
@@ -98,6 +99,8 @@ def _driver(claim: Claim) -> str:
     process = f"process {claim.holder.pid} on {claim.holder.controller}"
     if claim.alive is None:
         return f"It is driven by {process}, of which nothing can be told from here."
+    if alive(claim.holder) and is_stopped(claim.holder.pid):
+        return f"It is driven by {process}, which is stopped (`kill -CONT {claim.holder.pid}` has it go on)."
     if claim.alive:
         return f"It is driven by {process}."
     return f"It was driven by {process}, which died while a fix was under way."

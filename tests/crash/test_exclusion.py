@@ -111,6 +111,8 @@ def test_a_holder_that_is_only_slow_keeps_its_hosts(tmp_path: Path) -> None:
     """Stopped in mid-fix for longer than its fix takes, it is not taken for dead; it ends its run."""
     with holding(tmp_path, "the fix at work") as holder:
         assert await_end(spawn(Life(home=tmp_path, contends=True))) == 2
+        said = Life(home=tmp_path).said.read_text()
+        assert f"which is stopped (`kill -CONT {holder.pid}` has it go on)" in said
         began = time.monotonic()
         assert await_end(spawn(Life(home=tmp_path, contends=True, wait_s=1.5))) == 2
         assert time.monotonic() - began > 1.5
