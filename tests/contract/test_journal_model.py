@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from runbook.errors import RunbookError
 from runbook.journal import Journal, MilestoneFilter, RunFilter
 from runbook.journal.memory import MemoryJournal
-from runbook.journal.sqlite import open_journal
+from runbook.journal.opening import open_journal
 from runbook.model.event import HostFinished, RunFinished, RunInterrupted, RunResumed
 from runbook.model.verdict import Verdict
 from tests.contract.journals import WALK, run
@@ -38,10 +38,14 @@ class TwoJournals(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._folder = tempfile.TemporaryDirectory()
-        self._path = Path(self._folder.name) / "journal.sqlite"
-        self._disk: Journal = open_journal(self._path)
+        self._place = self.make_place()
+        self._disk: Journal = open_journal(self._place)
         self._memory: Journal = MemoryJournal()
         self._now = 1000.0
+
+    def make_place(self) -> Path | str:
+        """Return where the one on disk is, with nothing in it."""
+        return Path(self._folder.name) / "journal.sqlite"
 
     def _both(self, ask: Callable[[Journal], object]) -> object:
         told = [_told(ask, journal) for journal in (self._disk, self._memory)]
@@ -83,7 +87,7 @@ class TwoJournals(RuleBasedStateMachine):
     def open_again(self) -> None:
         """Close the one on disk and open it again, as another command does."""
         self._disk.close()
-        self._disk = open_journal(self._path)
+        self._disk = open_journal(self._place)
 
     @rule(prefix=st.sampled_from(["a", "a1", "b", "x"]))
     def find(self, prefix: str) -> None:
@@ -113,10 +117,12 @@ def _told(ask: Callable[[Journal], object], journal: Journal) -> object:
         return error.problems[0].reference
 
 
-TestTwoJournals = TwoJournals.TestCase
-TestTwoJournals.settings = settings(
+MODEL = settings(
     max_examples=12,
     stateful_step_count=15,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+
+TestTwoJournals = TwoJournals.TestCase
+TestTwoJournals.settings = MODEL

@@ -8,6 +8,8 @@ from threading import Timer
 
 import psycopg
 import pytest
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
 
 from runbook.errors import RunbookError
 from runbook.journal import Journal, RunFilter
@@ -17,6 +19,7 @@ from runbook.model.event import HostJoined, RunFinished, RunInterrupted
 from runbook.model.verdict import Verdict
 from tests.contract.journal_child import BATCH
 from tests.contract.journals import STARTED, WALK, child, dead, line_of, reference, run, tell
+from tests.contract.test_journal_model import MODEL, TwoJournals
 from tests.postgres import Cutting, Server
 
 
@@ -346,6 +349,16 @@ def test_tampering_shows(url: str, journal: Journal, statement: str, named: str)
     with pytest.raises(RunbookError, match=named) as caught:
         journal.verify("r1")
     assert caught.value.problems[0].reference == "journal-broken"
+
+
+def test_whatever_is_done_to_it_it_tells_what_memory_tells(postgres_server: Server) -> None:
+    """The same is done to a database and to memory, and both answer alike, refusals included."""
+
+    class InDatabase(TwoJournals):
+        def make_place(self) -> str:
+            return postgres_server.journal()
+
+    run_state_machine_as_test(InDatabase, settings=settings(MODEL, max_examples=4))
 
 
 def test_an_entry_is_not_edited_by_mistake(url: str, journal: PostgresJournal) -> None:
