@@ -16,7 +16,11 @@ from tests.lab.site import Manager, Site
 
 ROOT = Path(__file__).parent.parent
 PEERS = Path(__file__).parent / "peers"
-FORKS = 50
+MANY = 50
+FORKS = 4 * (os.cpu_count() or 1)
+"""How many hosts are worked on at once, on all sides: those of the lab share its processors, and
+with all fifty at once ssh gives up many, whoever asks."""
+
 OWN = "runbook"
 WARM = "runbook, warm"
 KEPT = "runbook, Ansible kept ready"
@@ -108,14 +112,14 @@ class Bench:
                 contenders += [kept, self.bash()]
             else:
                 # Many hosts take minutes: fewer rounds, and none for nothing but to open connections.
-                self.own("diagnose", "--forks", "8").once()
+                ours.once()
             took = in_turn(contenders, max(1, rounds // count), warm_up=count == 1)
         if count == 1:
             # Once, as it has no target and takes longer than all the others together.
             took[PLAIN] = self._playbook(PLAIN, "diagnose.yml", pipelining=False).once()
         targets = {PIPELINED: 0.28, PYINFRA: 0.80, BASH: 4.0}
         if count > 1:
-            targets = {PIPELINED: 0.20} if count >= FORKS else {}
+            targets = {PIPELINED: 0.20} if count >= MANY else {}
         rows = [
             row(_work(count), name, took[OWN], seconds, targets.get(name), "s")
             for name, seconds in took.items()
@@ -126,7 +130,7 @@ class Bench:
             rows.append(row(work, BASH, took[KEPT], took[BASH], 4.0, "s"))
         against, target = (BASH, 2.0) if count == 1 else (PIPELINED, None)
         rows.append(row(f"{_work(count)}, warm", against, took[WARM], took[against], target, "s"))
-        if count >= FORKS:
+        if count >= MANY:
             held, theirs = (peak_memory_mib(each) for each in (ours, playbook))
             rows.append(row(f"memory, {_work(count)}", PIPELINED, held, theirs, 1.3, "MiB"))
         return rows
@@ -178,6 +182,7 @@ class Bench:
             ),
             environment={
                 "RUNBOOK_HOME": str(self._home),
+                "RUNBOOK_FORKS": str(FORKS),
                 "PYTHONPATH": str(ROOT),
                 **(environment or {}),
             },
@@ -188,7 +193,11 @@ class Bench:
     def _standing(self) -> Iterator[Standing]:
         """Give the program that keeps Ansible imported, ended afterwards."""
         command = (sys.executable, "-m", "benchmarks.warm", "fix-502", str(self._lab.inventory))
-        environment = {"RUNBOOK_HOME": str(self._home), "PYTHONPATH": str(ROOT)}
+        environment = {
+            "RUNBOOK_HOME": str(self._home),
+            "RUNBOOK_FORKS": str(FORKS),
+            "PYTHONPATH": str(ROOT),
+        }
         with subprocess.Popen(
             self._here(*command),
             env={**os.environ, **environment},

@@ -28,7 +28,7 @@ class ClassCode:
         self._kept: dict[str, bytes] | None = None
         self._new: dict[str, bytes] = {}
 
-    def run(self, text: str, names: dict[str, Any], made: dict[str, Any]) -> None:
+    def run(self, text: str, names: dict[str, Any] | None, made: dict[str, Any]) -> None:
         """Do what `exec` does with a text."""
         if self._kept is None:
             self._kept = self._read()
@@ -38,7 +38,8 @@ class ClassCode:
             self._new[text] = marshal.dumps(compiled)
         else:
             compiled = marshal.loads(code)  # noqa: S302 -- only we wrote it
-        exec(compiled, names, made)  # noqa: S102 -- as `dataclasses` would
+        seen = vars(dataclasses) if names is None else names
+        exec(compiled, seen, made)  # noqa: S102 -- as `dataclasses` would
 
     def keep(self) -> None:
         """Write down what was compiled since, if anything was."""

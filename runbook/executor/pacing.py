@@ -17,10 +17,10 @@ from pathlib import Path
 
 WAIT_S = 0.005
 
-MOST_FOR_ONE_S = 0.5
+MOST_FOR_ONE_S = 0.2
 """How long one host is kept waiting: other programs that keep the processors busy hold up nobody."""
 
-MOST_FOR_ALL_S = 30.0
+MOST_FOR_ALL_S = 10.0
 """How long the hosts of one task are, all together."""
 
 
