@@ -118,7 +118,9 @@ def _be_ansible(folder: Path) -> NoReturn:
         # What was registered so far takes away what is for all children.
         atexit._clear()  # noqa: SLF001 -- no public name
         if _is_wanted(folder):
-            output = os.open(folder / OUTPUT_PIPE, os.O_WRONLY)
+            # Not waiting for who reads there: he may have died meanwhile, and nothing is begun then.
+            output = os.open(folder / OUTPUT_PIPE, os.O_WRONLY | os.O_NONBLOCK)
+            os.set_blocking(output, True)
             os.dup2(output, 1)
             os.dup2(output, 2)
             os.close(output)

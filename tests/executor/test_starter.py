@@ -17,6 +17,7 @@ from runbook.executor import Ending, FixRequest, Invocation
 from runbook.executor.leftovers import is_at_work
 from runbook.executor.lent import LentStarter
 from runbook.executor.runner import Starter
+from runbook.executor.workspace import ENDED_FILE, OUTPUT_PIPE
 from runbook.model.definition import CheckResult
 from runbook.model.event import Acted
 from tests.executor_harness import Stage, Told, carry_out, local, observe, request_id, until
@@ -63,6 +64,19 @@ def test_another_process_may_use_it(tmp_path: Path, starter: Starter) -> None:
         told = carry_out(executor, observe("told"))
         assert told.result("here", "told") is CheckResult.PASSED
         starter.close()
+
+
+def test_what_nobody_waits_for_any_more_is_not_begun(tmp_path: Path, starter: Starter) -> None:
+    """Whose program died before it was taken up ends at once; else it would be at work for ever."""
+    folder = tmp_path / request_id()
+    folder.mkdir()
+    os.mkfifo(folder / OUTPUT_PIPE)
+
+    starter.submit(folder)
+
+    until((folder / ENDED_FILE).exists, 60.0)
+    assert (folder / ENDED_FILE).read_text() == "1"
+    assert not is_at_work(folder.name)
 
 
 def test_it_serves_many_requests_even_at_once(tmp_path: Path, starter: Starter) -> None:
