@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
@@ -139,6 +139,7 @@ class Observer:
     """Notes the boundaries of a life and what it was told is written, and ends it at one of them."""
 
     life: Life
+    at_rest: AbstractContextManager[object] = field(default_factory=nullcontext)
     _count: Iterator[int] = field(default_factory=lambda: count(1))
     _stopped: bool = False
     _file: int = -1
@@ -156,7 +157,9 @@ class Observer:
             self._stopped = True
             os.kill(os.getpid(), signal.SIGSTOP)
         if self.life.spoils_at in (number, stage) and self.life.spoil is not None:
-            self.life.spoil(self.life.journal)
+            # Not in the midst of another thread's sync: ext4 may take one for done that its own end cut off.
+            with self.at_rest:
+                self.life.spoil(self.life.journal)
 
     def wrote(self, entry: Entry) -> None:
         """Note an entry that the journal says is on disk."""
@@ -169,6 +172,7 @@ class WatchedJournal(SqliteJournal):
     def __init__(self, life: Life, observer: Observer) -> None:
         super().__init__(connect(life.journal, life.busy_s), life.journal, mask_value)
         self._observer = observer
+        observer.at_rest = self._lock
         self._build = life.build
         self._doing = ""
         self._is_writing = False
