@@ -200,7 +200,8 @@ class Cutting:
                 client.shutdown(socket.SHUT_RDWR)
                 if not self._answered:
                     break
-            behind.sendall(data)
+            with suppress(OSError):  # The server may have gone, or this socket been closed.
+                behind.sendall(data)
         with suppress(OSError):
             behind.shutdown(socket.SHUT_WR)
 
