@@ -1,6 +1,7 @@
 """Diagnosing and repairing hosts of the lab, by runbook and by its peers, on the same evidence."""
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -106,13 +107,14 @@ class Bench:
         ours = self.own("diagnose")
         playbook = self._playbook(PIPELINED, "diagnose.yml", pipelining=True)
         with self._standing() as warm:
-            contenders: list[Timed] = [ours, warm, playbook, self._pyinfra()]
+            contenders: list[Timed] = [ours, warm, playbook, self._pyinfra(), self.bash()]
             if count == 1:
                 kept = self.own("diagnose", environment={"RUNBOOK_KEEP_ANSIBLE": "1"}, name=KEPT)
-                contenders += [kept, self.bash()]
+                contenders.append(kept)
             else:
-                # Many hosts take minutes: fewer rounds, and none for nothing but to open connections.
-                ours.once()
+                # The playbook takes minutes for many hosts: its connections are opened by less.
+                for one in (self.bash(), ours, self._connecting()):
+                    one.once()
             took = in_turn(contenders, max(1, rounds // count), warm_up=count == 1)
         if count == 1:
             # Once, as it has no target and takes longer than all the others together.
@@ -235,19 +237,41 @@ class Bench:
             ),
         )
 
+    def _connecting(self) -> Contender:
+        """Return what opens the connections that a playbook then uses, and does nothing else."""
+        return Contender(
+            name="ansible",
+            command=self._here(
+                Path(sys.executable).with_name("ansible"),
+                *("-i", str(self._lab.inventory), "--forks", str(FORKS)),
+                *("--module-name", "raw", "--args", "true", "prod"),
+            ),
+        )
+
     def bash(self) -> Contender:
-        """Return the script, for the one host there is."""
-        [one] = self._lab.hosts.values()
+        """Return the script, over one ssh to each host."""
         options = {
             "IdentityFile": self._lab.folder / "id_ed25519",
             "UserKnownHostsFile": self._lab.folder / "known_hosts",
             "ControlMaster": "auto",
-            "ControlPersist": "60s",
-            "ControlPath": self._lab.record.folder / "connections" / "bash",
+            "ControlPersist": "600s",
+            "ControlPath": self._lab.record.folder / "connections" / "bash-%h",
         }
         words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+        script = PEERS / "diagnose.sh"
+        addresses = [one.address for one in self._lab.hosts.values()]
+        if len(addresses) == 1:
+            return Contender(
+                name=BASH,
+                command=self._here("ssh", *words, f"deploy@{addresses[0]}", "sudo bash -s"),
+                stdin=script.read_text(),
+            )
+        to_each = shlex.join(["ssh", *words, "deploy@HOST", "sudo bash -s"])
         return Contender(
             name=BASH,
-            command=self._here("ssh", *words, f"deploy@{one.address}", "sudo bash -s"),
-            stdin=(PEERS / "diagnose.sh").read_text(),
+            command=self._here(
+                *("xargs", "--max-procs", str(FORKS), "--replace=HOST"),
+                *("sh", "-c", f"{to_each} < {shlex.quote(str(script))}"),
+            ),
+            stdin="\n".join(addresses),
         )
