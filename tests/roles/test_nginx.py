@@ -201,6 +201,21 @@ def test_restores_the_file_if_nginx_rejects_it(play: Player, nginx: Nginx) -> No
     assert nginx.site.read_text() == before
 
 
+def test_points_an_upstream_elsewhere_and_back(play: Player, nginx: Nginx) -> None:
+    """An undo takes back what one application wrote: nothing, where that had only to load the file."""
+    before = nginx.site.read_text()
+    wanted = nginx.variables("nginx_upstream", name="backend_app", host="2001:db8::1", port=8000)
+
+    played = play("nginx_upstream", wanted)
+    assert (played.failed, played.changed) == (False, 1), played.output
+    assert "server [2001:db8::1]:8000;" in nginx.site.read_text()
+    assert play("nginx_upstream", wanted).changed == 1, "nginx may have run with an older file"
+
+    assert play.undo("nginx_upstream", wanted).changed == 0
+    assert play.undo("nginx_upstream", wanted).changed == 1
+    assert nginx.site.read_text() == before
+
+
 def test_refuses_what_is_not_to_be_guessed(play: Player, nginx: Nginx) -> None:
     """A server of two, an unknown location, a static one and a value with a second directive."""
     role = "nginx_location"

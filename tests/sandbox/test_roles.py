@@ -23,6 +23,7 @@ UPSTREAM = {
     "nginx_upstream_host": "{{ backend_host }}",
     "nginx_upstream_port": "{{ backend_port }}",
     "nginx_upstream_command": "{{ nginx_command }}",
+    "nginx_upstream_state_directory": "{{ state_directory }}/nginx_upstream",
 }
 CONFIG = {
     "nginx_config_file": "{{ nginx_site_config }}",
@@ -307,6 +308,7 @@ class TestNginxUpstream:
                     "nginx_upstream_file": str(tmp_path / name),
                     "nginx_upstream_port": 2,
                     "nginx_upstream_command": ["/bin/true"],
+                    "nginx_upstream_state_directory": str(tmp_path / "state"),
                 }
                 for name in before
             },

@@ -37,20 +37,24 @@ class Site:
         if done.rc != 0:
             raise RefusedError(done.why)
 
-    def put(self, before: str, after: str) -> dict[str, Any]:
+    def put(self, before: str, after: str, *, reload: bool = False) -> dict[str, Any]:
         """Put a text in place and load it; return the module's result.
 
+        With `reload` it is loaded even where it was there already: nginx may run with an older one.
         Raises RefusedError, with the file as it was, if nginx rejects it or does not run.
         """
-        result = {"changed": before != after, "diff": self._diff(before, after)}
-        if before == after or self.module.check_mode:
+        differs = before != after
+        result = {"changed": differs or reload, "diff": self._diff(before, after)}
+        if not result["changed"] or self.module.check_mode:
             return result
-        self.kept.add({"before": before, "after": digest(after)})
-        write_text(self.module, self.path, after)
+        self.kept.add({"before": before, "after": digest(after)} if differs else {})
+        if differs:
+            write_text(self.module, self.path, after)
         try:
             self._load()
         except RefusedError as error:
-            write_text(self.module, self.path, before)
+            if differs:
+                write_text(self.module, self.path, before)
             self.kept.drop()
             raise RefusedError(f"{self.path} is as it was: {error}") from None
         return result
