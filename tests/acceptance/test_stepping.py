@@ -10,7 +10,10 @@ RUN = ("run", "counted-fix", "-i", "inventory.yml", "--host", "alive")
 def test_stepping_stops_and_resumes_and_a_fix_that_was_jumped_to_is_asked_about(
     program: Program, tmp_path: Path
 ) -> None:
-    """Stopped at the first step and resumed there; the jump leads to a question, and to a look."""
+    """Stopped at the first step and resumed there; the jump leads to a question, and to a look.
+
+    What else goes on there is known at the question, though nothing was looked at before.
+    """
     with program.at_terminal(*RUN, "--step") as (process, terminal):
         terminal.expect(r"looks at this alone")
         terminal.expect(r"Enter: go on\)")
@@ -33,6 +36,7 @@ def test_stepping_stops_and_resumes_and_a_fix_that_was_jumped_to_is_asked_about(
         terminal.expect(r"Enter: asks again\)")
         terminal.send("c\n")
         terminal.expect(r"Enter is no")
+        assert "could not be seen" not in terminal.before
         terminal.send("y\n")
         terminal.expect("resolved")
         assert process.wait(PATIENCE_S) == 0

@@ -106,6 +106,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if self._plan.activity and self._activity is None and origin == HERE:
             self._riding = [activity_request(self._plan, self._vars, self._templating)]
         answers.update(look(self._names, here, self._run_probes))
+        if self._riding and not self._unreachable:
+            self._run_probes([])
+            self._unreachable = None  # Nothing that was wanted needed the host.
         if origin != HERE:
             self._unreachable = None  # That was the other host's.
         if self._unreachable or all(step.cases or step.id in steps for step in wanted):
@@ -209,7 +212,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if at_controller
             else None
         )
-        if at_host:
+        if at_host or (self._riding and not requests):
             asked, answered_by = probing.without_twins([*at_host, *self._riding])
             told = self._ask_host(
                 probing.module_request(asked, repeat), probing.most_rounds(repeat)
