@@ -48,13 +48,14 @@ FIREWALLS = (
         )
         for target in ("REJECT", "DROP")
     ),
+    # It lets go on what is connected already, so nginx has to connect anew.
     Fault(
         name="firewall: ufw told to reject",
         causes=("firewall_blocking",),
         breaks="""cp -p /etc/ufw/before.rules /etc/ufw/ufw.conf /run/
           sed -i '/ufw-before-input -i lo/d' /etc/ufw/before.rules
           ufw reject 8000/tcp; ufw allow in on lo; ufw allow 22/tcp; ufw allow 80/tcp
-          ufw --force enable""",
+          ufw --force enable; nginx -s reload""",
         shows="echo ufw-user-input; echo 8000",
         mends=_OLD_UFW,
     ),
