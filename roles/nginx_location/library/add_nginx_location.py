@@ -8,8 +8,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.runbook_support.errors import RefusedError
-from ansible.module_utils.runbook_support.nginx_site import ARGUMENTS, Site
+from ansible.module_utils.runbook_support.nginx_site import ARGUMENTS, change
 from ansible.module_utils.runbook_support.nginx_text import (
+    UNQUOTED,
     Directive,
     added,
     indentation,
@@ -73,7 +74,6 @@ EXAMPLES = r"""
 """
 RETURN = r""" # """
 
-_VALUE = re.compile(r"[^\s;{}\"'\\#]+")
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
 
 
@@ -81,9 +81,9 @@ def _checked(wanted: dict[str, Any]) -> dict[str, str]:
     """Return the headers; raise RefusedError if something would be read as more than a value."""
     headers = {name: str(value) for name, value in wanted["headers"].items()}
     for name, value in headers.items():
-        if not _HEADER.fullmatch(name) or not _VALUE.fullmatch(value):
+        if not _HEADER.fullmatch(name) or not UNQUOTED.fullmatch(value):
             raise RefusedError(f"header {name}: {value} cannot be written without quotes")
-    if not _VALUE.fullmatch(wanted["proxy_pass"]):
+    if not UNQUOTED.fullmatch(wanted["proxy_pass"]):
         raise RefusedError(f"proxy_pass {wanted['proxy_pass']} cannot be written without quotes")
     if not re.fullmatch(r"((=|~|~\*|\^~) )?[^\s;{}\"'\\#]+", wanted["location"]):
         raise RefusedError(f"location {wanted['location']} cannot be written without quotes")
@@ -136,15 +136,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    site = Site(module)
-    try:
-        before = site.text()
-        result = site.put(before, extended(before, module.params))
-    except RefusedError as error:
-        if not module.check_mode:
-            site.kept.failed()
-        module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    change(module, lambda before: extended(before, module.params))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.runbook_support.errors import RefusedError
-from ansible.module_utils.runbook_support.nginx_site import ARGUMENTS, Site
+from ansible.module_utils.runbook_support.nginx_site import ARGUMENTS, change
 from ansible.module_utils.runbook_support.nginx_text import (
     Directive,
     added,
@@ -130,15 +130,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    site = Site(module)
-    try:
-        before = site.text()
-        result = site.put(before, raised(before, module.params))
-    except RefusedError as error:
-        if not module.check_mode:
-            site.kept.failed()
-        module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    change(module, lambda before: raised(before, module.params))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.runbook_support.errors import RefusedError
-from ansible.module_utils.runbook_support.nginx_site import ARGUMENTS, Site
-from ansible.module_utils.runbook_support.nginx_text import parse, walk
+from ansible.module_utils.runbook_support.nginx_site import ARGUMENTS, change
+from ansible.module_utils.runbook_support.nginx_text import UNQUOTED, parse, walk
 
 DOCUMENTATION = r"""
 module: point_nginx_upstream
@@ -55,7 +55,7 @@ RETURN = r""" # """
 
 def pointed(text: str, wanted: dict[str, Any]) -> str:
     """Return the text with the address; raise RefusedError where it is not clear whose."""
-    if not re.fullmatch(r"[^\s;{}\"'\\#]+", wanted["address"]):
+    if not UNQUOTED.fullmatch(wanted["address"]):
         raise RefusedError(f"address {wanted['address']} cannot be written without quotes")
     servers = [
         server
@@ -84,15 +84,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    site = Site(module)
-    try:
-        before = site.text()
-        result = site.put(before, pointed(before, module.params), reload=True)
-    except RefusedError as error:
-        if not module.check_mode:
-            site.kept.failed()
-        module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    change(module, lambda before: pointed(before, module.params), reload=True)
 
 
 if __name__ == "__main__":

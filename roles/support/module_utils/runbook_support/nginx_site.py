@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.runbook_support.accounts import run
@@ -95,3 +96,16 @@ class Site:
             "before_header": self.path,
             "after_header": self.path,
         }
+
+
+def change(module: Any, changed: Callable[[str], str], *, reload: bool = False) -> None:
+    """Run a module that makes another text of a site's file; see `Site.put`. Ends the process."""
+    site = Site(module)
+    try:
+        before = site.text()
+        result = site.put(before, changed(before), reload=reload)
+    except RefusedError as error:
+        if not module.check_mode:
+            site.kept.failed()
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)

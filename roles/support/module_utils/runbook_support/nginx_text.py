@@ -14,6 +14,9 @@ _TOKEN = re.compile(
       (?:\\. | \$\{[^}]*\} | [^\s;{}\\])*)""",
     re.VERBOSE | re.DOTALL,
 )
+UNQUOTED = re.compile(r"[^\s;{}\"'\\#]+")
+"""What nginx reads as one word without quotes around it."""
+
 _FOREIGN = "_by_lua_block"
 _UNITS_S = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
