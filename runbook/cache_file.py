@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 MOST = 100
-"""How many are kept; then those written longest ago go."""
+"""How many are kept; then those used longest ago go."""
 
 
 def read(name: str) -> bytes | None:
@@ -22,7 +22,11 @@ def read(name: str) -> bytes | None:
         return None
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
-        return file.read() if stat.S_ISREG(found.st_mode) and _is_ours(found) else None
+        if not stat.S_ISREG(found.st_mode) or not _is_ours(found):
+            return None
+        with suppress(OSError):  # Else what every run needs would go first, as it is written once.
+            os.utime(descriptor)
+        return file.read()
 
 
 def write(name: str, content: bytes) -> None:

@@ -51,13 +51,14 @@ def test_where_nothing_can_be_kept_nothing_fails(place: Path) -> None:
     assert list(place.iterdir()) == []
 
 
-def test_the_oldest_go(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only so many are kept, the last ones."""
+def test_what_was_used_longest_ago_goes(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only so many are kept, the last ones that were written or read."""
     monkeypatch.setattr(cache_file, "MOST", 2)
     for number in range(4):
         cache_file.write(f"kept-{number}", b"content")
         os.utime(place / f"kept-{number}", (number, number))
+    assert cache_file.read("kept-2") == b"content"
 
     cache_file.write("kept-4", b"content")
 
-    assert {path.name for path in place.iterdir()} == {"kept-3", "kept-4"}
+    assert {path.name for path in place.iterdir()} == {"kept-2", "kept-4"}
