@@ -9,7 +9,7 @@ CHECKS := types content style contracts
 APART  := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check unit demo heal heal-tools bench docs clean lab lab-down lab-tools lab-image matrix crash fuzz scale lock licences audit $(CHECKS)
+.PHONY: help setup test check unit demo heal heal-tools bench docs clean lab lab-down lab-tools lab-image matrix crash fuzz scale lock licences audit container $(CHECKS)
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +97,9 @@ licences: $(READY) ## List the licences of everything installed
 
 scale: $(READY) ## Several services on one database, 200 runs, and what goes wrong meanwhile
 	@$(BIN)/python -m tests.scale $(ARGS)
+
+container: $(READY) lab-tools ## As root on Linux: build contrib's container on packages alone, and have it serve
+	@$(BIN)/python -m tests.container
 
 audit: ## Look for known vulnerabilities in what is locked
 	@test -x build/audit/bin/pip-audit || { $(PYTHON) -m venv build/audit && build/audit/bin/python -m pip install --quiet pip-audit; }
