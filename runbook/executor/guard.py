@@ -1,8 +1,12 @@
 """Bounding what a host's answer costs, in the worker process that takes it in.
 
 Ansible's connections read an answer to its end before anybody sees it, so its size can only be
-bounded by watching the process: a thread looks at its memory, and interrupts the main thread. Many
-hosts may answer much at once, so of the processes of an invocation only one at a time may grow far.
+bounded by watching the process: its memory is looked at each time it has computed for some
+milliseconds, as it has to in order to grow. While it waits for its host nothing is looked at: by the
+clock, that cost as much as all else in the process. Many hosts may answer much at once, so of the
+processes of an invocation only one at a time may grow far.
+
+Source: setitimer(2) for `ITIMER_PROF`, which counts what a process computes, and is not inherited.
 """
 
 import fcntl
@@ -21,6 +25,7 @@ from runbook.executor.plan import MAX_ANSWER_BYTES
 
 MAX_GROWTH_BYTES = 32 << 20
 WATCH_S = 0.005
+"""How long the process computes between two looks at its memory; kernels round it up to their ticks."""
 
 FREE_GROWTH_BYTES = 4 << 20
 """By how much each process may grow over an answer without waiting for its turn: nearly all do by less."""
@@ -39,8 +44,8 @@ _bounds = 0
 """How many bounds hold at this moment; only the main thread sets any."""
 
 _turns: Path | None = None
-_turn: list[int] = []
-"""The open file by which it is our turn, if it is; the watching thread may end it as well as ours."""
+_turn: list[tuple[int, threading.Timer]] = []
+"""The open file by which it is our turn, if it is, and what ends that after a while."""
 
 _free_bytes = math.inf
 """How much memory this process may have before it waits for its turn."""
@@ -63,13 +68,19 @@ def _wait_for_turn() -> None:
     if _turns is None or _turn:
         return
     with suppress(OSError):  # Else each is bounded by itself.
-        _turn.append(os.open(_turns, os.O_RDONLY | os.O_CLOEXEC))
-        fcntl.flock(_turn[-1], fcntl.LOCK_EX)
+        file = os.open(_turns, os.O_RDONLY | os.O_CLOEXEC)
+        ends = threading.Timer(LONGEST_TURN_S, _end_turn)
+        _turn.append((file, ends))
+        fcntl.flock(file, fcntl.LOCK_EX)
+        ends.daemon = True
+        ends.start()
 
 
 def _end_turn() -> None:
     with suppress(IndexError):
-        os.close(_turn.pop())
+        file, ends = _turn.pop()
+        os.close(file)
+        ends.cancel()
 
 
 def is_bounded() -> bool:
@@ -85,50 +96,38 @@ def bounded_memory(
 
     It counts from `above_bytes`, or from what the process has now. Before it grows far over an answer
     it waits for its turn (see `take_turns`, `expect_answer`), which lasts until the process ends or
-    expects another one. For the main thread of a process that has no other use for SIGUSR1.
+    expects another one. For the main thread of a process that has no other use for SIGPROF.
     """
     global _bounds, _free_bytes  # noqa: PLW0603 -- of the process, as its memory is
     limit = (resident_bytes() if above_bytes is None else above_bytes) + growth_bytes
-    over = threading.Event()
-    too_much = threading.Event()
-    turn_ends = math.inf
-    main = threading.main_thread().ident or 0
+    asked_for = 0.0
+    over = False
 
-    def watch() -> None:
-        nonlocal turn_ends
-        asked_for = 0.0
-        while not over.wait(WATCH_S):
-            grown = resident_bytes()
-            if grown > limit:
-                too_much.set()
-                signal.pthread_kill(main, signal.SIGUSR1)
-                return
-            if grown > _free_bytes and asked_for != _free_bytes:
-                asked_for = _free_bytes
-                signal.pthread_kill(main, signal.SIGUSR1)
-            elif time.monotonic() > turn_ends:
-                turn_ends = math.inf
-                _end_turn()
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        nonlocal turn_ends
-        if too_much.is_set():
+    def look(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked_for, over
+        if over:  # Once is enough: what was interrupted has to be left in order.
+            return
+        grown = resident_bytes()
+        if grown > limit:
+            over = True
             raise OverMemoryError
-        _wait_for_turn()
-        turn_ends = time.monotonic() + LONGEST_TURN_S
+        if grown > _free_bytes and asked_for != _free_bytes:
+            asked_for = _free_bytes
+            _wait_for_turn()
 
-    before = signal.signal(signal.SIGUSR1, interrupt)
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
+    before = signal.signal(signal.SIGPROF, look)
+    signal.setitimer(signal.ITIMER_PROF, WATCH_S, WATCH_S)
     _bounds += 1
     try:
         yield
     finally:
+        over = True
         _bounds -= 1
         _free_bytes = math.inf
-        over.set()
-        watcher.join()
-        signal.signal(signal.SIGUSR1, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        # Of one that is on its way nothing is left then, where it did nothing before but end us.
+        signal.signal(signal.SIGPROF, signal.SIG_IGN)
+        signal.signal(signal.SIGPROF, before)
 
 
 def longest_answer_bytes(probes: int, rounds: int) -> int:
