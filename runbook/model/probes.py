@@ -143,6 +143,12 @@ _TYPES = (
             "result": "systemd's result: `success`, `exit-code`, `oom-kill`…; else null",
             "detail": "the state in words",
             "started_anew": "whether it was started while `over_s` passed; null if that is 0",
+            "holds_port": "whether it is this service, as it runs now, that listens on `port`: its main "
+            "process or what descends from it; false only of what was there before it, or while nothing "
+            "of it runs; null if nobody listens or it cannot be told, as of a group or a container that "
+            "runs",
+            "port_pid": "the process that listens on `port`, of several the oldest; null if none or not "
+            "known",
         },
     ),
     _probe(

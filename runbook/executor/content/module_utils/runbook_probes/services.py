@@ -36,6 +36,8 @@ _UPTIME = re.compile(r"pid (\d+), uptime (?:(\d+) days?, )?(\d+):(\d+):(\d+)")
 _BETWEEN_LOOKS_S = 0.1
 # What is left of the time for the last answer of a manager that is asked again and again.
 _LAST_LOOK_S = 1.0
+# So long it is looked again for a moment at which the manager and the port agree.
+_PORT_S = 5.0
 
 
 def service(
@@ -49,8 +51,9 @@ def service(
     pattern: str | None = None,
     pidfile: str | None = None,
     over_s: float = 0.0,
+    port: int | None = None,
 ) -> dict[str, object]:
-    """Ask a service's manager how it is, and if asked to, whether it stays so."""
+    """Ask a service's manager how it is; if asked to, whether it stays so, and holds a port."""
 
     def ask() -> dict[str, object]:
         if manager == "process":
@@ -65,6 +68,13 @@ def service(
             return _by_compose(look, name, project_directory)
         raise CannotLookError("manager must be systemd, supervisor, docker_compose or process")
 
+    # Of a group, the manager tells of one process, and not of the others.
+    if port is not None and not (name or "").endswith("*"):
+        # Only where it is asked for: few ask.
+        from . import holding  # noqa: PLC0415
+
+        left_s = min(_PORT_S, look.left_s() - _LAST_LOOK_S)
+        return holding.on_port(port, ask, left_s, alone=manager != "process")
     if over_s <= 0:
         return ask()
     return _watched(ask, min(over_s, look.left_s() - _LAST_LOOK_S))
@@ -116,6 +126,8 @@ def _facts(*, running: bool, state: str, **more: object) -> dict[str, object]:
         "result": None,
         "detail": "",
         "started_anew": None,
+        "holds_port": None,
+        "port_pid": None,
     }
     facts.update(more)
     return facts
