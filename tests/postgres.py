@@ -68,6 +68,26 @@ class Server:
             self._process.wait(_STARTS_WITHIN_S)
             self._process = None
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop all its processes, as on a machine that is frozen: connections last, nothing answers."""
+        self._signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        assert self._process is not None
+        main = self._process.pid
+        children = Path(f"/proc/{main}/task/{main}/children")
+        # First the one that starts others, and last of all, so that it misses none of their ends.
+        os.kill(main, signal.SIGSTOP)
+        for pid in children.read_text().split():
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), number)
+        os.kill(main, number)
+
     def empty(self) -> str:
         """Make a database of nothing, and return its URL."""
         self._made += 1

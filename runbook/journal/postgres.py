@@ -24,7 +24,7 @@ from runbook.journal import (
 )
 from runbook.journal.chain import Row
 from runbook.journal.holder import alive, this_process
-from runbook.journal.postgres_session import Connection, Session
+from runbook.journal.postgres_session import SILENCE_S, Connection, Session
 from runbook.journal.postgres_text import kept, told
 from runbook.journal.postgres_upgrade import check_schema
 from runbook.journal.postgres_writing import add_entries, add_milestones, fold, head_of, let_go
@@ -41,24 +41,29 @@ _CLAIMING = 0x52_55_4E_43  # the one lock of whoever claims
 
 
 def open_journal(
-    url: str, *, mask: Mask = mask_value, patience_s: float = 30.0
+    url: str, *, mask: Mask = mask_value, patience_s: float = 30.0, silence_s: float = SILENCE_S
 ) -> "PostgresJournal":
     """Open the journal in the database of a URL of libpq.
 
     `mask` is applied to the free text and data of every event before it is kept. A call waits up
-    to `patience_s` for a server that is away. Raise `journal-unusable`.
+    to `patience_s` for a server that is away, and for an answer up to `silence_s`, after which the
+    server counts as away. Raise `journal-unusable`.
     """
-    return PostgresJournal(url, mask, patience_s)
+    return PostgresJournal(url, mask, patience_s, silence_s)
 
 
 class PostgresJournal:
     """A `Journal` in a database; see `open_journal`."""
 
-    def __init__(self, url: str, mask: Mask, patience_s: float) -> None:
+    def __init__(
+        self, url: str, mask: Mask, patience_s: float, silence_s: float = SILENCE_S
+    ) -> None:
         self._mask = mask
         self._driving: dict[str, str] = {}
         self._guarded: set[str] = set()
-        self._session = Session(url, patience_s=patience_s, joined=self._joined)
+        self._session = Session(
+            url, patience_s=patience_s, joined=self._joined, silence_s=silence_s
+        )
 
     def begin(self, run: RunSummary) -> None:
         """Create a run; see `Journal.begin`."""

@@ -4,6 +4,10 @@ A server that is restarted is waited for, as long as the caller has patience. Wh
 is done again; where a connection broke while it was being committed, the server is asked first
 what became of that transaction (`pg_xact_status`), so that nothing is ever written twice.
 
+A server that was stopped and is not dead (SIGSTOP, a machine that is frozen) takes what it is sent and
+answers nothing. Of a statement without an answer the connection is broken on our side, and what holds
+for broken connections holds.
+
 SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
@@ -12,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import RLock
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -22,8 +26,14 @@ from runbook.errors import RunbookError
 from runbook.journal import problems
 from runbook.journal.postgres_schema import SCHEMA
 
+if TYPE_CHECKING:
+    from psycopg.abc import PQGen
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 T = TypeVar("T")
+
+SILENCE_S = 20.0
+"""How long a statement may have no answer: twice as long as the server itself waits for a lock."""
 
 _CLOSING_S = 0.1
 _LONGEST_PAUSE_S = 1.0
@@ -74,6 +84,30 @@ _FAULTS: Mapping[str, tuple[str, str]] = {
 }  # fmt: skip
 
 
+class _Bounded(Connection):
+    """A connection that is closed once a statement has had no answer for `silence_s`."""
+
+    silence_s: float = SILENCE_S
+
+    def wait(self, gen: "PQGen[T]", *args: Any, **more: Any) -> T:
+        """Wait for what the server says; see psycopg, which looks at `gen` every tenth of a second."""
+        return super().wait(self._heard(gen), *args, **more)
+
+    def _heard(self, gen: "PQGen[T]") -> "PQGen[T]":
+        ends = time.monotonic() + self.silence_s
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if not ready and time.monotonic() >= ends:
+                    self.close()
+                    raise psycopg.OperationalError(f"no answer within {self.silence_s:g} s")
+                wanted = gen.send(ready)
+        except StopIteration as done:
+            value: T = done.value
+            return value
+
+
 @dataclass(frozen=True, slots=True)
 class _Done(Generic[T]):
     value: T
@@ -83,13 +117,20 @@ class Session:
     """A connection that all threads of a process share, one call at a time.
 
     `joined` is called with each connection that is made, before it is used; what it raises ends the
-    call. A call waits up to `patience_s` for a server that is away. Raises `journal-unusable`.
+    call. A call waits up to `patience_s` for a server that is away; one that leaves a statement without
+    an answer for `silence_s` counts as away. Raises `journal-unusable`.
     """
 
     def __init__(
-        self, url: str, *, patience_s: float, joined: Callable[[Connection], None]
+        self,
+        url: str,
+        *,
+        patience_s: float,
+        joined: Callable[[Connection], None],
+        silence_s: float = SILENCE_S,
     ) -> None:
         self._patience_s = patience_s
+        self._silence_s = silence_s
         self._joined = joined
         self._lock = RLock()
         self._connection: Connection | None = None
@@ -263,7 +304,9 @@ class Session:
                 return self._connection
 
     def _connect(self) -> Connection:
-        connection = psycopg.Connection.connect(self._where, autocommit=True)
+        # libpq's own time-out covers it until it is made.
+        connection = _Bounded.connect(self._where, autocommit=True)
+        connection.silence_s = self._silence_s
         try:
             connection.execute(
                 f"SELECT {', '.join('set_config(%s, %s, false)' for _ in _SESSION)}".encode(),

@@ -12,6 +12,8 @@ KNOWN = len(STEPS)
 
 _UPGRADING = 0x52_55_4E_44
 _PATIENCE_S = 3.0
+# A step may have to go through all that is there.
+_STEP_S = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +87,9 @@ def upgrade(url: str) -> Tables:
 
     Programs that know the step before the last go on working meanwhile, unless a step says otherwise.
     """
-    session = Session(url, patience_s=_PATIENCE_S, joined=lambda _connection: None)
+    session = Session(
+        url, patience_s=_PATIENCE_S, joined=lambda _connection: None, silence_s=_STEP_S
+    )
     try:
         return session.write(_upgraded)
     finally:

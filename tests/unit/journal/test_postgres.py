@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from threading import Timer
@@ -11,16 +13,19 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from runbook.driver.operator import ApprovalRequest
 from runbook.errors import RunbookError
 from runbook.journal import Journal, RunFilter
 from runbook.journal.holder import this_process
 from runbook.journal.postgres import PostgresJournal, open_journal
+from runbook.journal.postgres_session import SILENCE_S
 from runbook.model.event import HostJoined, RunFinished, RunInterrupted
 from runbook.model.verdict import Verdict
 from tests.contract.journal_child import BATCH
 from tests.contract.journals import STARTED, WALK, child, dead, line_of, reference, run, tell
 from tests.contract.test_journal_model import MODEL, TwoJournals
 from tests.postgres import Cutting, Server
+from tests.unit.driver.stage import ONE_FIX, RUN, Person, Stage, host
 
 
 @pytest.fixture
@@ -124,6 +129,58 @@ def test_patience_with_a_server_that_is_away_has_an_end(postgres_server: Server,
     journal.append("r1", [STARTED], at=2.0, who="anna")
     assert journal.verify("r1").seq == 1
     journal.close()
+
+
+def test_a_server_that_is_frozen_for_a_moment_is_waited_for(
+    postgres_server: Server, url: str
+) -> None:
+    """It takes what it is sent and answers nothing; afterwards each entry is there exactly once."""
+    journal = open_journal(url, silence_s=0.5)
+    journal.begin(run("r1"))
+    journal.append("r1", WALK[:3], at=1.0, who="anna")
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        with postgres_server.frozen():
+            writing = pool.submit(journal.append, "r1", WALK[3:], at=2.0, who="anna")
+            with pytest.raises(TimeoutError):  # By now its silence was noticed.
+                writing.result(timeout=1.0)
+        writing.result(timeout=30)
+
+    assert [entry.event for entry in journal.entries("r1")] == list(WALK)
+    journal.verify("r1")
+    journal.close()
+
+
+def test_with_a_frozen_server_nothing_is_begun(postgres_server: Server, url: str) -> None:
+    """Patience ends: the fix that was approved is not begun, and is once the server goes on."""
+    journal = open_journal(url, patience_s=0.2, silence_s=0.5)
+    freezing = ExitStack()
+
+    def yes(request: ApprovalRequest) -> frozenset[str]:
+        freezing.enter_context(postgres_server.frozen())
+        return frozenset(request.hosts)
+
+    stage = Stage(
+        runbook=ONE_FIX, hosts={"web1": host()}, journal=journal, operator=Person(says=yes)
+    )
+    with freezing, pytest.raises(RunbookError, match="cannot be reached") as caught:
+        stage.play()
+    assert caught.value.problems[0].reference == "journal-unusable"
+    assert not stage.fixes
+
+    stage.operator = Person()
+    assert stage.resume() is Verdict.RESOLVED
+    assert len(stage.fixes) == 1
+    journal.verify(RUN)
+    journal.close()
+
+
+def test_a_lock_is_no_silence(journal: PostgresJournal) -> None:
+    """The server gives up waiting for a lock, and says so, long before that counts as silence."""
+    [(milliseconds,)] = journal._session.rows(
+        "SELECT setting::int FROM pg_settings WHERE name = 'lock_timeout'", ()
+    )
+
+    assert 0 < milliseconds / 1000 <= SILENCE_S / 2
 
 
 @pytest.mark.parametrize(
