@@ -16,6 +16,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from runbook import class_code
+
 BEFORE, AFTER = True, False
 
 marks: dict[str, float] = {}
@@ -30,19 +32,22 @@ def main() -> None:
     def mark(name: str, at_s: float | None = None) -> None:
         marks.setdefault(name, 1000 * ((time.monotonic() if at_s is None else at_s) - start_s))
 
-    runner = import_module("runbook.executor.runner")
-    _around(runner.Starter, "start", lambda *_: mark("starting"), lambda *_: mark("started"))
-    _around(runner.Starter, "close", lambda starter: _look_at(starter, mark), None)
-    process = import_module("runbook.executor.process")
-    _around(process.Process, "start", lambda *_: mark("asked"), None)
-    _around(
-        process.Process, "close", lambda one: mark("forked", _begun(one)), lambda *_: mark("ended")
-    )
-    translate = import_module("runbook.executor.translate")
-    _around(translate.Translator, "feed", lambda _, record: mark(record["kind"]), None)
+    def begun(*_: Any) -> None:
+        mark("started")
+        # Not imported before: what comes first imports little.
+        process = import_module("runbook.executor.process").Process
+        _around(process, "start", lambda *_: mark("asked"), None)
+        _around(process, "close", lambda one: mark("forked", _begun(one)), lambda *_: mark("ended"))
+        translator = import_module("runbook.executor.translate").Translator
+        _around(translator, "feed", lambda _, record: mark(record["kind"]), None)
+
+    class_code.use("runbook")
+    starter = import_module("runbook.executor.runner").Starter
+    _around(starter, "start", lambda *_: mark("starting"), begun)
+    _around(starter, "close", lambda starter: _look_at(starter, mark), None)
     sys.argv = ["runbook", *words]
     try:
-        import_module("runbook.views.cli").main()
+        import_module("runbook.views.entry").main()
     finally:
         own = resource.getrusage(resource.RUSAGE_SELF)
         cpu_s["runbook"] = own.ru_utime + own.ru_stime

@@ -7,14 +7,17 @@ request exactly one final report arrives before `InvocationEnded`, and nothing a
 `withheld`), never left out. `tests/contract/` holds every executor to this.
 """
 
+from __future__ import annotations  # As names alone, so that starting Ansible needs no model.
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from runbook.model.definition import Json, Probe
-from runbook.model.event import Acted
-from runbook.model.observation import Activity, Observation, TaskChange, Texts, Verification
+if TYPE_CHECKING:
+    from runbook.model.definition import Json, Probe
+    from runbook.model.event import Acted
+    from runbook.model.observation import Activity, Observation, TaskChange, Texts, Verification
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,8 +16,6 @@ from runbook.model.definition import (
     Runbook,
 )
 
-PLAN_FILE = "plan.json"
-PLAYBOOK_FILE = "runbook-play.yml"
 COMMAND_MODULES = frozenset({"command", "shell", "raw", "script", "win_command", "win_shell"})
 """Modules that do whatever they are told; their author's `read_only` is all that makes a check."""
 

@@ -4,15 +4,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from runbook.executor.looking import Answer, answer_from
 from runbook.executor.plan import MAX_ANSWER_BYTES
+from runbook.executor.workspace import CONTENT
 from runbook.model.definition import Json
-
-CONTENT = Path(__file__).parent / "content"
-"""What is shipped to Ansible: plugins and modules."""
 
 SLACK_S = 5.0
 """What a look may take beyond the longest of its probes: start of the interpreter, forks, JSON."""

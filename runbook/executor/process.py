@@ -13,11 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from runbook.executor.compile import PLAYBOOK_FILE
 from runbook.executor.leftovers import is_at_work
 from runbook.executor.runner import Output
 from runbook.executor.target import Target
-from runbook.executor.workspace import ARGUMENTS_FILE, ENDED_FILE, OUTPUT_PIPE, PID_FILE, Workspace
+from runbook.executor.workspace import (
+    ARGUMENTS_FILE,
+    ENDED_FILE,
+    OUTPUT_PIPE,
+    PID_FILE,
+    PLAYBOOK_FILE,
+    Workspace,
+)
 from runbook.model.masking import mask_text
 
 GRACE_S = 3.0

@@ -13,7 +13,6 @@ Traps of ansible-runner 2.4 this file is shaped by:
 """
 
 import os
-import secrets
 import select
 import shutil
 import signal
@@ -26,8 +25,13 @@ from pathlib import Path
 from typing import Any
 
 from runbook.errors import RunbookError
-from runbook.executor.compile import PLAYBOOK_FILE
-from runbook.executor.workspace import OUTPUT_PIPE, PID_FILE, PLUGIN_FOLDERS, Workspace
+from runbook.executor.workspace import (
+    OUTPUT_PIPE,
+    PID_FILE,
+    PLAYBOOK_FILE,
+    PLUGIN_FOLDERS,
+    Workspace,
+)
 
 GRACE_S = 3.0
 """How long it may take to end before it is killed."""
@@ -132,7 +136,7 @@ class Starter:
 
         `name` is that of its workspace, by default one that no other can have.
         """
-        name = name or f"starter-{os.getpid()}-{secrets.token_hex(3)}"
+        name = name or f"starter-{os.getpid()}-{os.urandom(3).hex()}"
         workspace = Workspace.create(name)
         try:
             fifo = workspace.folder / REQUESTS_PIPE

@@ -18,7 +18,7 @@ from typing import Any
 
 from runbook import cache_file
 from runbook.executor.content.module_utils.runbook_probes.sent import magic, place_of
-from runbook.executor.probing import CONTENT
+from runbook.executor.workspace import CONTENT
 from runbook.model.definition import Json
 
 PACKAGE = "runbook_probes"

@@ -13,11 +13,15 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runbook.errors import RunbookError
-from runbook.executor.compile import PLAN_FILE, PLAYBOOK_FILE
-from runbook.executor.probing import CONTENT
-from runbook.model.definition import Json
+
+if TYPE_CHECKING:  # Ansible is started by what needs no model.
+    from runbook.model.definition import Json
+
+CONTENT = Path(__file__).parent / "content"
+"""What is shipped to Ansible: plugins and modules."""
 
 PLUGIN_FOLDERS = {
     "action_plugins": CONTENT / "action_plugins",
@@ -28,6 +32,8 @@ PLUGIN_FOLDERS = {
 NAMED_BY_TASKS = ("files", "handlers", "tasks", "templates", "vars")
 """Folders beside a runbook in which its tasks look for what they name."""
 
+PLAN_FILE = "plan.json"
+PLAYBOOK_FILE = "runbook-play.yml"
 OWNER_FILE = "owner"
 RESULTS_FILE = "results.jsonl"
 DEFAULTS_FILE = "defaults.json"
@@ -131,9 +137,9 @@ class Workspace:
         called: Sequence[Path],
         roles: Sequence[Path],
         playbook: str,
-        plan: Mapping[str, Json],
-        defaults: Mapping[str, Json],
-        extra: Mapping[str, Json],
+        plan: "Mapping[str, Json]",
+        defaults: "Mapping[str, Json]",
+        extra: "Mapping[str, Json]",
     ) -> None:
         """Write the files and link what lies beside the runbook; raise RunbookError.
 

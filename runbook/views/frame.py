@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import Any, NoReturn, TextIO
 import click
 
 from runbook.errors import Problem, RunbookError
+from runbook.views.no_core import leave_no_core
 from runbook.views.options import Manner
 from runbook.views.output import tell, wants_colour, write_json
 from runbook.views.safe_text import tolerate
@@ -72,16 +72,6 @@ class FramedGroup(click.Group):
         except Exception as error:  # noqa: BLE001  # the last resort: nobody is to see a traceback
             return _broken_output(error, manner) or _defect(error, manner)
         return code if isinstance(code, int) else 0
-
-
-def leave_no_core() -> None:
-    """Have neither this process nor those it starts leave an image of its memory, secrets and all.
-
-    One byte, not none: with none Linux hands the image to a program all the same, where the kernel's
-    core_pattern names one (fs/coredump.c). What wants images of its own may raise the limit again.
-    """
-    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0 if hard == 0 else 1, hard))
 
 
 def _streams() -> list[TextIO]:

@@ -287,7 +287,7 @@ def test_a_process_that_crashes_leaves_no_image(tmp_path: Path, images: bool) ->
     """Where another one does leave it, with all it knew, one that began as ours do does not."""
     secret = KNOWN["in ansible_password"]
     crash = f"; known = {secret!r}; os.kill(os.getpid(), signal.SIGQUIT)"
-    ours = "from runbook.views.frame import leave_no_core; leave_no_core()"
+    ours = "from runbook.views.no_core import leave_no_core; leave_no_core()"
     found = {}
     for name, before in (("other", "pass"), ("ours", ours)):
         folder = tmp_path / name

@@ -238,7 +238,8 @@ def _start(name: str, host: str | None, wish: Wish) -> int:
     if wish.step:
         _refuse_unless_asked(wish)
     from runbook.spec.places import locate  # noqa: PLC0415 -- see above
-    from runbook.views.starting import ansible_started, importing  # noqa: PLC0415
+    from runbook.views.importing import importing  # noqa: PLC0415
+    from runbook.views.starting import ansible_started  # noqa: PLC0415
 
     settings = settings_for(wish.aim.flags)
     locate(name, settings.library)  # The likeliest mistake is told before anything is started.

@@ -25,7 +25,6 @@ from runbook.executor.ansible_core import (
     secrets_in,
     secrets_of,
 )
-from runbook.executor.compile import PLAN_FILE
 from runbook.executor.differences import difference
 from runbook.executor.leasing import Leases
 from runbook.executor.looking import CouldNotRenderError
@@ -33,7 +32,7 @@ from runbook.executor.pacing import Pace
 from runbook.executor.params import problem_with
 from runbook.executor.plain import TooMuchError, plain
 from runbook.executor.plan import Plan, plan_in, variable_of
-from runbook.executor.workspace import CUT_OFF_FILE, OUTPUT_PIPE
+from runbook.executor.workspace import CUT_OFF_FILE, OUTPUT_PIPE, PLAN_FILE
 from runbook.model.definition import Json
 from runbook.model.masking import MASK, Masker
 

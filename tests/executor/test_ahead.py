@@ -1,0 +1,85 @@
+"""Ansible that is begun before the command line is read."""
+
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+from runbook.executor.workspace import base_folder
+from runbook.views.starting import ansible_started, begin_ahead
+
+RUNBOOK = """
+runbook: ahead
+title: One check
+steps:
+  - check: told
+    title: It answers
+    probe: {command: {argv: [echo, given]}}
+    read_only: true
+    passes: told.stdout == "given"
+    next: {passed: end(healthy), failed: end(unresolved)}
+"""
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the folder of a user whom nobody else works as."""
+    home = tmp_path / uuid.uuid4().hex
+    home.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home))
+    monkeypatch.setenv("RUNBOOK_HOME", str(home))
+    monkeypatch.chdir(home)
+    return home
+
+
+def _begun() -> set[str]:
+    return {path.name for path in base_folder().iterdir()}
+
+
+def test_what_was_begun_ahead_is_used_where_it_is_what_is_wanted(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run takes it, one with another configuration ends it, and where one may stay ready is none."""
+    (place / "ahead.yml").write_text(RUNBOOK)
+    begin_ahead("nothing-of-that-name")
+    with monkeypatch.context() as other:
+        other.setenv("RUNBOOK_KEEP_ANSIBLE", "1")
+        begin_ahead(str(place / "ahead.yml"))
+    assert _begun() == set()
+
+    begin_ahead(str(place / "ahead.yml"))
+    [first] = _begun()
+    with ansible_started(None):
+        assert _begun() == {first}
+    assert _begun() == set()
+
+    begin_ahead(str(place / "ahead.yml"))
+    [second] = _begun()
+    (place / "other.cfg").write_text("[defaults]\n")
+    with ansible_started(place / "other.cfg"):
+        assert len(_begun()) == 1
+        assert second not in _begun()
+    assert _begun() == set()
+
+
+def test_ansible_is_begun_before_a_command_line_is_read(place: Path) -> None:
+    """Click is imported after Ansible is begun; one that cannot be carried out leaves nothing."""
+    (place / "ahead.yml").write_text(RUNBOOK)
+    words = ("diagnose", "ahead.yml", "--host", "localhost", "--nonsense")
+
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "runbook", *words],
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "No such option '--nonsense'" in done.stderr
+    imported = [line.rpartition("|")[2].strip() for line in done.stderr.splitlines()]
+    assert imported.index("ansible_runner") < imported.index("click")
+    assert _begun() == set()
