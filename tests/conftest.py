@@ -35,6 +35,7 @@ LAB_OF_ITS_OWN = (
 
 OF_POSTGRES = (
     "tests/unit/journal/test_postgres",
+    "tests/unit/schedule/test_jobs.py",
     "tests/unit/schedule/test_shared_state.py",
     "tests/cli/test_db.py",
     "tests/acceptance/test_postgres.py",

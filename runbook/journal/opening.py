@@ -40,3 +40,13 @@ def require_psycopg() -> None:
             "a journal on Postgres needs psycopg, which is not installed",
             hint="pip install 'runbook[postgres]', or leave the setting `journal` out",
         )
+
+
+def require_procrastinate() -> None:
+    """Raise RunbookError where Procrastinate is not installed."""
+    if find_spec("procrastinate") is None:
+        raise RunbookError.of(
+            "no-procrastinate",
+            "services that share a database need Procrastinate, which is not installed",
+            hint="pip install 'runbook[postgres]'",
+        )

@@ -244,4 +244,18 @@ STEPS: tuple[Step, ...] = (
             """,
         ),
     ),
+    Step(
+        oldest=1,
+        # Which changes of the jobs' tables were taken; those themselves are made with this step
+        # (`journal.job_tables`).
+        statements=(
+            """
+            CREATE TABLE job_steps (
+              name TEXT COLLATE "C" PRIMARY KEY,
+              program TEXT NOT NULL,
+              at TIMESTAMPTZ NOT NULL DEFAULT now()
+            )
+            """,
+        ),
+    ),
 )

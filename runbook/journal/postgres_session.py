@@ -58,6 +58,10 @@ _SESSION: Mapping[str, str] = {
     "tcp_keepalives_count": "3",
 }
 
+SETTING = f"SELECT {', '.join('set_config(%s, %s, false)' for _ in _SESSION)}".encode()
+SETTINGS = tuple(part for setting in _SESSION.items() for part in setting)
+"""What a connection begins with, and what that is given."""
+
 _AGAIN = frozenset({"40001", "40P01"})  # Two were in each other's way, and one was undone.
 _ENDED = frozenset({"57P01", "57P02", "57P03"})  # The server goes down, and says so.
 
@@ -108,6 +112,11 @@ class _Bounded(Connection):
             return value
 
 
+def conninfo(url: str) -> str:
+    """Return how to connect to the database of a URL; raise psycopg.Error where it is none."""
+    return make_conninfo(url, **{**_NETWORK, **conninfo_to_dict(url)})
+
+
 @dataclass(frozen=True, slots=True)
 class _Done(Generic[T]):
     value: T
@@ -137,7 +146,7 @@ class Session:
         self._closed = False
         self._within: Connection | None = None
         with self._said():
-            self._where = make_conninfo(url, **{**_NETWORK, **conninfo_to_dict(url)})
+            self._where = conninfo(url)
             self._connected(self._deadline())
 
     def write(self, work: Callable[[Connection], T]) -> T:
@@ -308,10 +317,7 @@ class Session:
         connection = _Bounded.connect(self._where, autocommit=True)
         connection.silence_s = self._silence_s
         try:
-            connection.execute(
-                f"SELECT {', '.join('set_config(%s, %s, false)' for _ in _SESSION)}".encode(),
-                [part for setting in _SESSION.items() for part in setting],
-            )
+            connection.execute(SETTING, SETTINGS)
             # An entry is on disk when its commit returns, whatever the server's default is.
             connection.execute(
                 "SELECT set_config('synchronous_commit', 'on', false)"

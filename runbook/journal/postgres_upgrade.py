@@ -1,9 +1,11 @@
 """Bringing the tables on Postgres up to date, and seeing whether this program can work with them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from runbook import __version__
 from runbook.errors import RunbookError
+from runbook.journal.job_tables import JobTables, job_tables_of, make_job_tables, take_next
 from runbook.journal.postgres_schema import SCHEMA, STEPS, STEPS_TABLE
 from runbook.journal.postgres_session import Connection, Session
 
@@ -21,11 +23,13 @@ class Tables:
     """How far a database's tables have come: `taken` is the last step taken.
 
     Programs have to know `oldest` at least to work with them; this one knows the step `known`.
+    `jobs` is the same of the tables of the jobs that call workers.
     """
 
     taken: int
     oldest: int
     known: int
+    jobs: JobTables = field(default_factory=JobTables)
 
     @property
     def missing(self) -> int:
@@ -35,7 +39,7 @@ class Tables:
     @property
     def fit(self) -> bool:
         """Whether this program can work with them."""
-        return not self.missing and self.oldest <= self.known
+        return not (self.missing or self.jobs.missing) and self.oldest <= self.known
 
 
 def tables_of(connection: Connection) -> Tables:
@@ -77,29 +81,43 @@ def look_at(url: str) -> Tables:
     """Return how far the tables of a database have come; raise `journal-unusable`."""
     session = Session(url, patience_s=_PATIENCE_S, joined=lambda _connection: None)
     try:
-        return session.read(tables_of)
+        return session.read(_all_tables_of)
     finally:
         session.close()
 
 
-def upgrade(url: str) -> Tables:
+def upgrade(url: str, *, closing: bool = False) -> Tables:
     """Take the steps that are missing, all or none; return how far the tables had come before.
 
     Programs that know the step before the last go on working meanwhile, unless a step says otherwise.
+    The changes of the jobs' tables come after that, one by one; with `closing` those too that end
+    programs of the version before.
     """
     session = Session(
         url, patience_s=_PATIENCE_S, joined=lambda _connection: None, silence_s=_STEP_S
     )
     try:
-        return session.write(_upgraded)
+        before = session.write(_upgraded)
+        while session.write(partial(_changed, closing=closing)):
+            pass
+        return before
     finally:
         session.close()
+
+
+def _all_tables_of(connection: Connection) -> Tables:
+    return replace(tables_of(connection), jobs=job_tables_of(connection))
+
+
+def _changed(connection: Connection, *, closing: bool) -> bool:
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_UPGRADING,))
+    return take_next(connection, closing=closing)
 
 
 def _upgraded(connection: Connection) -> Tables:
     # Two who upgrade at once take the steps one after the other.
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_UPGRADING,))
-    before = tables_of(connection)
+    before = _all_tables_of(connection)
     for statement in STEPS_TABLE if not before.taken else ():
         connection.execute(statement.encode())
     for number, step in enumerate(STEPS[before.taken :], start=before.taken + 1):
@@ -109,4 +127,5 @@ def _upgraded(connection: Connection) -> Tables:
             "INSERT INTO steps (number, oldest, program) VALUES (%s, %s, %s)",
             (number, step.oldest, __version__),
         )
+    make_job_tables(connection)
     return before

@@ -14,6 +14,8 @@ from typing import Any
 
 from runbook.errors import RunbookError
 from runbook.model.masking import mask_text
+from runbook.schedule.queue import Queue
+from runbook.schedule.requests import Stage
 from runbook.schedule.state import State, at, moment
 
 _COLUMNS = (
@@ -235,6 +237,10 @@ class Approvals:
                 "UPDATE approvals SET stand = ?, told = ?, at = ? WHERE id = ? AND stand = ?",
                 (stand, told, at(now), approval.id, Stand.OPEN),
             )
+            queue = Queue(self._state)
+            kept = queue.of_run(approval.ask.run) if queue.calls else None
+            if kept is not None and kept.stage is Stage.WAITING:
+                self._state.call_for([kept])
 
     def _found(self, where: str, given: Iterable[Any]) -> list[Approval]:
         query = f"SELECT {_COLUMNS} FROM approvals {where}"  # noqa: S608 -- text of ours

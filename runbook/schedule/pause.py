@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook.model.masking import mask_text
+from runbook.schedule.queue import Queue
 from runbook.schedule.state import State, at, is_there, moment, opened
 
 
@@ -48,6 +49,8 @@ class Switch:
                 "UPDATE pauses SET lifted = ?, lifted_by = ? WHERE lifted IS NULL AND until > ?",
                 (at(now), by, at(now)),
             )
+            if lasting is not None:
+                Queue(self._state).call_for_all()
         return lasting
 
     def lasting(self, now: datetime) -> Pause | None:

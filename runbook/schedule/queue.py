@@ -49,7 +49,12 @@ class Queue:
                     at(now),
                 ),
             )
-            return self.of_key(request.key)[0].id if done.rowcount == 1 else None
+            if done.rowcount != 1:
+                return None
+            [kept] = self.of_key(request.key)
+            if stage is Stage.QUEUED:
+                self._state.call_for([kept])
+            return kept.id
 
     def take(
         self,
@@ -87,7 +92,33 @@ class Queue:
                 "UPDATE requests SET stage = ?, told = ?, at = ? WHERE id = ? AND stage = ?",
                 (stage, mask_text(told), at(now), kept.id, kept.stage),
             )
-            return done.rowcount == 1
+            if done.rowcount != 1:
+                return False
+            if self._state.calls:
+                self._state.call_for([kept] if stage is Stage.QUEUED else self._freed_by(kept))
+            return True
+
+    @property
+    def calls(self) -> bool:
+        """Whether a service is called for what is queued; see `State.calls`."""
+        return self._state.calls
+
+    def call_for_all(self) -> None:
+        """Have services see to all that is queued, where they have to be called."""
+        if self._state.calls:
+            self._state.call_for(self.requests(Stage.QUEUED))
+
+    def call_for_missed(self, requests: Iterable[Kept]) -> None:
+        """Have services see to those of the requests that nobody was called for."""
+        self._state.call_for(self._state.uncalled(requests))
+
+    def dismiss(self, kept: Kept) -> None:
+        """Forget who was called for a request, and died."""
+        self._state.dismiss(kept)
+
+    def heartbeats(self) -> Mapping[str, float]:
+        """Return when each of those who are called last showed that it lives."""
+        return self._state.heartbeats()
 
     def requests(self, *stages: Stage) -> list[Kept]:
         """Return the requests at one of the stages, the earliest first."""
@@ -135,6 +166,17 @@ class Queue:
                 "UPDATE kept SET last = ? WHERE schedule = ? AND last < ?",
                 (at(nominal), schedule, at(nominal)),
             )
+
+    def _freed_by(self, gone: Kept) -> list[Kept]:
+        """Return what may begin now that a request is out of the way: of its line, of each name."""
+        free = {("line", gone.request.line)} | {("name", each) for each in named(gone.request)}
+        freed = []
+        for kept in self.requests(Stage.QUEUED):
+            wants = {("line", kept.request.line)} | {("name", each) for each in named(kept.request)}
+            if free & wants:
+                free -= wants
+                freed.append(kept)
+        return freed
 
     def _found(self, where: str, given: Iterable[Any]) -> list[Kept]:
         query = f"SELECT {_COLUMNS} FROM requests {where}"  # noqa: S608 -- marks only

@@ -74,6 +74,11 @@ def named(request: Request) -> frozenset[str]:
     return frozenset(name for name in re.split(r"[,:]+", request.pattern) if name[:1] not in "&!")
 
 
+def marked(kept: Kept) -> str:
+    """Return what a call for a request goes by, so that there is one at a time."""
+    return f"request {kept.id}"
+
+
 def firing_request(schedule: Schedule, firing: Firing) -> Request:
     """Return what a firing of a schedule asks for."""
     return Request(

@@ -1,13 +1,16 @@
 """The service: starts the runs that are asked for, each as a process of its own, sees them end.
 
-Several services may share a state folder: a request belongs to the one that took it first, and what
-a service that died has left goes on with another one.
+Several services may share a state: a request belongs to the one that took it first, and what a
+service that died has left goes on with another one. Those that share a file look for what is queued,
+turn by turn; those that share a database are called for each request (`Service.see_to`), and a turn
+only calls for what nobody was called for.
 """
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import RLock
 
 from runbook.driver.launch import abandon, new_run_id
 from runbook.errors import RunbookError
@@ -62,6 +65,8 @@ class Service:
     lives: Callable[[str], bool] = _lives
     _pause: Pause | None = None
     _stopping: bool = False
+    _leaving: bool = False
+    _lock: RLock = field(default_factory=RLock)
     _running: dict[int, _Running] = field(default_factory=dict)
     _coming: dict[str, datetime | None] = field(default_factory=dict)
 
@@ -70,22 +75,42 @@ class Service:
 
     def turn(self, now: datetime) -> None:
         """Do what is due: see what has ended, take new firings, start what there is room for."""
-        self.see_out(now)
-        self._look_at_switch(now)
-        self._fire(now)
-        self._take_over(now)
-        self._end_resolved(now)
-        self._hear_answers(now)
-        if self._pause is None:
-            self._serve(now)
+        with self._lock:
+            self.see_out(now)
+            self._look_at_switch(now)
+            self._fire(now)
+            self._take_over(now)
+            self._end_resolved(now)
+            self._hear_answers(now)
+            if self._pause is None:
+                self._serve(now)
+
+    def see_to(self, number: int, now: datetime) -> bool:
+        """Do what there is to do about one request; say whether to come again soon.
+
+        It is begun if it can begin, and its end is seen to if its run goes on here. One that cannot
+        begin yet is let go: a turn calls for it once it can. From any thread.
+        """
+        with self._lock:
+            running = self._running.get(number)
+            if running is not None:
+                self._see_out(running, now)
+            elif len(self._running) >= self.runs_at_once:
+                return not self._leaving
+            elif not self._leaving:
+                self._take_up(number, now)
+            return number in self._running
 
     def see_out(self, now: datetime) -> None:
         """See which of this service's runs have ended, and begin nothing more."""
-        for one in list(self._running.values()):
-            code = one.process.code
-            if code is not None:
-                del self._running[one.kept.id]
-                self._settle(one.kept, now, code=code, cancelled=one.cancelled, told=one.process)
+        with self._lock:
+            for one in list(self._running.values()):
+                self._see_out(one, now)
+
+    def leave(self) -> None:
+        """Begin nothing more, whoever calls."""
+        with self._lock:
+            self._leaving = True
 
     def tidy(self, now: datetime) -> None:
         """Forget what has long been over."""
@@ -106,8 +131,14 @@ class Service:
     def stop_runs(self) -> None:
         """Ask the runs that go on to stop; the next service goes on with them."""
         self._stopping = True
-        for one in self._running.values():
+        for one in list(self._running.values()):
             one.process.stop()
+
+    def _see_out(self, one: _Running, now: datetime) -> None:
+        code = one.process.code
+        if code is not None:
+            del self._running[one.kept.id]
+            self._settle(one.kept, now, code=code, cancelled=one.cancelled, told=one.process)
 
     # What is asked for
 
@@ -158,10 +189,11 @@ class Service:
     def _take_over(self, now: datetime) -> None:
         """See to runs whose service died, or whose process found the run driven by another one."""
         for kept in self.queue.requests(Stage.RUNNING):
-            if kept.id not in self._running and (
-                kept.holder == self.shown or not self.lives(kept.holder)
-            ):
-                self._settle(kept, now, code=None)
+            if kept.id in self._running:
+                continue
+            left = kept.holder == self.shown or not self.lives(kept.holder)
+            if left and self._settle(kept, now, code=None):
+                self.queue.dismiss(kept)
 
     def _end_resolved(self, now: datetime) -> None:
         """Leave out what has not begun and is not needed any more, and close what waits."""
@@ -176,8 +208,12 @@ class Service:
         """Queue again what waited for an approval that somebody has settled, or nobody in time."""
         for one in self.approvals.expire(now):
             self.log("expired", {"approval": str(one.id), "run": one.ask.run, "reason": one.told})
+        self._go_on(self.queue.requests(Stage.WAITING), now)
+
+    def _go_on(self, waiting: Iterable[Kept], now: datetime) -> None:
+        """Queue again what of that was answered."""
         answered = self.approvals.answered()
-        for kept in self.queue.requests(Stage.WAITING):
+        for kept in waiting:
             run = self._find(kept.run)
             if run is not None and run.verdict not in (None, Verdict.WAITING):
                 self._settle(kept, now, code=None)  # A person has gone on with it.
@@ -201,41 +237,63 @@ class Service:
         if self.queue.move(kept, Stage.OVER, f"aborted: {reason}", now):
             self._tell("over", kept, outcome=f"aborted: {reason}")
 
+    def _take_up(self, number: int, now: datetime) -> None:
+        """Begin one request, or go on with it, if it can."""
+        self._look_at_switch(now)
+        self._go_on((one for one in self.queue.requests(Stage.WAITING) if one.id == number), now)
+        if self._pause is None:
+            for kept in self._ready(now, only=number):
+                self._start(kept, now)
+
     def _serve(self, now: datetime) -> None:
-        """Start what waits: one request of a line at a time, in the order they were due."""
+        """Start what waits, as far as there is room; or call for it."""
+        ready = self._ready(now)
+        if self.queue.calls:
+            self.queue.call_for_missed(ready)
+            return
+        for kept in ready:
+            if len(self._running) < self.runs_at_once:
+                self._start(kept, now)
+
+    def _ready(self, now: datetime, *, only: int | None = None) -> list[Kept]:
+        """Return what may begin: one request of a line and host at a time, in the order they were due.
+
+        What has to give way does. With `only`, the request of that number alone is looked at.
+        """
+        ready: list[Kept] = []
         ahead: dict[str, list[Kept]] = {}
         live = self.queue.requests(*LIVE)
         busy = self._busy_hosts(live)
         for kept in sorted(live, key=lambda one: one.stage is Stage.QUEUED):
             before = ahead.setdefault(kept.request.line, [])
-            if kept.stage is Stage.QUEUED and not self._begin(kept, before, busy, now):
-                continue
+            if kept.stage is Stage.QUEUED and only in (None, kept.id):
+                if self._gives_way(kept, before, now):
+                    continue
+                # What is held by a run of somebody else would be refused, and the request with it.
+                if not before and (kept.tries or not busy & named(kept.request)):
+                    busy |= named(kept.request)
+                    ready.append(kept)
             before.append(kept)
+        return ready
 
     def _busy_hosts(self, live: Iterable[Kept]) -> set[str]:
         """Return the hosts and groups that runs have, as far as their names tell."""
         running = (named(kept.request) for kept in live if kept.stage is Stage.RUNNING)
         return {claim.host for claim in self.journal.claims()}.union(*running)
 
-    def _begin(self, kept: Kept, before: Sequence[Kept], busy: set[str], now: datetime) -> bool:
-        """Start a queued request if it is its turn; say whether others of its line wait for it."""
+    def _gives_way(self, kept: Kept, before: Sequence[Kept], now: datetime) -> bool:
+        """Leave a request out for earlier ones of its line, or have these give way to it."""
         if before and kept.tries == 0:
             match kept.request.overlap:
                 case Overlap.SKIP:
                     self._move(kept, Stage.LEFT_OUT, "the run of an earlier one goes on", now)
-                    return False
+                    return True
                 case Overlap.CANCEL:
                     for one in before:
                         self._cancel(one, now)
                 case Overlap.QUEUE:
                     pass
-        if before or len(self._running) >= self.runs_at_once:
-            return True
-        # What is held by a run of somebody else would be refused, and the request with it.
-        if kept.tries or not busy & named(kept.request):
-            busy |= named(kept.request)
-            self._start(kept, now)
-        return True
+        return False
 
     def _start(self, kept: Kept, now: datetime) -> None:
         run = kept.run or new_run_id(now.timestamp())
@@ -269,11 +327,11 @@ class Service:
         code: int | None,
         cancelled: bool = False,
         told: Going | None = None,
-    ) -> None:
-        """Write down what has become of a request whose process is gone."""
+    ) -> bool:
+        """Write down what has become of a request whose process is gone; say whether that is known."""
         run = self._find(kept.run)
         if run is not None and run.verdict is None and self._is_driven(run):
-            return  # A service that died left it running.
+            return False  # A service that died left it running.
         came_to = ended(
             run, code=code, tries=kept.tries, cancelled=cancelled, stopping=self._stopping
         )
@@ -284,8 +342,10 @@ class Service:
             Stage.WAITING: "waiting",
             Stage.LOST: "given up",
         }
-        if self.queue.move(kept, came_to.stage, came_to.told, now):
-            self._tell(words.get(came_to.stage, "over"), kept, outcome=came_to.told)
+        if not self.queue.move(kept, came_to.stage, came_to.told, now):
+            return False
+        self._tell(words.get(came_to.stage, "over"), kept, outcome=came_to.told)
+        return True
 
     def _is_driven(self, run: RunSummary) -> bool:
         """Say whether a run is known to go on; elsewhere that shows by the hosts it holds."""

@@ -6,13 +6,14 @@ Who writes holds an advisory lock, so that one writes at a time, as in a file.
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from runbook.journal import Holder
 from runbook.journal.holder import alive
-from runbook.journal.opening import AWAY_S, require_psycopg
+from runbook.journal.opening import AWAY_S, require_procrastinate, require_psycopg
+from runbook.schedule.requests import Kept, marked
 from runbook.schedule.state import Done, Writing
 
 GONE_S = 60.0
@@ -33,6 +34,7 @@ class SharedState:
 
     def __init__(self, url: str, *, patience_s: float = AWAY_S) -> None:
         require_psycopg()
+        require_procrastinate()
         from runbook.journal.postgres_session import Session  # noqa: PLC0415 -- an extra
         from runbook.journal.postgres_upgrade import check_schema  # noqa: PLC0415
 
@@ -63,6 +65,52 @@ class SharedState:
         return [
             tuple(told(part) if isinstance(part, str) else part for part in row) for row in found
         ]
+
+    @property
+    def calls(self) -> bool:
+        """Say yes: see `jobs`."""
+        return True
+
+    def call_for(self, requests: Iterable[Kept]) -> None:
+        """Have some service see to requests; see `State.call_for`."""
+        if not (wanted := list(requests)):
+            return
+        from runbook.schedule.jobs import defer  # noqa: PLC0415 -- see above
+
+        with self.writing(), self._session.transaction() as connection:
+            waiting = self._jobs_of(wanted, "todo")
+            defer(connection, [one for one in wanted if one.id not in waiting])
+
+    def uncalled(self, requests: Iterable[Kept]) -> list[Kept]:
+        """Return those that no job is there for, waiting or worked on."""
+        wanted = list(requests)
+        there = self._jobs_of(wanted, "todo", "doing") if wanted else ()
+        return [one for one in wanted if one.id not in there]
+
+    def dismiss(self, request: Kept) -> None:
+        """Forget the job of a request that a service which died was working on."""
+        with self.writing() as connection:
+            connection.execute(
+                "DELETE FROM procrastinate_jobs WHERE queueing_lock = ? AND status = 'doing'",
+                (marked(request),),
+            )
+
+    def heartbeats(self) -> Mapping[str, float]:
+        """Return when each worker last showed that it lives; see `State.heartbeats`."""
+        found = self.rows(
+            "SELECT id, extract(epoch FROM last_heartbeat)::float FROM procrastinate_workers"
+        )
+        return {str(worker): at for worker, at in found}
+
+    def _jobs_of(self, requests: Sequence[Kept], *stages: str) -> frozenset[int]:
+        """Return the numbers of the requests that have a job at one of the stages."""
+        marks = {marked(one): one.id for one in requests}
+        found = self.rows(
+            "SELECT queueing_lock FROM procrastinate_jobs"
+            " WHERE queueing_lock = ANY(?) AND status::text = ANY(?)",
+            (list(marks), list(stages)),
+        )
+        return frozenset(marks[mark] for (mark,) in found)
 
     def close(self) -> None:
         """Let go of the connection."""

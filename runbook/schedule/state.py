@@ -8,7 +8,7 @@ such as both SQLite and Postgres take, with `?` for what is given.
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from runbook.errors import RunbookError
 from runbook.journal import Holder
 from runbook.journal.holder import alive
+from runbook.schedule.requests import Kept
 
 FILE = "service.sqlite"
 """The name of the file in runbook's state folder."""
@@ -114,6 +115,25 @@ class State(Protocol):
     def close(self) -> None:
         """Let go of it."""
 
+    @property
+    def calls(self) -> bool:
+        """Whether a service is called for what is queued; otherwise services look for it."""
+
+    def call_for(self, requests: Iterable[Kept]) -> None:
+        """Have some service see to requests, each once it has time and nobody has its host.
+
+        Within a transaction it holds with that. What is called for already stays so.
+        """
+
+    def uncalled(self, requests: Iterable[Kept]) -> list[Kept]:
+        """Return those of the requests that nobody was called for, nor sees to."""
+
+    def dismiss(self, request: Kept) -> None:
+        """Forget who was called for a request, and died."""
+
+    def heartbeats(self) -> Mapping[str, float]:
+        """Return when each of those who are called last showed that it lives, in POSIX seconds."""
+
     def show(self, holder: str) -> None:
         """Show that the service which is this holder (as canonical JSON) lives, until closed."""
 
@@ -162,6 +182,25 @@ class FileState:
         """Return what a query finds."""
         with self._lock, _said(self._path):
             return self._connection.execute(query, given).fetchall()
+
+    @property
+    def calls(self) -> bool:
+        """Say no: the services of a machine look for themselves."""
+        return False
+
+    def call_for(self, requests: Iterable[Kept]) -> None:
+        """Do nothing."""
+
+    def uncalled(self, requests: Iterable[Kept]) -> list[Kept]:  # noqa: ARG002 -- as in State
+        """Return nothing: nobody needs to be called."""
+        return []
+
+    def dismiss(self, request: Kept) -> None:
+        """Do nothing."""
+
+    def heartbeats(self) -> Mapping[str, float]:
+        """Return nothing: nobody is called."""
+        return {}
 
     def show(self, holder: str) -> None:
         """Do nothing: a process of this machine can be seen by itself."""

@@ -52,23 +52,31 @@ def db_status_command(output: options.Output) -> int:
 
 
 @db_group.command("upgrade")
+@click.option(
+    "--finish",
+    is_flag=True,
+    help="Take away what only earlier versions use: once no machine has one of them any more.",
+)
 @options.output
-def db_upgrade_command(output: options.Output) -> int:
+def db_upgrade_command(finish: bool, output: options.Output) -> int:
     r"""Make the tables, or bring them to what this version needs.
 
-    All steps are taken, or none. Runs under way go on: programs of the version before work with the
-    upgraded tables too. So upgrade the tables first, then the program on one machine after the other.
+    All steps are taken, or none, and after them the changes of Procrastinate's tables, one by one.
+    Runs under way go on: programs of the version before work with the upgraded tables too. So upgrade
+    the tables first, then the program on one machine after the other, and then say --finish where
+    `runbook db status` names it.
 
     \b
-    Example:
+    Examples:
       runbook db upgrade
+      runbook db upgrade --finish
     """
     from runbook.journal.postgres_upgrade import look_at, upgrade  # noqa: PLC0415 -- an extra
 
     url = _url(output)
     if url is None:
         return 0
-    before = upgrade(url)
+    before = upgrade(url, closing=finish)
     after = look_at(url)
     if output.json:
         write_json({**_document(after), "steps_before": before.taken})
@@ -95,6 +103,19 @@ def _url(output: options.Output) -> str | None:
 
 
 def _said(tables: "Tables") -> str:
+    jobs = tables.jobs
+    if tables.fit and jobs.closing:
+        return (
+            f"The tables are at step {tables.taken}, and this version of runbook works with them. Of"
+            f" Procrastinate's tables {jobs.closing} change{'s are' if jobs.closing > 1 else ' is'} left"
+            " until no machine has an earlier version: runbook db upgrade --finish"
+        )
+    if jobs.missing and not tables.missing:
+        return (
+            f"The tables are at step {tables.taken}, but Procrastinate's lack {jobs.missing}"
+            f" change{'s' * (jobs.missing != 1)} that this machine's version needs: runbook db upgrade"
+            + (" --finish, once no machine has an earlier one" if jobs.closing_first else "")
+        )
     if tables.fit and tables.taken > tables.known:
         return (
             f"The tables are at step {tables.taken}, those of a later version of runbook; this one"
@@ -113,10 +134,12 @@ def _said(tables: "Tables") -> str:
     )
 
 
-def _document(tables: "Tables") -> dict[str, int | bool]:
+def _document(tables: "Tables") -> dict[str, object]:
+    jobs = tables.jobs
     return {
         "steps": tables.taken,
         "known": tables.known,
         "oldest": tables.oldest,
         "fit": tables.fit,
+        "jobs": {"taken": jobs.taken, "missing": jobs.missing, "closing": jobs.closing},
     }

@@ -26,6 +26,7 @@ from runbook.views.tracing import traced
 
 if TYPE_CHECKING:
     from runbook.schedule.intake import Intake
+    from runbook.schedule.jobs import Crew
     from runbook.schedule.pages import Pages
     from runbook.schedule.reading import Timetable
     from runbook.schedule.requests import Kept
@@ -124,8 +125,9 @@ def serve_command(path: Path | None, demo: bool, dry_run: bool, output: options.
             notified(settings, log),
             traced(journal, os.environ) as tell_traces,
             _listening(timetable, intake, pages, log),
+            called(service, place, log) as crew,
         ):
-            keep_to(service, timetable.service, (pages.turned, tell_traces))
+            keep_to(service, timetable.service, (pages.turned, tell_traces), crew)
 
 
 def _check(timetable: "Timetable", settings: "Settings") -> None:
@@ -227,8 +229,39 @@ class ServiceLog:
         tell(printable(f"{now:%Y-%m-%d %H:%M:%S%z} {what}: {said}"))
 
 
-def keep_to(service: "Service", name: str, turned: Sequence[Callable[[], None]]) -> None:
+@contextmanager
+def called(service: "Service", place: Path | str, log: Log) -> Iterator["Crew | None"]:
+    """Have the service see to what it is called for, where services share a database."""
+    if not isinstance(place, str):
+        yield None
+        return
+    from runbook.journal.postgres_upgrade import look_at  # noqa: PLC0415 -- an extra
+    from runbook.schedule.jobs import Crew  # noqa: PLC0415
+
+    if look_at(place).jobs.missing:
+        raise RunbookError.of(
+            "journal-unusable",
+            "the tables of the jobs are older than this machine's Procrastinate",
+            context="Nobody could be called for what is queued.",
+            hint="runbook db upgrade",
+        )
+
+    def see_to(request: int) -> bool:
+        return service.see_to(request, _now())
+
+    with closing(Crew(place, see_to, service.runs_at_once, log)) as crew:
+        yield crew
+
+
+def keep_to(
+    service: "Service",
+    name: str,
+    turned: Sequence[Callable[[], None]],
+    crew: "Crew | None" = None,
+) -> None:
     """Turn until told to stop, calling all of `turned` each time, then let the runs end."""
+    if crew is not None:
+        turned = (*turned, crew.check)
     signals = 0
     woken = threading.Event()
 
@@ -251,6 +284,9 @@ def keep_to(service: "Service", name: str, turned: Sequence[Callable[[], None]])
         coming = service.next_due(now)
         away = _LONGEST_SLEEP_S if coming is None else (coming - _now()).total_seconds()
         woken.wait(max(0.0, min(away, _LONGEST_SLEEP_S)))
+    service.leave()
+    if crew is not None:
+        crew.leave()
     service.log("stopping", {"service": name})
     while service.busy:
         service.see_out(_now())

@@ -7,7 +7,7 @@ import click
 
 from runbook.errors import RunbookError
 from runbook.views import options
-from runbook.views.commands.serve import ServiceLog, command_of, keep_to, standing_by
+from runbook.views.commands.serve import ServiceLog, called, command_of, keep_to, standing_by
 from runbook.views.configured import settings_for, state_place
 
 _RUNS_AT_ONCE = 4
@@ -49,6 +49,7 @@ def worker_command(runs_at_once: int, output: options.Output) -> None:
             "a worker shares the queue of other machines, and the journal here is a file",
             hint="Name their database in the setting `journal`; alone, a machine has `runbook serve`.",
         )
+    log = ServiceLog(json=output.json)
     with (
         opened(place) as state,
         closing(open_journal(settings.journal)) as journal,
@@ -62,10 +63,11 @@ def worker_command(runs_at_once: int, output: options.Output) -> None:
             switch=Switch(state),
             journal=journal,
             command=partial(command_of, dry_run=False),
-            log=ServiceLog(json=output.json),
+            log=log,
             runs_at_once=runs_at_once,
             begin=standby.begin,
             lives=state.lives,
         )
         state.show(service.shown)
-        keep_to(service, "worker", ())
+        with called(service, place, log) as crew:
+            keep_to(service, "worker", (), crew)

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from threading import Thread
 
+import psycopg
 import pytest
 
 from runbook.errors import RunbookError
-from runbook.journal import postgres_schema, postgres_upgrade
+from runbook.journal import job_tables, postgres_schema, postgres_upgrade
+from runbook.journal.job_tables import JobTables, Migration
 from runbook.journal.postgres import open_journal
 from runbook.journal.postgres_schema import STEPS, Step
 from runbook.journal.postgres_upgrade import Tables, look_at, upgrade
@@ -137,3 +139,66 @@ def test_every_step_can_be_worked_with_by_the_version_before() -> None:
     for number, step in enumerate(postgres_schema.STEPS[1:], start=2):
         assert step.oldest < number
     assert postgres_schema.STEPS[0].oldest == 1
+
+
+def test_jobs_tables_are_those_of_procrastinates_own_migrations(postgres_server: Server) -> None:
+    """A database that took every change one by one is the same as one made at once."""
+
+    def columns(url: str) -> list[tuple[object, ...]]:
+        with psycopg.connect(url) as connection:
+            return connection.execute(
+                "SELECT table_name, column_name, data_type FROM information_schema.columns"
+                " WHERE table_schema = 'runbook' AND table_name LIKE 'procrastinate%'"
+                " ORDER BY table_name, column_name"
+            ).fetchall()
+
+    at_once, one_by_one = postgres_server.empty(), postgres_server.empty()
+    upgrade(at_once)
+    upgrade(one_by_one)
+    with psycopg.connect(one_by_one, autocommit=True) as connection:
+        connection.execute(
+            "DROP SCHEMA runbook CASCADE; CREATE SCHEMA runbook; SET search_path TO runbook;"
+        )
+        for each in job_tables.shipped():
+            connection.execute(each.statements.encode())
+
+    assert len(job_tables.shipped()) > 30
+    assert columns(at_once) == columns(one_by_one) != []
+    assert look_at(at_once).jobs == JobTables(taken=len(job_tables.shipped()))
+
+
+def test_changes_of_jobs_tables_are_taken_in_order_and_the_closing_ones_last(
+    postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two versions of Procrastinate work side by side until somebody says that the old one is gone.
+
+    Each is noted as it is taken, so one that fails is taken again later, and none twice.
+    """
+    url = postgres_server.empty()
+    upgrade(url)
+    now = job_tables.shipped()
+
+    def migration(name: str, statements: str) -> Migration:
+        return Migration(name=name, statements=statements, closing="_post_" in name)
+
+    adding = migration("99.00.00_01_pre_a", "ALTER TABLE procrastinate_jobs ADD COLUMN a INTEGER")
+    closing = migration("99.00.00_50_post_b", "ALTER TABLE procrastinate_jobs DROP COLUMN a")
+    broken = migration("99.01.00_01_pre_c", "ALTER TABLE nowhere ADD COLUMN c INTEGER")
+    mended = migration("99.01.00_01_pre_c", "ALTER TABLE procrastinate_jobs ADD COLUMN a TEXT")
+
+    monkeypatch.setattr(job_tables, "shipped", lambda: (*now, adding, closing))
+    assert look_at(url).jobs == JobTables(taken=len(now), missing=1, closing=1)
+    assert not look_at(url).fit
+    upgrade(url)
+    assert upgrade(url).jobs == JobTables(taken=len(now) + 1, closing=1)
+    assert look_at(url).fit
+
+    monkeypatch.setattr(job_tables, "shipped", lambda: (*now, adding, closing, broken))
+    upgrade(url)
+    assert look_at(url).jobs == JobTables(taken=len(now) + 1, missing=2, closing_first=True)
+    with pytest.raises(RunbookError, match="journal on Postgres"):
+        upgrade(url, closing=True)
+    assert look_at(url).jobs == JobTables(taken=len(now) + 2, missing=1)
+    monkeypatch.setattr(job_tables, "shipped", lambda: (*now, adding, closing, mended))
+    upgrade(url)
+    assert look_at(url).jobs == JobTables(taken=len(now) + 3)

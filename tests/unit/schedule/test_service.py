@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from runbook.journal import Holder, Journal, RunSummary
@@ -69,8 +70,19 @@ class World:
             runs_at_once=runs_at_once,
             me=me or this_process(),
         )
-        service.turn(since)
+        self.turn(service, since)
         return service
+
+    def turn(self, service: Service, now: datetime) -> None:
+        """Have a service do what is due, and then what it is called for, where it is."""
+        service.turn(now)
+        if isinstance(self.place, str):
+            with psycopg.connect(self.place, options="-c search_path=runbook") as connection:
+                called = connection.execute(
+                    "DELETE FROM procrastinate_jobs RETURNING id, args->>'request'"
+                ).fetchall()
+            for _, request in sorted(called):
+                service.see_to(int(request), now)
 
     def command(self, kept: Kept, again: bool) -> Sequence[str]:
         """Say that it began, and go on until the file `end` is there."""
@@ -127,11 +139,11 @@ def test_a_firing_starts_one_run(world: World) -> None:
     """Nothing before its time, once at its time, and nothing more however often one looks."""
     state = world.state()
     queue, service = Queue(state), world.service(HOURLY, state=state)
-    service.turn(hours(0.9))
+    world.turn(service, hours(0.9))
     assert world.told() == []
 
     for _ in range(3):
-        service.turn(hours(1))
+        world.turn(service, hours(1))
 
     wait_until(lambda: world.begun("hourly") == 1)
     world.let_end(service, hours(1.1))
@@ -150,8 +162,8 @@ def test_two_services_with_one_store_fire_once(world: World) -> None:
     )
 
     for hour in range(1, 6):
-        (first if hour % 2 else second).turn(hours(hour))
-        (second if hour % 2 else first).turn(hours(hour))
+        world.turn(first if hour % 2 else second, hours(hour))
+        world.turn(second if hour % 2 else first, hours(hour))
         world.let_end(first, hours(hour))
         world.let_end(second, hours(hour))
 
@@ -173,10 +185,10 @@ def test_a_firing_while_an_earlier_run_goes_on(
     """It is left out, or waits for the end, or ends that run; never do two go on at once."""
     state = world.state()
     queue, service = Queue(state), world.service(replace(HOURLY, overlap=overlap), state=state)
-    service.turn(hours(1))
+    world.turn(service, hours(1))
     wait_until(lambda: world.begun("hourly") == 1)
 
-    service.turn(hours(2))
+    world.turn(service, hours(2))
 
     assert world.begun("hourly") == 1
     if overlap is Overlap.CANCEL:
@@ -184,7 +196,7 @@ def test_a_firing_while_an_earlier_run_goes_on(
         assert queue.requests(Stage.OVER)[0].told == "cancelled"
     else:
         world.let_end(service, hours(2))
-    service.turn(hours(2.1))
+    world.turn(service, hours(2.1))
     if service.busy:
         wait_until(lambda: world.begun("hourly") == 2)
         world.let_end(service, hours(2.2))
@@ -201,12 +213,12 @@ def test_what_there_is_no_room_for_waits(world: World) -> None:
         world.service(*(replace(HOURLY, name=name) for name in names), state=state, runs_at_once=1),
     )
 
-    service.turn(hours(1))
+    world.turn(service, hours(1))
     assert [len(queue.requests(stage)) for stage in (Stage.RUNNING, Stage.QUEUED)] == [1, 2]
     for name in names:
         wait_until(partial(_has_begun, world, name))
         world.let_end(service, hours(1.1))
-        service.turn(hours(1.1))
+        world.turn(service, hours(1.1))
 
     assert len(queue.requests(Stage.OVER)) == 3
 
@@ -293,14 +305,14 @@ def test_a_run_whose_process_dies_again_and_again_is_given_up(world: World) -> N
     queue, service = Queue(state), world.service(state=state)
     queue.put(asked("a"), NOON)
     for tries in range(1, 5):
-        service.turn(NOON)
+        world.turn(service, NOON)
         [kept] = queue.requests(Stage.RUNNING)
         assert kept.tries == tries
         process = service._running[kept.id].process
         assert isinstance(process, Process)
         process._process.kill()
         wait_until(lambda: world.is_over(service, NOON))
-    service.turn(NOON)
+    world.turn(service, NOON)
 
     assert world.told() == ["started", "lost"] * 3 + ["started", "given up"]
     [kept] = queue.requests(*Stage)
@@ -314,7 +326,7 @@ def test_what_a_run_that_never_began_says_is_kept(world: World) -> None:
     words = "import sys; sys.exit('error: unknown-runbook\\n\\nthere is none')"
     service.command = lambda kept, again: [sys.executable, "-S", "-c", words]
     Queue(state).put(asked("a"), NOON)
-    service.turn(NOON)
+    world.turn(service, NOON)
     wait_until(lambda: world.is_over(service, NOON))
 
     [kept] = Queue(state).requests(Stage.OVER)
@@ -346,12 +358,12 @@ def test_a_pause_holds_everything_until_it_ends(world: World) -> None:
     until = hours(2.5)
     Switch(state).pause(Pause(since=NOON, until=until, by="ann", reason="moving house"))
 
-    service.turn(hours(1))
+    world.turn(service, hours(1))
     state.close()
     state = world.state()
     later = world.service(HOURLY, state=state, since=hours(2))
     assert world.begun("hourly") == 0
-    later.turn(hours(3))
+    world.turn(later, hours(3))
 
     wait_until(lambda: world.begun("hourly") == 1)
     world.let_end(later, hours(3.1))
