@@ -84,7 +84,7 @@ def said_of(stands: Standing, judged: Judgement) -> str:
 
 def _try(attempt: Attempt, told: _Told) -> Try:
     key = attempt.host, attempt.step
-    worked: bool | None = attempt.worked
+    worked: bool | None = attempt.helped
     why = "" if attempt.result is None else attempt.result.replace("_", " ")
     if key in told.spoilt:
         worked, why = False, told.spoilt[key]

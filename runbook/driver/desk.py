@@ -66,6 +66,7 @@ class _Ticket:
     digests: dict[str, str] = field(default_factory=dict)
     states: Mapping[str, HostState] = field(default_factory=dict)
     expires_at: float | None = None
+    choices: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -147,6 +148,8 @@ class Desk:
             step = _as_rendered(step, texts)
         seen = {host: last_failed(states[host]) for host in cohort.hosts}
         self._tickets[ticket].states = states
+        if isinstance(step, Ask):
+            self._tickets[ticket].choices = {choice.id: choice.title for choice in step.choices}
         self.operator.answer(
             Question(
                 step=step,
@@ -206,7 +209,7 @@ class Desk:
             case RequestApproval(fix=fix), ApprovalReply() as reply:
                 return hosts, [_ruled(waiting, host, fix, reply) for host in hosts]
             case AskOperator(step=step), Answer() as answer:
-                return hosts, [_answered(host, step, answer) for host in hosts]
+                return hosts, [_answered(waiting, host, step, answer) for host in hosts]
             case AskOperator(step=step), Answers() as answers:
                 return hosts, [_told_of(waiting, host, step, answers) for host in hosts]
             case AskStep(step=step), GoOn() | Skip() | Jump() | EndRun() as reply:
@@ -268,14 +271,21 @@ def _suspended(waiting: _Ticket, host: str, reason: str) -> HostFinished:
     return HostFinished(host=host, verdict=Verdict.WAITING, reason=reason, causes=causes)
 
 
-def _answered(host: str, step: str, answer: Answer) -> Answered:
-    return Answered(host=host, step=step, answer=answer.answer, by=answer.by, note=answer.note)
+def _answered(waiting: _Ticket, host: str, step: str, answer: Answer) -> Answered:
+    return Answered(
+        host=host,
+        step=step,
+        answer=answer.answer,
+        by=answer.by,
+        note=answer.note,
+        title=waiting.choices.get(answer.answer, ""),
+    )
 
 
 def _told_of(waiting: _Ticket, host: str, step: str, answers: Answers) -> HostEvent:
     """Return what answers to a question mean for one of its hosts."""
     if host in answers.given:
-        return _answered(host, step, answers.given[host])
+        return _answered(waiting, host, step, answers.given[host])
     return _suspended(waiting, host, answers.waiting[host])
 
 

@@ -6,7 +6,16 @@ from statistics import median
 
 from runbook.journal import Entry, Journal, MilestoneFilter
 from runbook.model.definition import FixResult
-from runbook.model.event import Acted, FixConcluded, FixEnded, FixIntended, HostFinished
+from runbook.model.event import (
+    Acted,
+    FixConcluded,
+    FixEnded,
+    FixIntended,
+    FixRechecked,
+    HostFinished,
+    Milestone,
+    UndoEnded,
+)
 from runbook.model.verdict import Verdict
 
 _HELPED = frozenset({FixResult.RESOLVED, FixResult.CAUSE_REMOVED})
@@ -17,7 +26,8 @@ class Attempt:
     """One fix that was begun on one host, `at` POSIX seconds.
 
     `took_s` is from its intent to its verified result; both are None while that is not recorded,
-    as after a crash nobody resumed from.
+    as after a crash nobody resumed from. `fell_back` says that a task of its action failed and that
+    what its author wrote for that case (`rescue`) took its place; `undone` that it was taken back later.
     """
 
     run: str
@@ -27,23 +37,32 @@ class Attempt:
     result: FixResult | None = None
     took_s: float | None = None
     reason: str | None = None
+    fell_back: bool = False
+    undone: bool = False
+
+    @property
+    def helped(self) -> bool:
+        """Whether the cause was seen to be gone afterwards, by whatever way, and stayed so."""
+        return self.result in _HELPED and not self.undone
 
     @property
     def worked(self) -> bool:
-        """Whether the cause was seen to be gone afterwards."""
-        return self.result in _HELPED
+        """Whether it helped by doing what it is there to do."""
+        return self.helped and not self.fell_back
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FixExperience:
-    """How one fix did: `median_s` of the times it worked, `last_failure` the newest that did not.
+    """How one fix did: `median_s` of the times it worked, `last_failure` the newest that did not help.
 
-    An attempt whose result is unknown counts as tried and not as worked; one that is not over, or
-    whose end nobody recorded, does not count.
+    `fell_back` counts the times it helped only by its fallback, which are not among those it worked;
+    nor are those it was taken back after. An attempt whose result is unknown counts as tried and not
+    as worked; one that is not over, or whose end nobody recorded, does not count.
     """
 
     tried: int = 0
     worked: int = 0
+    fell_back: int = 0
     median_s: float | None = None
     last_failure: Attempt | None = None
 
@@ -105,9 +124,10 @@ def attempts(milestones: Iterable[Entry]) -> list[Attempt]:
     """Return the fixes that were begun, oldest first; those withheld never began."""
     begun: dict[tuple[str, str, str], Attempt] = {}
     over: list[Attempt] = []
+    last: dict[tuple[str, str, str], int] = {}
     for entry in sorted(milestones, key=lambda entry: (entry.run, entry.seq)):
         event = entry.event
-        if not isinstance(event, FixIntended | FixEnded | FixConcluded):
+        if isinstance(event, HostFinished) or not isinstance(event, Milestone):
             continue
         key = (entry.run, event.host, event.step)
         match event:
@@ -115,8 +135,11 @@ def attempts(milestones: Iterable[Entry]) -> list[Attempt]:
                 begun[key] = Attempt(run=entry.run, step=event.step, host=event.host, at=entry.at)
             case FixEnded(acted=Acted.WITHHELD):
                 begun.pop(key, None)
+            case FixEnded() if key in begun:
+                begun[key] = replace(begun[key], fell_back=_fell_back(event))
             case FixConcluded() if key in begun:
                 attempt = begun.pop(key)
+                last[key] = len(over)
                 over.append(
                     replace(
                         attempt,
@@ -125,18 +148,30 @@ def attempts(milestones: Iterable[Entry]) -> list[Attempt]:
                         reason=event.reason,
                     )
                 )
+            case FixRechecked(verification=seen) if key in last:
+                if seen.result is FixResult.RECURRED:
+                    over[last[key]] = replace(over[last[key]], result=FixResult.RECURRED)
+            case UndoEnded(acted=Acted.CHANGED) if key in last:
+                over[last[key]] = replace(over[last[key]], undone=True)
             case _:
                 pass
     return sorted([*over, *begun.values()], key=lambda attempt: attempt.at)
 
 
+def _fell_back(end: FixEnded) -> bool:
+    """Say whether a task failed in an action that came to its end all the same."""
+    came_to_its_end = end.acted in (Acted.CHANGED, Acted.UNCHANGED)
+    return came_to_its_end and any(change.status == "failed" for change in end.changes)
+
+
 def _added_up(tries: list[Attempt]) -> FixExperience:
     over = [item for item in tries if item.result is not None]
     times = [item.took_s for item in over if item.worked and item.took_s is not None]
-    failures = [item for item in over if not item.worked]
+    failures = [item for item in over if not item.helped]
     return FixExperience(
         tried=len(over),
         worked=len(times),
+        fell_back=sum(item.helped and item.fell_back for item in over),
         median_s=median(times) if times else None,
         last_failure=failures[-1] if failures else None,
     )

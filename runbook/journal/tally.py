@@ -12,6 +12,7 @@ from runbook.model.event import (
     FixConcluded,
     FixEnded,
     FixIntended,
+    FixRechecked,
     HostFinished,
     HostJoined,
     RunFinished,
@@ -99,7 +100,7 @@ def _standing(event: RunInterrupted | RunResumed | RunFinished, at: float) -> St
 def is_of_fix(event: Event) -> bool:
     """Say whether an event is of a fix that was begun, or was about to be."""
     match event:
-        case FixIntended() | FixEnded():
+        case FixIntended() | FixEnded() | FixRechecked() | UndoEnded():
             return True
         case FixConcluded(result=result):
             return result is not FixResult.DECLINED

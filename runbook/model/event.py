@@ -244,13 +244,17 @@ class FixConcluded:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answered:
-    """The operator's answer to `ask` (a choice id), `manual` (done, not_done); or `expired`."""
+    """The operator's answer to `ask` (a choice id), `manual` (done, not_done); or `expired`.
+
+    `title` is what the choice was called when it was made, "" where nothing was chosen.
+    """
 
     host: str
     step: str
     answer: str
     by: str
     note: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -401,8 +405,8 @@ AsideEvent = Noted | OwnLook
 UndoEvent = UndoIntended | UndoEnded
 """What happens to a host after its walk; the walk's state does not depend on it."""
 
-Milestone = FixIntended | FixEnded | FixConcluded | HostFinished
-"""What a host's walk came to: what is looked back at over many runs."""
+Milestone = FixIntended | FixEnded | FixConcluded | FixRechecked | HostFinished | UndoEnded
+"""What a host's walk came to, and what became of it: what is looked back at over many runs."""
 
 RunEvent = RunStarted | RunInterrupted | RunResumed | RunFinished
 Event = HostEvent | AsideEvent | UndoEvent | RunEvent

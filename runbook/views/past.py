@@ -21,6 +21,8 @@ def say_fix_experience(fix: FixExperience, *, now: float | None = None) -> str:
     `now` is POSIX seconds, this moment unless it is given.
     """
     said = f"worked {say_times(fix.worked, fix.tried)}"
+    if fix.fell_back:
+        said += f", {fix.fell_back} more by its fallback"
     if fix.median_s is not None:
         said += f", median {say_duration(fix.median_s)}"
     if fix.last_failure is not None:
@@ -37,4 +39,6 @@ def say_times(some: int, times: int) -> str:
 
 def _failure(attempt: Attempt, now: float) -> str:
     how = _FAILURES.get(attempt.result, "could not be judged")
+    if attempt.undone:
+        how = "taken back"
     return f"last {how} on {printable(attempt.host)}, {say_duration(now - attempt.at)} ago"

@@ -46,9 +46,11 @@ _ANSWER_TICKS: Mapping[str, Tick] = {
 def passed(step: Passed) -> Iterator[Part]:
     """Tell a step of the path: its result, what was seen, and what was expected."""
     seen = step.evidence
-    result = RESULTS.get(step.result) or FIX_RESULTS.get(step.result) or step.result
+    result = [RESULTS.get(step.result) or FIX_RESULTS.get(step.result) or step.result]
+    if step.answer is not None and step.answer.title:
+        result = named(step.answer.title, step.answer.answer)
     ticks = _TICKS if step.answer is None else _ANSWER_TICKS
-    words = [*named(step.title, step.step), f": {'collected' if step.bundle else result}"]
+    words = [*named(step.title, step.step), ": ", *(["collected"] if step.bundle else result)]
     yield Item(words=words, tick=ticks.get(step.result))
     if step.answer is not None:
         note = [": ", Quote(line(step.answer.note))] if step.answer.note else []

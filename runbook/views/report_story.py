@@ -330,7 +330,8 @@ def _hear_person(story: _Story, event: FixApproved | FixDeclined | Answered) -> 
             return _with(f"{event.step} declined by {event.by}", event.reason)
         case Answered():
             story.answers[event.step] = event
-            return _with(f"{event.step} answered by {event.by}: {event.answer}", event.note)
+            said = f"{event.answer}, “{event.title}”" if event.title else event.answer
+            return _with(f"{event.step} answered by {event.by}: {said}", event.note)
 
 
 def _hear_fix(

@@ -81,6 +81,7 @@ def stats_document(figures: Figures, known: Known, *, within_s: float) -> dict[s
                 "title": known.titles.get(step, step),
                 "tried": fix.tried,
                 "worked": fix.worked,
+                "fell_back": fix.fell_back,
                 **_times_document(figures.fix_times.get(step, Times())),
                 "last_failure": None
                 if fix.last_failure is None
@@ -184,7 +185,7 @@ def _fix_row(figures: Figures, step: str, zone: tzinfo | None) -> tuple[str, ...
     failed = fix.last_failure
     return (
         step,
-        f"{fix.worked} of {fix.tried}",
+        f"{fix.worked} of {fix.tried}" + (f", {fix.fell_back} fell back" if fix.fell_back else ""),
         _say(took.median_s),
         _say(took.p90_s),
         "-" if failed is None else f"{moment_of(failed.at, zone)[:10]} on {failed.host}",

@@ -12,7 +12,17 @@ from runbook.driver.experience import (
 from runbook.journal import Entry, MilestoneFilter
 from runbook.journal.memory import MemoryJournal
 from runbook.model.definition import End, FixResult
-from runbook.model.event import Acted, Event, FixConcluded, FixEnded, FixIntended, HostFinished
+from runbook.model.event import (
+    Acted,
+    Event,
+    FixConcluded,
+    FixEnded,
+    FixIntended,
+    FixRechecked,
+    HostFinished,
+    UndoEnded,
+)
+from runbook.model.observation import TaskChange, Verification
 from runbook.model.verdict import Verdict
 from tests.contract.journals import run
 
@@ -28,12 +38,16 @@ def told(*walks: tuple[float, Iterable[tuple[float, Event]]]) -> list[Entry]:
 
 
 def fixed(
-    host: str, result: FixResult, took_s: float, acted: Acted = Acted.CHANGED
+    host: str,
+    result: FixResult,
+    took_s: float,
+    acted: Acted = Acted.CHANGED,
+    changes: tuple[TaskChange, ...] = (),
 ) -> list[tuple[float, Event]]:
     """Return a fix on a host from its intent to its conclusion."""
     return [
         (0.0, FixIntended(host=host, step="restart", attempt=1, invocation="i1")),
-        (0.1, FixEnded(host=host, step="restart", acted=acted)),
+        (0.1, FixEnded(host=host, step="restart", acted=acted, changes=changes)),
         (
             took_s,
             FixConcluded(
@@ -67,6 +81,36 @@ def test_a_fix_is_judged_by_what_was_seen_after_it() -> None:
             ),
         )
     }
+
+
+def test_what_helped_by_its_fallback_or_was_taken_back_did_not_work() -> None:
+    """A task that failed and was rescued, a fix that did not last, one that was undone: as they were."""
+    stumbled = (
+        TaskChange(name="Reload it", status="failed"),
+        TaskChange(name="Restart it", status="ok"),
+    )
+    rescued = fixed("web1", FixResult.RESOLVED, 9.0, changes=stumbled)
+    failed = fixed("web2", FixResult.FAILED, 9.0, Acted.FAILED, changes=stumbled)
+    again = Verification(result=FixResult.RECURRED)
+    recurred: list[tuple[float, Event]] = [
+        *fixed("web3", FixResult.RESOLVED, 9.0),
+        (20.0, FixRechecked(host="web3", step="restart", verification=again)),
+    ]
+    undone: list[tuple[float, Event]] = [
+        *fixed("web4", FixResult.RESOLVED, 9.0),
+        (99.0, UndoEnded(host="web4", step="restart", acted=Acted.CHANGED)),
+    ]
+    kept: list[tuple[float, Event]] = [
+        *fixed("web5", FixResult.RESOLVED, 8.0),
+        (99.0, UndoEnded(host="web5", step="restart", acted=Acted.WITHHELD)),
+    ]
+    walks = enumerate([rescued, failed, recurred, undone, kept])
+    known = experience(told(*((1000.0 * number, walk) for number, walk in walks)))
+    fix = known.fixes["restart"]
+
+    assert (fix.tried, fix.worked, fix.fell_back, fix.median_s) == (5, 1, 1, 8.0)
+    assert fix.last_failure is not None
+    assert (fix.last_failure.host, fix.last_failure.undone) == ("web4", True)
 
 
 def test_what_never_ran_is_no_experience() -> None:

@@ -72,7 +72,7 @@ def test_an_instruction_is_put_as_it_was_rendered_for_the_host() -> None:
 
 
 def test_choices_are_put_as_they_were_rendered_for_the_host() -> None:
-    """Title and help of each answer are those of the host; its id is what is answered."""
+    """Title and help of each answer are those of the host; its id is answered, its title kept."""
     step = ask("which", {"now": "end:resolved", "never": "end:declined"})
     texts = {"which": Texts(title="When?", choices=("Now, on web1", "Never"), helps=("Quick", ""))}
     person = Person(chooses=lambda _: "now")
@@ -82,6 +82,8 @@ def test_choices_are_put_as_they_were_rendered_for_the_host() -> None:
     assert stage.play() is Verdict.RESOLVED
 
     (question,) = person.questions
+    (answered,) = (event for event in stage.events if isinstance(event, Answered))
+    assert (answered.answer, answered.title) == ("now", "Now, on web1")
     assert isinstance(question.step, Ask)
     assert [(one.id, one.title, one.help) for one in question.step.choices] == [
         ("now", "Now, on web1", "Quick"),

@@ -180,7 +180,7 @@ def test_figures_json_has_no_word_for_survive() -> None:
 
 def test_mask_reaches_free_text_and_data_but_no_names() -> None:
     """A mask is applied to what people and hosts wrote, never to names that entries refer to."""
-    event = Answered(host="web1", step="web1", answer="web1", by="web1", note="web1")
+    event = Answered(host="web1", step="web1", answer="web1", by="web1", note="web1", title="web1")
 
     written = encode(event, lambda value: MASK if value == "web1" else value)
 
@@ -192,6 +192,7 @@ def test_mask_reaches_free_text_and_data_but_no_names() -> None:
         "answer": "web1",
         "by": MASK,
         "note": MASK,
+        "title": MASK,
     }
 
 

@@ -200,7 +200,14 @@ def stopped() -> tuple[RunSummary, list[Entry]]:
         (1, "anna", [
             observed("web1", site=BAD_GATEWAY),
             concluded("web1", "site", BAD_GATEWAY, Goto(step="which")),
-            Answered(host="web1", step="which", answer="restart", by="anna", note="as last week"),
+            Answered(
+                host="web1",
+                step="which",
+                answer="restart",
+                by="anna",
+                note="as last week",
+                title="Restart it",
+            ),
             StepConcluded(host="web1", step="which", result="restart", next=Goto(step="repair")),
             FixDeclined(host="web1", step="repair", by="anna", reason="not at night"),
             FixConcluded(host="web1", step="repair", result=FixResult.DECLINED,
