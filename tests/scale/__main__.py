@@ -1,8 +1,9 @@
 """`python -m tests.scale [--runs N] [--hosts N] [--workers N]`, behind `make scale`.
 
-Prints how many runs a second several services on one database do, then the same while one of them
-is killed with its runs, the database is stopped for 10 s and another one is stopped for as long, and
-what came of all of it; last, that the same figures tell where nothing keeps runs apart.
+Prints how long a request waits for an idle service, and how many runs a second several services on
+one database do; then the same while one of them is killed with its runs, the database is stopped for
+10 s and another one is stopped for as long, and what came of all of it; that the same figures tell
+where nothing keeps runs apart. Last, that services which keep to the same schedules fire each once.
 """
 
 import argparse
@@ -14,10 +15,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 
 from runbook.errors import RunbookError
 from runbook.journal import RunFilter
@@ -29,8 +31,10 @@ from runbook.schedule.requests import LIVE, Request
 from runbook.schedule.state import opened
 from tests.postgres import Server, serving
 from tests.scale.play import FIX_S
+from tests.scale.worker import BEAT_S, SCHEDULES, unguarded_queue
 
 AWAY_S = 10.0
+FIRES_S = 16.0
 WITHIN_S = 900.0
 
 
@@ -40,7 +44,7 @@ class Stage:
 
     url: str
     folder: Path
-    guarded: bool = True
+    manner: str = "guarded"
     runs_at_once: int = 6
     workers: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
 
@@ -48,9 +52,8 @@ class Stage:
         """Start workers, each on a machine of its own as far as that can be had."""
         for _ in range(many):
             name = f"worker{len(self.workers)}" if os.getuid() == 0 else ""
-            manner = "guarded" if self.guarded else "unguarded"
             command = [sys.executable, "-m", "tests.scale.worker", self.url, str(self.folder)]
-            command += [manner, str(self.runs_at_once), name]
+            command += [self.manner, str(self.runs_at_once), name]
             apart = ["unshare", "--uts"] if name else []
             self.workers.append(subprocess.Popen([*apart, *command], start_new_session=True))
 
@@ -65,11 +68,12 @@ class Stage:
         for worker in self.workers:
             worker.wait(WITHIN_S)
 
-    def put(self, runs: int, hosts: int) -> None:
+    def put(self, runs: int, hosts: int, *, first: int = 0) -> None:
         """Ask for runs, one host each, in turn."""
         now = datetime.now(tz=UTC)
-        with opened(self.url) as state, state.writing():
-            for number in range(runs):
+        guarding = nullcontext() if self.manner == "guarded" else unguarded_queue()
+        with guarding, opened(self.url) as state, state.writing():
+            for number in range(first, first + runs):
                 request = Request(
                     key=str(number),
                     source=Source.TRIGGER,
@@ -80,6 +84,21 @@ class Stage:
                     due=now,
                 )
                 Queue(state).put(request, now)
+
+    def delays(self, many: int) -> list[float]:
+        """Ask for runs one after the other, each of an idle service; return when each began, in s."""
+        found: list[float] = []
+        with opened(self.url) as state, closing(open_journal(self.url)) as journal:
+            while len(state.heartbeats()) < len(self.workers):
+                time.sleep(0.1)
+            for number in range(many):
+                self.put(1, 1, first=number)
+                asked = time.time()
+                while self.over() < number + 1:
+                    time.sleep(0.1)
+                [kept] = Queue(state).of_key(str(number))
+                found.append(journal.find(kept.run).started_at - asked)
+        return sorted(found)
 
     def over(self) -> int:
         """Return how many requests are over."""
@@ -159,10 +178,10 @@ def judge(stage: Stage, asked: int) -> Judged:
 
 
 @contextmanager
-def stage_for(server: Server, runs: int, hosts: int, *, guarded: bool = True) -> Iterator[Stage]:
+def stage_for(server: Server, runs: int, hosts: int, *, manner: str = "guarded") -> Iterator[Stage]:
     """Give a database and a folder, with the requests put."""
     with tempfile.TemporaryDirectory(prefix="runbook-scale-") as folder:
-        stage = Stage(url=server.journal(), folder=Path(folder), guarded=guarded)
+        stage = Stage(url=server.journal(), folder=Path(folder), manner=manner)
         stage.put(runs, hosts)
         try:
             yield stage
@@ -171,6 +190,20 @@ def stage_for(server: Server, runs: int, hosts: int, *, guarded: bool = True) ->
                 if worker.poll() is None:
                     os.killpg(worker.pid, signal.SIGKILL)
                     worker.wait()
+
+
+def at_leisure(server: Server, workers: int, many: int = 20) -> bool:
+    """Measure how long a request waits where there is room."""
+    with stage_for(server, 0, 0) as stage:
+        stage.hire(workers)
+        delays = stage.delays(many)
+        stage.dismiss()
+        middle, worst = 1000 * median(delays), 1000 * delays[-1]
+        print(f"{workers} idle workers, {many} requests one after the other:")
+        print(
+            f"  the run begins after {middle:.0f} ms (median), {worst:.0f} ms at most", flush=True
+        )
+        return judge(stage, many).kept
 
 
 def in_peace(server: Server, runs: int, hosts: int, workers: int) -> bool:
@@ -214,13 +247,40 @@ def with_faults(server: Server, runs: int, hosts: int, workers: int) -> bool:
 
 def unguarded(server: Server, workers: int) -> bool:
     """Show that runs which nothing keeps apart are seen to meet on a host."""
-    with stage_for(server, 12, 1, guarded=False) as stage:
+    with stage_for(server, 12, 1, manner="unguarded") as stage:
         stage.hire(workers)
         stage.wait(12)
         stage.dismiss()
         judged = judge(stage, 12)
         tell("the control: 12 runs on 1 host, with nothing to keep them apart", judged)
         return judged.met_on_a_host > 0
+
+
+def by_the_clock(server: Server, workers: int, *, guarded: bool = True) -> bool:
+    """Have services keep to the same schedules while one is killed; count what each firing began."""
+    manner = "scheduled guarded" if guarded else "scheduled unguarded"
+    with stage_for(server, 0, 0, manner=manner) as stage:
+        stage.hire(workers)
+        time.sleep(FIRES_S / 2)
+        if guarded:
+            stage.signal(0, signal.SIGKILL)
+            stage.hire(1)
+        time.sleep(FIRES_S / 2)
+        stage.dismiss()
+        with opened(stage.url) as state:
+            rows = state.rows("SELECT asker, due FROM requests")
+        firings = Counter(rows)
+        missing = sum(gaps([due for name, due in firings if name == one.name]) for one in SCHEDULES)
+        twice = sum(many - 1 for many in firings.values())
+        what = "with one killed" if guarded else "the control: nothing keeps firings apart"
+        print(f"{workers} services with the same {len(SCHEDULES)} schedules, {what}:")
+        print(f"  {len(firings)} firings, {twice} put twice, {missing} missing", flush=True)
+        return not missing and (twice == 0) is guarded
+
+
+def gaps(dues: list[float]) -> int:
+    """Return how many firings of a schedule are missing between the first and the last one."""
+    return round((max(dues) - min(dues)) / BEAT_S) + 1 - len(dues) if dues else 1
 
 
 def tell(what: str, judged: Judged) -> None:
@@ -244,9 +304,12 @@ def main() -> int:
     asked = parser.parse_args()
     with serving() as server:
         kept = [
+            at_leisure(server, asked.workers),
             in_peace(server, asked.runs, asked.hosts, asked.workers),
             with_faults(server, asked.runs, asked.hosts, asked.workers),
             unguarded(server, asked.workers),
+            by_the_clock(server, asked.workers),
+            by_the_clock(server, asked.workers, guarded=False),
         ]
     print("all promises kept" if all(kept) else "A PROMISE WAS BROKEN")
     return 0 if all(kept) else 1
