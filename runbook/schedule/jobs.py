@@ -29,7 +29,7 @@ HEARTBEAT_S = 5.0
 STALLED_S = 30.0
 """The jobs of a worker that has shown nothing for so long are nobody's."""
 
-FORGOTTEN_S = 3600.0
+FORGOTTEN_S = 900.0
 """For how long a worker that has shown nothing is still told of."""
 
 _QUEUE = "runbook"

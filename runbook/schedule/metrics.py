@@ -32,6 +32,8 @@ GAUGES: Mapping[str, str] = {
     "runbook_paused": "1 while all that nobody watches is paused.",
     "runbook_notices_undelivered": "Messages to people that were not delivered yet.",
     "runbook_last_turn_timestamp_seconds": "When the service last looked at what is due.",
+    "runbook_workers": "Workers on the database that have shown within 30 s that they live.",
+    "runbook_worker_last_heartbeat_timestamp_seconds": "When each worker last showed that it lives.",
     "runbook_info": "1; the version is a label.",
 }
 NAMES = frozenset({*COUNTERS, *GAUGES, *(HISTOGRAM + end for end in ("_bucket", "_sum", "_count"))})

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -10,12 +10,15 @@ from runbook import __version__
 from runbook.errors import RunbookError
 from runbook.journal import Journal
 from runbook.journal.following import Follower
-from runbook.schedule.metrics import CONTENT_TYPE, Figures
+from runbook.schedule.metrics import CONTENT_TYPE, Figures, Labels
 from runbook.schedule.queue import Queue
 from runbook.schedule.requests import LIVE, Stage
 
 STALE_S = 60.0
 """A service that has not looked at what is due for so long does not do its work."""
+
+SILENT_S = 30.0
+"""A worker that has shown nothing for so long is not counted."""
 
 _PLAIN = "text/plain; charset=utf-8"
 
@@ -89,6 +92,7 @@ class Pages:
         now = self.clock()
         try:
             requests = self.queue.requests(*LIVE)
+            beats = self.queue.heartbeats()
             with self._lock:
                 self._figures.take(self._follower.news())
         except RunbookError as error:
@@ -102,9 +106,17 @@ class Pages:
             "runbook_paused": {(): int(self.is_paused())},
             "runbook_notices_undelivered": {(): self.undelivered()},
             "runbook_last_turn_timestamp_seconds": {(): self._turned},
+            "runbook_workers": _living(beats, now) if self.queue.calls else {},
+            "runbook_worker_last_heartbeat_timestamp_seconds": {
+                (("worker", worker),): at for worker, at in beats.items()
+            },
             "runbook_info": {(("version", __version__),): 1},
         })  # fmt: skip
         return Page(status=HTTPStatus.OK, content=text, kind=CONTENT_TYPE)
+
+
+def _living(beats: Mapping[str, float], now: float) -> Mapping[Labels, float]:
+    return {(): sum(now - at <= SILENT_S for at in beats.values())}
 
 
 def _unavailable(why: str) -> Page:

@@ -11,6 +11,7 @@ from threading import Timer
 
 import psycopg
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from runbook.journal.holder import this_process
 from runbook.journal.memory import MemoryJournal
@@ -20,6 +21,7 @@ from runbook.schedule import jobs
 from runbook.schedule.approvals import AboutHost, Approvals, Ask, Vote
 from runbook.schedule.intake import Intake
 from runbook.schedule.jobs import Crew
+from runbook.schedule.pages import Pages
 from runbook.schedule.pause import Pause, Switch
 from runbook.schedule.queue import Queue
 from runbook.schedule.requests import Request, Stage
@@ -305,6 +307,41 @@ def test_a_crew_that_was_out_of_touch_goes_on(
         wait_until(lambda: third in seen.done)
 
     assert {what for what, _ in seen.log} == {"out of touch"}
+
+
+def test_metrics_tell_which_workers_live(url: str, state: State) -> None:
+    """Those that showed it of late are counted; the others stay in sight for a while."""
+    pages = Pages(
+        journal=MemoryJournal(),
+        queue=Queue(state),
+        is_paused=lambda: False,
+        undelivered=lambda: 0,
+        clock=time.time,
+    )
+
+    def told() -> dict[str, float]:
+        page = pages.page("/metrics")
+        assert page is not None
+        return {
+            " ".join((sample.name, *sample.labels.values())): sample.value
+            for family in text_string_to_metric_families(page.content)
+            for sample in family.samples
+            if sample.name.startswith("runbook_worker")
+        }
+
+    assert told() == {"runbook_workers": 0}
+    with crew(url, Seen(str)):
+        wait_until(lambda: told()["runbook_workers"] == 1)
+        [living] = state.heartbeats()
+        in_database(
+            url, "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '5m')"
+        )
+        now, found = time.time(), told()
+        [dead] = state.heartbeats().keys() - {living}
+        name = "runbook_worker_last_heartbeat_timestamp_seconds"
+        assert found.keys() == {"runbook_workers", f"{name} {living}", f"{name} {dead}"}
+        assert found["runbook_workers"] == 1
+        assert found[f"{name} {dead}"] == pytest.approx(now - 300, abs=60)
 
 
 def test_a_fault_in_a_crew_is_not_kept_quiet(url: str, state: State) -> None:

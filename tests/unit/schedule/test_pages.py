@@ -159,6 +159,8 @@ def test_metrics_tell_how_the_service_stands(world: World) -> None:
     assert told["runbook_notices_undelivered"] == 3
     assert told["runbook_last_turn_timestamp_seconds"] == 100
     assert told[f"runbook_info {__version__}"] == 1
+    # Nobody is called where the state is a file.
+    assert not [name for name in told if name.startswith("runbook_worker")]
 
 
 def test_a_service_that_stands_still_is_not_well(world: World) -> None:
