@@ -156,9 +156,10 @@ def until(condition: Callable[[], bool], limit_s: float = LIMIT_S) -> None:
 def expected_hosts(told: Told) -> tuple[str, ...]:
     """Return the hosts that owe a final report."""
     match told.request:
-        case ObserveRequest(joining=True):
+        case ObserveRequest(joining=True, at_most=at_most):
             resolved = [item for item in told.reports if isinstance(item, HostsResolved)]
-            return resolved[0].hosts if resolved else ()
+            hosts = resolved[0].hosts if resolved else ()
+            return hosts if at_most is None or len(hosts) <= at_most else ()
         case ObserveRequest(wants=wants):
             return tuple(wants)
         case _:

@@ -7,6 +7,7 @@ from runbook.driver.flights import Flights
 from runbook.driver.ledger import Ledger
 from runbook.driver.observer import Observer
 from runbook.driver.ramping import Ramping
+from runbook.driver.siblings import fell_back
 from runbook.driver.stopping import Stop
 from runbook.executor import HostActed, HostObserved, HostVerified
 from runbook.model.definition import CheckResult, FixResult
@@ -16,11 +17,9 @@ from runbook.model.event import (
     FixEnded,
     FixRechecked,
     FixVerified,
-    HostFinished,
     Mode,
     Observed,
 )
-from runbook.model.verdict import Verdict
 
 
 @dataclass(kw_only=True)
@@ -104,17 +103,12 @@ class Arrivals:
         """Write down how a host of an earlier wave does; one that fell back is not resolved."""
         if stopping is not None and event.verification.result is FixResult.UNKNOWN:
             return  # We cut it off ourselves, which says nothing of the host.
-        self.ledger.tell(event)
+        if event.host not in self.ledger.states:
+            return  # Of a host of another slice it is told at the end of the look.
         if event.verification.result is FixResult.RECURRED:
-            state = self.ledger.states[event.host]
-            self.ledger.tell(
-                HostFinished(
-                    host=event.host,
-                    verdict=Verdict.UNRESOLVED,
-                    reason="it was well, and was not when it was looked at before the next wave",
-                    causes=tuple(dict.fromkeys(found.cause for found in state.causes)),
-                )
-            )
+            self.ledger.tell(*fell_back(event, self.ledger.states[event.host]))
+        else:
+            self.ledger.tell(event)
 
     def _verified(self, report: HostVerified, stopping: Stop | None) -> None:
         given_up = stopping is not None and stopping.now

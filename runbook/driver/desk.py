@@ -95,9 +95,16 @@ class Desk:
             self._tickets[ticket].previews[preview.host] = preview
 
     def ask_approval(
-        self, ticket: str, states: Mapping[str, HostState], experience: Experience | None
+        self,
+        ticket: str,
+        states: Mapping[str, HostState],
+        experience: Experience | None,
+        run: Mapping[str, HostState],
     ) -> None:
-        """Ask for the approval of a cohort's fix, bound to what is known now."""
+        """Ask for the approval of a cohort's fix, bound to what is known now.
+
+        `states` are those of the hosts, `run` those of all that the run is for.
+        """
         waiting = self._tickets[ticket]
         assert isinstance(waiting.cohort.decision, RequestApproval)  # noqa: S101 -- as opened
         fix = self.runbook.steps[waiting.cohort.decision.fix]
@@ -112,7 +119,7 @@ class Desk:
                 self.runbook,
                 fix,
                 hosts,
-                states,
+                run,
                 waiting.previews,
                 experience=experience,
                 aside=lambda aside: self.deliver(Wished(ticket=ticket, aside=aside)),

@@ -10,13 +10,14 @@ from runbook.driver.flights import Flight, Flights
 from runbook.driver.joining import held, unfit, unusable, waiting_for
 from runbook.driver.ledger import Ledger
 from runbook.driver.observer import Observer
-from runbook.driver.stopping import InterruptedRunError, Stop
+from runbook.driver.stopping import InterruptedRunError, SlicedRunError, Stop
 from runbook.engine.decide import decide
 from runbook.engine.evolve import start
 from runbook.executor import HostsResolved, InvocationEnded, ObserveRequest, Progress
 from runbook.journal import Claim
 from runbook.model.decision import Observe
-from runbook.model.event import HostJoined, Mode, SteppingSet
+from runbook.model.event import HostJoined, Mode, RunSliced, SteppingSet
+from runbook.model.slices import sliced
 
 POLL_S = 0.5
 """How often it is looked whether hosts are free by now."""
@@ -27,7 +28,7 @@ class Entrance:
     """Where a run's hosts come in; what is reported arrives in `inbox`.
 
     `wait_s` is how long to wait, in seconds, where another run holds one of them. With `stepping`
-    the operator is asked before each step.
+    the operator is asked before each step. More than `at_most` hosts are cut into slices.
     """
 
     mode: Mode
@@ -37,6 +38,7 @@ class Entrance:
     flights: Flights
     observer: Observer
     inbox: "queue.SimpleQueue[Any]"
+    at_most: int | None = None
 
     def join(self, pattern: str) -> None:
         """Find the target set and look at all of it, in one invocation.
@@ -60,6 +62,7 @@ class Entrance:
             joining=True,
             steps=first.steps if isinstance(first, Observe) and not self.stepping else (),
             activity=self.mode is Mode.RUN,
+            at_most=self.at_most,
         )
         flight = self.flights.launch(request, ())
         while True:
@@ -78,6 +81,10 @@ class Entrance:
         if problem is not None:
             raise problem
         ledger = self.ledger
+        if self.at_most is not None and len(resolved.hosts) > self.at_most:
+            slices = sliced(resolved.hosts, self.at_most)
+            ledger.note(RunSliced(hosts=slices))
+            raise SlicedRunError(slices)
         if self.mode is Mode.RUN:
             conflict = ledger.journal.claim(ledger.run, resolved.hosts, at=ledger.clock())
             if conflict is not None:

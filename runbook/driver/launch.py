@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from runbook.driver.acting import CHANGED_MEANWHILE, changed_meanwhile
+from runbook.driver.acting import CHANGED_MEANWHILE, RUNBOOK, Guarding, changed_meanwhile
 from runbook.driver.joining import held
 from runbook.driver.loop import GATHER_S, Driver
 from runbook.driver.observer import Observer
@@ -34,6 +34,7 @@ from runbook.model.event import (
     UndoIntended,
 )
 from runbook.model.policy import Ramp
+from runbook.model.slices import Slice
 from runbook.model.verdict import Verdict
 
 _OPEN = (None, Verdict.WAITING)
@@ -48,7 +49,8 @@ class Setting:
     that begins asks before each step; one that is resumed does as it did. `wait_s` is how long a run
     that begins waits, in seconds, for hosts that another run holds. `blocking` are the kinds of what
     else goes on on a host that only a person may pass over. `paused` says why no fix may begin now,
-    None where one may.
+    None where one may. A run of more than `at_most` hosts is cut into slices; a slice asks `guarding`
+    once more before a fix.
     """
 
     runbook: Runbook
@@ -64,6 +66,8 @@ class Setting:
     blocking: Collection[str] = ()
     paused: Callable[[], str | None] = lambda: None
     ramp: Ramp | None = None
+    at_most: int | None = None
+    guarding: Guarding | None = None
 
 
 def new_run_id(now: float) -> str:
@@ -72,8 +76,8 @@ def new_run_id(now: float) -> str:
     return f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
-def begin_run(run: str, setting: Setting, started: RunStarted) -> Driver:
-    """Write the run's beginning down, find its hosts and start looking at them.
+def begin_run(run: str, setting: Setting, started: RunStarted, part: Slice | None = None) -> Driver:
+    """Write the run's beginning down, and what it is a slice of; its hosts are yet to be found.
 
     Raises RunbookError, or InterruptedRunError; the journal says then that the run is over, as
     nothing was touched.
@@ -90,11 +94,12 @@ def begin_run(run: str, setting: Setting, started: RunStarted) -> Driver:
             holder=this_process(),
         )
     )
-    setting.journal.append(run, (started,), at=now, who=setting.operator.name)
-    return _driver(run, setting, started)
+    events = (started,) if part is None else (started, part)
+    setting.journal.append(run, events, at=now, who=setting.operator.name)
+    return _driver(run, setting, started, part)
 
 
-def _driver(run: str, setting: Setting, started: RunStarted) -> Driver:
+def _driver(run: str, setting: Setting, started: RunStarted, part: Slice | None) -> Driver:
     return Driver(
         run=run,
         runbook=setting.runbook,
@@ -112,6 +117,9 @@ def _driver(run: str, setting: Setting, started: RunStarted) -> Driver:
         blocking=setting.blocking,
         paused=setting.paused,
         ramp=setting.ramp,
+        at_most=setting.at_most,
+        slice=part,
+        guarding=setting.guarding,
     )
 
 
@@ -120,7 +128,8 @@ def drive(driver: Driver, pattern: str) -> Verdict:
 
     However it ends, the journal says so, if it can be written. A run that raises RunbookError is
     aborted where it has no hosts yet, or could not be gone on with as what it executes has changed;
-    any other one, and one that raises InterruptedRunError, can be resumed.
+    any other one, and one that raises InterruptedRunError, can be resumed. Raises SlicedRunError for
+    one that was too large; its slices are begun by others.
     """
     try:
         if not driver.states:
@@ -195,7 +204,8 @@ def resume_run(summary: RunSummary, setting: Setting) -> Driver:
         conflict = journal.claim(summary.id, unfinished, at=setting.clock())
         if conflict is not None:
             raise held(conflict.claims)
-    driver = _driver(summary.id, setting, started)
+    part = next((event for event in events if isinstance(event, Slice)), None)
+    driver = _driver(summary.id, setting, started, part)
     driver.take_up(states, _last_invocations(events), events)
     driver.note(RunResumed(operator=setting.operator.name))
     driver.awaken()
@@ -236,6 +246,16 @@ def abandon(
     ]
     journal.append(summary.id, closing, at=time.time(), who=who)
     return hosts
+
+
+def end_whole(journal: Journal, run: str, verdict: Verdict, *, at: float) -> None:
+    """Write the end of a run whose slices are all over, unless that is written already."""
+
+    def work() -> None:
+        if journal.find(run).verdict is None:
+            journal.append(run, (RunFinished(verdict=verdict),), at=at, who=RUNBOOK)
+
+    journal.alone(run, work)
 
 
 def left_open(events: Iterable[Event]) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """What is known of a run's hosts: written down first, counted then, shown last."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from runbook.driver.observer import Observer
 from runbook.engine.evolve import evolve
@@ -11,6 +12,8 @@ from runbook.journal import Journal
 from runbook.model.definition import CheckResult, Json, Runbook
 from runbook.model.event import AsideEvent, HostEvent, RunEvent
 from runbook.model.state import HostState
+
+Told = TypeVar("Told", bound=HostEvent)
 
 
 @dataclass(kw_only=True)
@@ -46,6 +49,42 @@ class Ledger:
             return
         after = self._after(events)
         self._append(events)
+        self._take_in(events, after)
+
+    def tell_alone(self, whole: str, choose: Callable[[], Sequence[Told]]) -> Sequence[Told]:
+        """Write down what `choose` returns, while no other slice of the run `whole` does so.
+
+        It is returned. `choose` may be asked again after what came of it was undone.
+        """
+
+        def work() -> Sequence[Told]:
+            events = choose()
+            self._after(events)
+            if events:
+                self.journal.append(self.run, events, at=self.clock(), who=self.who)
+            return events
+
+        with self._noticing_loss():
+            events = self.journal.alone(whole, work)
+        self._take_in(events, self._after(events))
+        return events
+
+    def note_alone(self, whole: str, choose: Callable[[], RunEvent | None]) -> RunEvent | None:
+        """Write down what `choose` returns of the run as a whole; as `tell_alone`."""
+
+        def work() -> RunEvent | None:
+            event = choose()
+            if event is not None:
+                self.journal.append(self.run, (event,), at=self.clock(), who=self.who)
+            return event
+
+        with self._noticing_loss():
+            event = self.journal.alone(whole, work)
+        if event is not None:
+            self.observer.happened(event, self.states)
+        return event
+
+    def _take_in(self, events: Iterable[HostEvent], after: Mapping[str, HostState]) -> None:
         open_before = sum(self.states[host].verdict is None for host in after)
         self.states.update(after)
         self.unfinished += sum(one.verdict is None for one in after.values()) - open_before
@@ -59,7 +98,7 @@ class Ledger:
 
     def known(self, hosts: Iterable[str]) -> dict[str, dict[str, Json]]:
         """Return what a later invocation may use of what is known of hosts."""
-        return {host: _facts(self.states[host]) for host in hosts}
+        return {host: facts_of(self.states[host]) for host in hosts}
 
     def position(self, host: str) -> str:
         """Return the step a host stands at, "" where its path is closed."""
@@ -85,7 +124,8 @@ class Ledger:
             raise
 
 
-def _facts(state: HostState) -> dict[str, Json]:
+def facts_of(state: HostState) -> dict[str, Json]:
+    """Return what a later invocation may use of what is known of a host."""
     seen = {
         step: dict(item.facts)
         for step, item in state.known.items()

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from runbook.driver.acting import Acting
+from runbook.driver.acting import Acting, Guarding
 from runbook.driver.arrivals import Arrivals
 from runbook.driver.asides import Asides
 from runbook.driver.desk import Desk, Replied, Wished
@@ -17,7 +17,8 @@ from runbook.driver.ledger import Ledger
 from runbook.driver.observer import Observer
 from runbook.driver.operator import EndRun, Note, Operator, OwnCheck, Recheck
 from runbook.driver.ramping import Ramping
-from runbook.driver.stopping import InterruptedRunError, Stop
+from runbook.driver.siblings import Siblings
+from runbook.driver.stopping import InterruptedRunError, SlicedRunError, Stop
 from runbook.engine.cohort import Cohort, cohorts
 from runbook.engine.walking import walk
 from runbook.errors import RunbookError
@@ -53,6 +54,7 @@ from runbook.model.event import (
     RunFinished,
 )
 from runbook.model.policy import Ramp
+from runbook.model.slices import Slice
 from runbook.model.state import HostState
 from runbook.model.verdict import Verdict, worst
 
@@ -82,7 +84,8 @@ class Driver:
 
     With `stepping` the operator is asked before each step of the hosts that join. `wait_s` is how
     long to wait, in seconds, for hosts that another run holds. `paused` says why no fix may begin
-    now, None where one may; with a `ramp` one begins in waves.
+    now, None where one may; with a `ramp` one begins in waves. A run of more than `at_most` hosts is
+    cut into slices; of a `slice`, ramp and limits (`guarding`) are those of all slices together.
     """
 
     run: str
@@ -101,6 +104,9 @@ class Driver:
     blocking: Collection[str] = ()
     paused: Callable[[], str | None] = lambda: None
     ramp: Ramp | None = None
+    at_most: int | None = None
+    slice: Slice | None = None
+    guarding: Guarding | None = None
     _inbox: queue.SimpleQueue[Message] = field(default_factory=queue.SimpleQueue)
     _idle: set[str] = field(default_factory=set)
     _unseen: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -134,9 +140,27 @@ class Driver:
             flights=self._flights,
             observer=self.observer,
             inbox=self._inbox,
+            at_most=self.at_most,
         )
         self._asides = Asides()
-        self._ramping = Ramping(ramp=self.ramp, states=lambda: self.states, clock=self.clock)
+        self._siblings = (
+            None
+            if self.slice is None
+            else Siblings(
+                run=self.run,
+                slice=self.slice,
+                runbook=self.runbook,
+                journal=self.journal,
+                own=lambda: self.ledger.states,
+                clock=self.clock,
+            )
+        )
+        self._ramping = Ramping(
+            ramp=self.ramp,
+            own=lambda: self.ledger.states,
+            clock=self.clock,
+            siblings=self._siblings,
+        )
         self._arrivals = Arrivals(
             mode=self.mode,
             ledger=self.ledger,
@@ -164,6 +188,8 @@ class Driver:
             paused=self.paused,
             ramping=self._ramping,
             awake=self._awake,
+            siblings=self._siblings,
+            guarding=self.guarding,
         )
 
     @property
@@ -180,11 +206,11 @@ class Driver:
 
         Raises RunbookError where the pattern names nobody, a param is missing or of the wrong type,
         another run holds a host, also after the time there is to wait, or Ansible cannot be used;
-        nothing has been touched then.
+        nothing has been touched then, nor where there are so many that it raises SlicedRunError.
         """
         try:
             self._entrance.join(pattern)
-        except (RunbookError, InterruptedRunError):
+        except (RunbookError, InterruptedRunError, SlicedRunError):
             self._flights.give_up()
             raise
 
@@ -196,7 +222,10 @@ class Driver:
         `orphans` names the last invocation of each host's fixes.
         """
         self.ledger.open(states)
+        past = list(past)
         self._desk.recall(past)
+        if self._siblings is not None:
+            self._siblings.recall(past)
         self._idle.update(host for host, state in states.items() if state.verdict is None)
         self._orphans.update({host: orphans[host] for host in orphans if states[host].acting})
 
@@ -279,6 +308,8 @@ class Driver:
         if self._stopping is None:
             self._acting.look_back()
         self._idle.update(self._ramping.due())
+        if self._siblings is not None:
+            self._tell(*self._siblings.of_own())
         for host in tuple(self._idle):
             decision = self._walk(host)
             if not isinstance(decision, AwaitFix):
@@ -360,11 +391,14 @@ class Driver:
                 self._desk.predict(flight.ticket, report)
             return
         flight = self._flights.landed(report.request)
-        self._ramping.end(report.request)
+        looked = self._ramping.end(report.request)
+        if looked is not None and self._stopping is None and self._siblings is not None:
+            self.note(looked)
+            self._siblings.looked(looked)
         if flight is None or self._asides.end(report.request):
             return
         if flight.ticket is None:
-            self._idle.update(flight.hosts)
+            self._idle.update(flight.hosts & self.states.keys())
         elif self._stopping is None:
             self._acting.ask_approval(flight.ticket)
 

@@ -30,6 +30,7 @@ from runbook.model.policy import (
     Policy,
     Situation,
     Source,
+    Tripped,
 )
 from runbook.model.state import HostState
 from runbook.model.verdict import Verdict
@@ -59,7 +60,8 @@ class PolicedOperator:
     person) what the policy calls `auto` is done, and `bench` answers where it says `ask`; without
     one that is declined. Guards hold for all, but for those that count
     shares of a run's hosts where a person decides fix by fix (`attended`). `clock` gives POSIX
-    seconds; `severity` is that of the alert behind the run.
+    seconds; `severity` is that of the alert behind the run, `size` how many hosts it has where it is
+    cut into slices.
     """
 
     operator: Operator
@@ -71,6 +73,7 @@ class PolicedOperator:
     clock: Callable[[], float]
     severity: str = ""
     bench: Bench | None = None
+    size: int = 0
 
     @property
     def name(self) -> str:
@@ -124,12 +127,11 @@ class PolicedOperator:
 
         The last are the hosts that people are asked about out of band, with what the policy says.
         """
-        past = past_fixes(self.journal, self.runbook, self._look_back_s(), self.clock())
-        run = so_far(self.runbook, request.run)
+        past, run = self._past(), self._so_far(request.run)
         record = Record(self.journal, self.runbook.name)
         refused, earned, asked = {}, {}, {}
         for host in request.hosts:
-            situation = self._situation(request, host)
+            situation = self._situation(request.fix, host, request.states[host])
             judged, figure = self._judge(situation, record)
             refusal = self._refusal(judged, figure) or self._guarded(situation, past, run)
             if refusal is not None:
@@ -140,8 +142,34 @@ class PolicedOperator:
             if judged.permission is Permission.ASK and self.bench is not None:
                 asked[host] = judged
             # What is about to be done counts for the next host.
-            past = [*past, self._about_to_be(request, host)]
+            past = [*past, self._about_to_be(request.fix, host)]
         return refused, earned, asked
+
+    def tripped(
+        self, fix: str, hosts: Sequence[str], states: Mapping[str, HostState]
+    ) -> dict[str, Tripped]:
+        """Return by host the guard that a fix would trip there now; `states` are those of all hosts.
+
+        It is for fixes that were approved a while ago.
+        """
+        step = self.runbook.steps[fix]
+        assert isinstance(step, Fix)  # noqa: S101 -- as who asks promises
+        past, run = self._past(), self._so_far(states)
+        found: dict[str, Tripped] = {}
+        for host in hosts:
+            situation = self._situation(step, host, states[host])
+            trip = standing_in_the_way(self._guards, situation, past, run)
+            if trip is None:
+                past = [*past, self._about_to_be(step, host)]
+            else:
+                found[host] = trip
+        return found
+
+    def _past(self) -> list[PastFix]:
+        return past_fixes(self.journal, self.runbook, self._look_back_s(), self.clock())
+
+    def _so_far(self, states: Mapping[str, HostState]) -> RunSoFar:
+        return replace(so_far(self.runbook, states), size=self.size)
 
     def _judge(self, situation: Situation, record: Record) -> tuple[Judgement, str]:
         """Return what the policy says; where the fix can earn its autonomy, with the figure."""
@@ -152,23 +180,23 @@ class PolicedOperator:
         judged = judge(self.policy, replace(situation, verified=stands.verified))
         return judged, said_of(stands, judged)
 
-    def _situation(self, request: ApprovalRequest, host: str) -> Situation:
+    def _situation(self, fix: Fix, host: str, state: HostState) -> Situation:
         return Situation(
             runbook=self.runbook.name,
-            fix=request.fix.id,
-            cause=request.fix.cause or "",
+            fix=fix.id,
+            cause=fix.cause or "",
             host=host,
-            groups=frozenset(request.states[host].groups),
+            groups=frozenset(state.groups),
             severity=self.severity,
             source=self.source,
             at=datetime.fromtimestamp(self.clock(), tz=UTC),
         )
 
-    def _about_to_be(self, request: ApprovalRequest, host: str) -> PastFix:
+    def _about_to_be(self, fix: Fix, host: str) -> PastFix:
         return PastFix(
             runbook=self.runbook.name,
-            fix=request.fix.id,
-            cause=request.fix.cause or "",
+            fix=fix.id,
+            cause=fix.cause or "",
             host=host,
             at=self.clock(),
         )

@@ -22,12 +22,19 @@ class RunSoFar:
     """What a run has come to: its hosts, and which of them stand where.
 
     `in_need` are hosts with a cause whose fix is not verified yet, by cause; `failed` counts fixes
-    that were not verified to have worked.
+    that were not verified to have worked. `size` is how many hosts a run has that is cut into slices,
+    of which some may not have begun: shares are of the `hosts` of those that have.
     """
 
     hosts: int
     in_need: Mapping[str, frozenset[str]]
     failed: int = 0
+    size: int = 0
+
+    @property
+    def crowd(self) -> int:
+        """How many hosts there are, whether or not anybody has looked at them."""
+        return max(self.hosts, self.size)
 
 
 def standing_in_the_way(
@@ -73,7 +80,7 @@ def _failures(limit: int | None, run: RunSoFar) -> Tripped | None:
 
 
 def _shared_cause(guards: Guards, situation: Situation, run: RunSoFar) -> Tripped | None:
-    if guards.shared_cause is None or run.hosts < guards.crowd:
+    if guards.shared_cause is None or run.crowd < guards.crowd:
         return None
     having = len(run.in_need.get(situation.cause, ()))
     if having / run.hosts < guards.shared_cause:
@@ -86,7 +93,7 @@ def _shared_cause(guards: Guards, situation: Situation, run: RunSoFar) -> Trippe
 
 
 def _healthy_share(guards: Guards, run: RunSoFar) -> Tripped | None:
-    if guards.healthy_share is None or run.hosts < guards.crowd:
+    if guards.healthy_share is None or run.crowd < guards.crowd:
         return None
     in_need = frozenset[str]().union(*run.in_need.values())
     healthy = run.hosts - len(in_need)

@@ -1,6 +1,6 @@
 """How many hosts of a run may get a fix now: one, then twice as many after each wave that helped. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from runbook.model.definition import FixResult
@@ -27,8 +27,16 @@ class Standing:
     well: tuple[str, ...] = ()
 
 
-def standing(fix: str, states: Mapping[str, HostState]) -> Standing:
-    """Return how a fix stands in a run; hosts where it was withheld do not count."""
+def is_in_fix(state: HostState) -> bool:
+    """Say whether a fix was begun on a host and it is not seen yet what came of it."""
+    return state.verdict is None and state.fix.phase in _UNDER_WAY
+
+
+def standing(fix: str, states: Mapping[str, HostState], fallen: Collection[str] = ()) -> Standing:
+    """Return how a fix stands in a run; hosts where it was withheld do not count.
+
+    `fallen` are hosts of which it is known otherwise that it did not help, or not for long.
+    """
     begun, under_way = 0, 0
     failed: list[str] = []
     well: list[str] = []
@@ -37,7 +45,9 @@ def standing(fix: str, states: Mapping[str, HostState]) -> Standing:
         if not tries:
             continue
         begun += 1
-        if state.position == fix and state.fix.phase in _UNDER_WAY:
+        if host in fallen:
+            failed.append(host)
+        elif state.position == fix and is_in_fix(state):
             under_way += 1
         elif tries[-1].result not in _HELPED:
             failed.append(host)
@@ -46,11 +56,17 @@ def standing(fix: str, states: Mapping[str, HostState]) -> Standing:
     return Standing(begun=begun, under_way=under_way, failed=tuple(failed), well=tuple(well))
 
 
-def wave(ramp: Ramp, so_far: Standing, hosts: Sequence[str]) -> tuple[str, ...]:
+def wave(
+    ramp: Ramp, so_far: Standing, hosts: Sequence[str], before: int | None = None
+) -> tuple[str, ...]:
     """Return the hosts of those that wait which make the next wave; none while one is under way.
 
-    With `first` hosts in the first one, each wave is twice as large as the one before it.
+    With `first` hosts in the first one, each wave is twice as large as the one before it. Where
+    several slices make a wave together, `before` is how many hosts had the fix when it began: what is
+    left of its room may still be taken while it is under way.
     """
-    if so_far.under_way or so_far.failed:
+    if so_far.failed:
         return ()
-    return tuple(hosts[: so_far.begun + ramp.first])
+    if before is None:
+        return () if so_far.under_way else tuple(hosts[: so_far.begun + ramp.first])
+    return tuple(hosts[: max(0, 2 * before + ramp.first - so_far.begun)])

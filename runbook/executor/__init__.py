@@ -28,7 +28,8 @@ class ObserveRequest:
     names are reported first (`HostsResolved`) and `steps` are wanted of each. Otherwise `wants`
     says which steps are wanted of which host. `known` are facts seen earlier in the epoch, and the
     operator's answers, by host and step id: data that is never templated. With `activity`, what else
-    goes on on the hosts is asked as well, where that costs no round trip of its own.
+    goes on on the hosts is asked as well, where that costs no round trip of its own. A target set of
+    more than `at_most` hosts is only reported, without its params, and none of them is contacted.
     """
 
     id: str
@@ -38,6 +39,7 @@ class ObserveRequest:
     wants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     known: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     activity: bool = False
+    at_most: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,12 +136,13 @@ class HostsResolved:
     """The target set, with each host's params (secrets masked) and what is wrong with them.
 
     `groups` are all inventory groups of each host, in order of their names, without `all`.
-    `typed` are the hosts of which the inventory wants a name typed before a fix.
+    `typed` are the hosts of which the inventory wants a name typed before a fix. Of more hosts than
+    were wanted there are only the names.
     """
 
     request: str
     hosts: tuple[str, ...]
-    params: Mapping[str, Mapping[str, Json]]
+    params: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     problems: tuple[ParamProblem, ...] = ()
     typed: frozenset[str] = frozenset()

@@ -127,7 +127,7 @@ class Plan:
     `scope` is that of the fix or watch; `names` are those of all steps, by scope. `shadowed` are
     variables of the callers that Ansible itself is not told, as `scope` uses their names otherwise.
     `sealed` are the vaulted texts of the runbook. `activity` says whether to ask a host what else
-    goes on there.
+    goes on there. No host is contacted where there are more than `at_most`.
     """
 
     run: str
@@ -148,6 +148,7 @@ class Plan:
     shadowed: Mapping[str, Json] = field(default_factory=dict)
     sealed: tuple[str, ...] = ()
     activity: bool = False
+    at_most: int | None = None
 
     def wanted(self, host: str) -> tuple[str, ...]:
         """Return the ids of the steps to look at on a host."""
@@ -225,6 +226,7 @@ class Plan:
             shadowed=data["shadowed"],
             sealed=tuple(data["sealed"]),
             activity=data["activity"],
+            at_most=data["at_most"],
         )
 
 

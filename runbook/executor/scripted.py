@@ -167,8 +167,11 @@ class ScriptedInvocation:
 
     def _hosts(self) -> tuple[str, ...]:
         match self.request:
-            case ObserveRequest(joining=True, pattern=pattern):
+            case ObserveRequest(joining=True, pattern=pattern, at_most=at_most):
                 hosts = self.executor.resolve(pattern)
+                if at_most is not None and len(hosts) > at_most:
+                    self._tell(HostsResolved(request=self.request.id, hosts=hosts))
+                    return ()
                 self._tell(self._resolved(hosts))
                 return hosts
             case ObserveRequest(wants=wants):

@@ -128,12 +128,15 @@ class Translator:
     # Records
 
     def _on_hosts(self, record: Record) -> list[Report]:
-        joining = isinstance(self.request, ObserveRequest) and self.request.joining
         told = record.get("hosts")
-        if not joining or self._resolved or not isinstance(told, list):
+        if not isinstance(self.request, ObserveRequest) or not self.request.joining:
+            return []
+        if self._resolved or not isinstance(told, list):
             return []
         self._resolved = True
         hosts = tuple(dict.fromkeys(str(host) for host in told))
+        if self.request.at_most is not None and len(hosts) > self.request.at_most:
+            return [HostsResolved(request=self.request.id, hosts=hosts)]
         self._expect(hosts)
         params, typed = as_mapping(record.get("params")), record.get("typed")
         groups = as_mapping(record.get("groups"))

@@ -140,6 +140,7 @@ def compile_request(
         shadowed=_shadowed(runbook, scope, target.given),
         sealed=tuple(dict.fromkeys(sealed_texts(runbook.steps))),
         activity=isinstance(request, ObserveRequest) and request.activity,
+        at_most=request.at_most if isinstance(request, ObserveRequest) else None,
     )
     return Work(plan=plan, bounds=bounds, runbook=runbook, request=request)
 

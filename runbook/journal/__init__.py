@@ -3,12 +3,14 @@
 `tests/contract/` holds every store to it.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from runbook.model.event import Event, Mode
 from runbook.model.verdict import Verdict
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,6 +168,20 @@ class Journal(Protocol):
 
     def runs(self, which: RunFilter) -> Sequence[RunSummary]:
         """Return runs, newest first."""
+
+    def slices(self, whole: str) -> Mapping[str, int]:
+        """Return the slices of a run that have begun, by id, with how many entries each has.
+
+        They are in the order of their numbers; the run itself need not be there.
+        """
+
+    def alone(self, whole: str, work: Callable[[], T]) -> T:
+        """Return what `work` does, while nobody else does anything alone for the same run.
+
+        What `work` writes here is kept as a whole or not at all, and on disk when this returns.
+        It may be called again after what it did was undone. A process that is stopped or dies in
+        its midst does not hold the others up for long, but with a file: there as in any write.
+        """
 
     def milestones(self, which: MilestoneFilter) -> Sequence[Entry]:
         """Return entries of any runs whose event is a `model.event.Milestone`, newest first.

@@ -1,6 +1,6 @@
 """A journal in memory: for rehearsals and tests, and the reference for what a store does."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import RLock
 
@@ -13,6 +13,7 @@ from runbook.journal import (
     MilestoneFilter,
     RunFilter,
     RunSummary,
+    T,
     chain,
     problems,
 )
@@ -22,6 +23,7 @@ from runbook.journal.tally import DIED, UNDERTAKER, Standing, Tally, check_summa
 from runbook.model.codec import Mask, to_text
 from runbook.model.event import Event, Milestone
 from runbook.model.masking import mask_value
+from runbook.model.slices import number_of, whole_of
 from runbook.model.verdict import Verdict
 
 
@@ -129,6 +131,19 @@ class MemoryJournal:
         found = [summary for summary in found if _wanted(summary, which)]
         found.sort(key=lambda summary: summary.started_at, reverse=True)
         return found[: which.limit]
+
+    def slices(self, whole: str) -> Mapping[str, int]:
+        """Return the slices of a run; see `Journal.slices`."""
+        with self._lock:
+            self._open()
+            found = sorted((run for run in self._runs if whole_of(run) == whole), key=number_of)
+            return {run: self._runs[run].head.seq for run in found}
+
+    def alone(self, whole: str, work: Callable[[], T]) -> T:  # noqa: ARG002 -- one lock for all
+        """Do something alone; see `Journal.alone`."""
+        with self._lock:
+            self._open()
+            return work()
 
     def milestones(self, which: MilestoneFilter) -> Sequence[Entry]:
         """Look back over runs; see `Journal.milestones`."""

@@ -7,7 +7,7 @@ Whoever drives a run holds an advisory lock of the server on it as long as its c
 shows other machines that the driver lives; that it does not, only its own machine can tell.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from runbook.journal import (
@@ -19,6 +19,7 @@ from runbook.journal import (
     MilestoneFilter,
     RunFilter,
     RunSummary,
+    T,
     chain,
     problems,
 )
@@ -28,7 +29,7 @@ from runbook.journal.postgres_session import SILENCE_S, Connection, Session
 from runbook.journal.postgres_text import kept, told
 from runbook.journal.postgres_upgrade import check_schema
 from runbook.journal.postgres_writing import add_entries, add_milestones, fold, head_of, let_go
-from runbook.journal.rows import SUMMARY, claims_of, holder_of, summary_of
+from runbook.journal.rows import SUMMARY, claims_of, holder_of, slices_of, summary_of
 from runbook.journal.tally import DIED, UNDERTAKER, Tally, check_summary
 from runbook.model.codec import Mask, canonical, plain, to_text
 from runbook.model.event import Event
@@ -38,6 +39,10 @@ from runbook.model.verdict import Verdict
 _CHUNK = 500
 _DRIVING = 0x52_55_4E_42  # "RUNB": the class of the advisory locks on runs
 _CLAIMING = 0x52_55_4E_43  # the one lock of whoever claims
+_ALONE = 0x52_55_4E_47  # the class of the locks of those who do something alone
+
+# Longer than a process that was stopped in its midst keeps it (`postgres_session`).
+_ALONE_WAITS = "30s"
 
 
 def open_journal(
@@ -167,6 +172,26 @@ class PostgresJournal:
         return self._session.read(
             lambda connection: self._summaries(connection, tail, (*given, which.limit))
         )
+
+    def slices(self, whole: str) -> Mapping[str, int]:
+        """Return the slices of a run; see `Journal.slices`."""
+        return slices_of(
+            whole,
+            self._session.rows(
+                "SELECT id, head_seq FROM runs WHERE id > %s AND id < %s",
+                (kept(f"{whole}."), kept(f"{whole}/")),
+            ),
+        )
+
+    def alone(self, whole: str, work: Callable[[], T]) -> T:
+        """Do something alone; see `Journal.alone`."""
+
+        def locked(connection: Connection) -> T:
+            connection.execute("SELECT set_config('lock_timeout', %s, true)", (_ALONE_WAITS,))
+            connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_ALONE, whole))
+            return work()
+
+        return self._session.write(locked)
 
     def milestones(self, which: MilestoneFilter) -> Sequence[Entry]:
         """Look back over runs; see `Journal.milestones`."""

@@ -152,9 +152,16 @@ class Session:
     def write(self, work: Callable[[Connection], T]) -> T:
         """Do everything in `work` or nothing, and have it on disk when this returns.
 
-        `work` may be called again after what it did was undone.
+        `work` may be called again after what it did was undone. What it calls here in turn is a part
+        of it.
         """
-        with self._lock, self._said():
+        with self._lock:
+            if self._within is not None:
+                return work(self._within)
+            return self._written(work)
+
+    def _written(self, work: Callable[[Connection], T]) -> T:
+        with self._said():
             deadline = self._deadline()
             while True:
                 done = self._attempt(work, deadline)
@@ -190,9 +197,13 @@ class Session:
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` finds in one state of the database; it may be called again."""
-        with self._lock, self._said():
+        with self._lock:
             if self._within is not None:
                 return work(self._within)
+            return self._seen(work)
+
+    def _seen(self, work: Callable[[Connection], T]) -> T:
+        with self._said():
             deadline = self._deadline()
             while True:
                 connection = self._connected(deadline)
@@ -222,6 +233,7 @@ class Session:
     def _attempt(self, work: Callable[[Connection], T], deadline: float) -> _Done[T] | None:
         """Return what was done, None where it was undone and may be done again."""
         connection, number = self._begun(deadline)
+        self._within = connection
         try:
             done = _Done(work(connection))
         except psycopg.Error as error:
@@ -231,6 +243,8 @@ class Session:
         except BaseException:
             self._undo(connection)
             raise
+        finally:
+            self._within = None
         return done if self._committed(connection, number, deadline) else None
 
     def _begun(self, deadline: float) -> tuple[Connection, tuple[Any, ...] | None]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from runbook.journal import Claim, Holder, RunSummary, problems
 from runbook.model.event import Mode
+from runbook.model.slices import number_of, whole_of
 from runbook.model.verdict import Verdict
 
 SUMMARY = (
@@ -35,6 +36,14 @@ def summary_of(row: tuple[Any, ...], hosts: tuple[str, ...], causes: tuple[str, 
         )
     except ValueError as error:
         raise problems.bad_summary(run, "mode, verdict") from error
+
+
+def slices_of(whole: str, rows: Iterable[tuple[Any, ...]]) -> dict[str, int]:
+    """Return the slices of a run among rows (id, number of entries), in order of their numbers."""
+    found = sorted(
+        (row for row in rows if whole_of(row[0]) == whole), key=lambda r: number_of(r[0])
+    )
+    return {run: int(entries) for run, entries in found}
 
 
 def holder_of(run: str, text: str) -> Holder:

@@ -7,7 +7,7 @@ writer at its start and cannot fail half-way for having read first.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
@@ -22,13 +22,14 @@ from runbook.journal import (
     MilestoneFilter,
     RunFilter,
     RunSummary,
+    T,
     chain,
     history,
     problems,
 )
 from runbook.journal.chain import Row
 from runbook.journal.holder import alive, this_process
-from runbook.journal.rows import SUMMARY, claims_of, holder_of, summary_of
+from runbook.journal.rows import SUMMARY, claims_of, holder_of, slices_of, summary_of
 from runbook.journal.sqlite_file import begin, connect, explained
 from runbook.journal.tally import DIED, UNDERTAKER, Tally, check_summary, is_of_fix
 from runbook.model.codec import Mask, canonical, plain, to_text
@@ -137,6 +138,22 @@ class SqliteJournal:
                 (*given, limit),
                 source=source,
             )
+
+    def slices(self, whole: str) -> Mapping[str, int]:
+        """Return the slices of a run; see `Journal.slices`."""
+        with self._reading() as connection:
+            return slices_of(
+                whole,
+                connection.execute(
+                    "SELECT id, head_seq FROM runs WHERE id > ? AND id < ?",
+                    (f"{whole}.", f"{whole}/"),
+                ),
+            )
+
+    def alone(self, whole: str, work: Callable[[], T]) -> T:  # noqa: ARG002 -- one lock for all
+        """Do something alone; see `Journal.alone`."""
+        with self._writing():
+            return work()
 
     def milestones(self, which: MilestoneFilter) -> Sequence[Entry]:
         """Look back over runs; see `Journal.milestones`."""
@@ -259,6 +276,9 @@ class SqliteJournal:
     @contextmanager
     def _transaction(self, statement: str) -> Iterator[sqlite3.Connection]:
         with self._lock, explained(self._path):
+            if self._connection.in_transaction:
+                yield self._connection  # A part of what is done alone.
+                return
             begin(self._connection, statement)
             try:
                 yield self._connection

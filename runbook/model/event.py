@@ -11,6 +11,7 @@ from enum import StrEnum
 from runbook.model.definition import End, FixResult, Goto, Json
 from runbook.model.observation import Activity, Observation, TaskChange, Texts, Verification
 from runbook.model.sketch import SketchedStep
+from runbook.model.slices import Slice
 from runbook.model.verdict import Verdict
 
 
@@ -41,6 +42,40 @@ class RunStarted:
     inventories: tuple[str, ...] = ()
     settings: Mapping[str, Json] = field(default_factory=dict)
     operator: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunSliced:
+    """The run names more hosts than one process is to see to: from here on its slices are the run.
+
+    `hosts` are those of each slice, in the slices' order. None of them was contacted.
+    """
+
+    hosts: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WaveLookBegun:
+    """A slice looks again at all hosts of the earlier waves of the fix `step`, for all slices.
+
+    `begun` is how many hosts had the fix then.
+    """
+
+    step: str
+    begun: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WaveLookEnded:
+    """What such a look came to. `unseen` is a host that could not be seen, "" where all were.
+
+    `seen` has the hosts of other slices, as `FixRechecked` has them; those of its own have that.
+    """
+
+    step: str
+    begun: int
+    unseen: str = ""
+    seen: Mapping[str, Verification] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -408,7 +443,10 @@ UndoEvent = UndoIntended | UndoEnded
 Milestone = FixIntended | FixEnded | FixConcluded | FixRechecked | HostFinished | UndoEnded
 """What a host's walk came to, and what became of it: what is looked back at over many runs."""
 
-RunEvent = RunStarted | RunInterrupted | RunResumed | RunFinished
+WaveEvent = WaveLookBegun | WaveLookEnded
+"""What the slices of a run tell each other of the waves they begin a fix in."""
+
+RunEvent = RunStarted | Slice | RunSliced | WaveEvent | RunInterrupted | RunResumed | RunFinished
 Event = HostEvent | AsideEvent | UndoEvent | RunEvent
 
 __all__ = [
@@ -441,6 +479,7 @@ __all__ = [
     "RunFinished",
     "RunInterrupted",
     "RunResumed",
+    "RunSliced",
     "RunStarted",
     "StepAllowed",
     "StepConcluded",
@@ -451,4 +490,7 @@ __all__ = [
     "UndoEvent",
     "UndoIntended",
     "WalkEvent",
+    "WaveEvent",
+    "WaveLookBegun",
+    "WaveLookEnded",
 ]

@@ -2,13 +2,14 @@
 
 An incident is what went wrong with a runbook's hosts in the run that first met it, until all of them
 are well again. It is known by that run's id, so that whatever is told of it can be kept in one
-thread, and looked up with `runbook report`.
+thread, and looked up with `runbook report`. A run that was cut into slices is one.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
+from runbook.model.slices import whole_of
 from runbook.model.verdict import Verdict
 from runbook.notify.plan import Kind, Tier
 from runbook.notify.signs import Sign
@@ -90,7 +91,7 @@ class Troubles:
         if known is None and sign.kind is Kind.RESOLVED:
             return []  # It was well before, too.
         trouble = known or Trouble(
-            incident=sign.run,
+            incident=whole_of(sign.run) or sign.run,
             runbook=sign.runbook,
             host=host,
             by=sign.by,

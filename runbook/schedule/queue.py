@@ -1,12 +1,14 @@
 """The queue that all requests go through, whoever asks: in the state file, each taken exactly once."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from runbook.model.masking import mask_text
 from runbook.model.policy import Source
+from runbook.model.slices import number_of, slice_id, whole_of
 from runbook.schedule.requests import LIVE, Kept, Request, Stage, named
 from runbook.schedule.state import State, at, moment
 from runbook.schedule.timetable import Overlap
@@ -24,14 +26,23 @@ class Queue:
         self._state = state
 
     def put(
-        self, request: Request, now: datetime, *, stage: Stage = Stage.QUEUED, told: str = ""
+        self,
+        request: Request,
+        now: datetime,
+        *,
+        stage: Stage = Stage.QUEUED,
+        told: str = "",
+        run: str = "",
     ) -> int | None:
-        """Write a request down and return its number; None where its key is there already."""
+        """Write a request down and return its number; None where its key is there already.
+
+        `run` is the id that its run will have, where that is known.
+        """
         with self._state.writing() as connection:
             done = connection.execute(
                 "INSERT INTO requests (key, source, asker, runbook, pattern, line, due,"
-                " diagnose, given, overlap, severity, stage, told, at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                " diagnose, given, overlap, severity, stage, told, run, at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (
                     request.key,
                     request.source,
@@ -46,6 +57,7 @@ class Queue:
                     request.severity,
                     stage,
                     told,
+                    run,
                     at(now),
                 ),
             )
@@ -55,6 +67,40 @@ class Queue:
             if stage is Stage.QUEUED:
                 self._state.call_for([kept])
             return kept.id
+
+    def slice(self, run: str, slices: Sequence[Sequence[str]], now: datetime) -> bool:
+        """Put a request for each slice of a run, instead of the one that the run serves.
+
+        `slices` are their hosts. All of it is done at once, and once: who does it again, with the same
+        slices, changes nothing. False where no request that could be sliced has that run.
+        """
+        with self._state.writing():
+            kept = self.of_run(run)
+            if kept is not None and kept.stage is Stage.SLICED:
+                return True
+            told = f"in {len(slices)} slices"
+            if kept is None or kept.stage is not Stage.RUNNING:
+                return False
+            if not self.move(kept, Stage.SLICED, told, now):
+                return False
+            for number, hosts in enumerate(slices, start=1):
+                name = f"slice {kept.id} {number}"
+                request = replace(
+                    kept.request,
+                    key=name,
+                    pattern=",".join(hosts),
+                    line=name,
+                    overlap=Overlap.QUEUE,
+                )
+                self.put(request, now, run=slice_id(run, number))
+            return True
+
+    def slices(self, run: str) -> list[Kept]:
+        """Return the requests for the slices of a run, in their order."""
+        found = self._found("WHERE run > ? AND run < ?", (f"{run}.", f"{run}/"))
+        return sorted(
+            (one for one in found if whole_of(one.run) == run), key=lambda one: number_of(one.run)
+        )
 
     def take(
         self,
@@ -70,7 +116,12 @@ class Queue:
         Nor is it taken while a request runs that aims at one of the names `apart`.
         """
         with self._state.writing() as connection:
-            if any(apart & named(one.request) for one in self.requests(Stage.RUNNING)):
+            whole = whole_of(run)
+            if any(
+                apart & named(one.request)
+                for one in self.requests(Stage.RUNNING, Stage.SLICED)
+                if whole is None or one.run != whole
+            ):
                 return False
             # Two services may have come upon the same id for a run.
             if any(one.id != number for one in self._found("WHERE run = ?", (run,))):

@@ -17,6 +17,9 @@ from runbook.spec.reader import content_of
 
 _SCHEMA = "schedules.schema.json"
 
+SLICE_HOSTS = 100
+"""A run of more hosts is cut into slices, where the file says nothing else."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timetable:
@@ -25,6 +28,7 @@ class Timetable:
     service: str
     schedules: tuple[Schedule, ...] = ()
     runs_at_once: int = 4
+    slice_hosts: int = SLICE_HOSTS
     listen: tuple[str, int] | None = None
     hooks: tuple[Hook, ...] = ()
 
@@ -74,6 +78,7 @@ class _Reading:
             service=data["service"],
             schedules=schedules,
             runs_at_once=int(data.get("runs_at_once", 4)),
+            slice_hosts=int(data.get("slice_hosts", SLICE_HOSTS)),
             listen=_address(data.get("listen", "127.0.0.1:9180"))
             if {"listen", "hooks"} & data.keys()
             else None,

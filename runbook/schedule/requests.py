@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from runbook.model.policy import Source
+from runbook.model.slices import whole_of
 from runbook.schedule.timetable import Firing, Overlap, Schedule
 
 
@@ -13,18 +14,20 @@ class Stage(StrEnum):
     """How far a request has come.
 
     It waits for its turn, its run goes on, that run waits for an approval, is over, or never began.
+    `sliced`: its run was too large, and further requests are for the slices that it was cut into.
     `lost`: the run stopped too often before its end, and is gone on with no more.
     """
 
     QUEUED = "queued"
     RUNNING = "running"
     WAITING = "waiting"
+    SLICED = "sliced"
     OVER = "over"
     LEFT_OUT = "left_out"
     LOST = "lost"
 
 
-LIVE = (Stage.QUEUED, Stage.RUNNING, Stage.WAITING)
+LIVE = (Stage.QUEUED, Stage.RUNNING, Stage.WAITING, Stage.SLICED)
 """The stages of requests that are not over."""
 
 
@@ -67,6 +70,11 @@ class Kept:
     holder: str
     tries: int
     joined: int
+
+    @property
+    def whole(self) -> str | None:
+        """The run that it is for a slice of; None where it is for a whole one."""
+        return whole_of(self.run)
 
 
 def named(request: Request) -> frozenset[str]:

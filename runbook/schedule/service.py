@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from threading import RLock
 
-from runbook.driver.launch import abandon, new_run_id
+from runbook.driver.launch import abandon, end_whole, new_run_id
+from runbook.driver.whole import verdict_of, whole_run
 from runbook.errors import RunbookError
 from runbook.executor.leftovers import is_at_work
 from runbook.journal import Holder, Journal, RunSummary
@@ -77,6 +78,7 @@ class Service:
         """Do what is due: see what has ended, take new firings, start what there is room for."""
         with self._lock:
             self.see_out(now)
+            self._close_wholes(now)
             self._look_at_switch(now)
             self._fire(now)
             self._take_over(now)
@@ -246,13 +248,19 @@ class Service:
                 self._start(kept, now)
 
     def _serve(self, now: datetime) -> None:
-        """Start what waits, as far as there is room; or call for it."""
+        """Start what waits, as far as there is room; or call for it.
+
+        There is always room for a slice that was lost: others may wait for it, and have all the room.
+        """
         ready = self._ready(now)
+        for kept in ready:
+            if kept.whole is not None and kept.tries:
+                self._start(kept, now)
         if self.queue.calls:
             self.queue.call_for_missed(ready)
             return
         for kept in ready:
-            if len(self._running) < self.runs_at_once:
+            if len(self._running) < self.runs_at_once and kept.id not in self._running:
                 self._start(kept, now)
 
     def _ready(self, now: datetime, *, only: int | None = None) -> list[Kept]:
@@ -264,17 +272,31 @@ class Service:
         ahead: dict[str, list[Kept]] = {}
         live = self.queue.requests(*LIVE)
         busy = self._busy_hosts(live)
+        wholes = {one.run: named(one.request) for one in live if one.stage is Stage.SLICED}
         for kept in sorted(live, key=lambda one: one.stage is Stage.QUEUED):
             before = ahead.setdefault(kept.request.line, [])
             if kept.stage is Stage.QUEUED and only in (None, kept.id):
                 if self._gives_way(kept, before, now):
                     continue
                 # What is held by a run of somebody else would be refused, and the request with it.
-                if not before and (kept.tries or not busy & named(kept.request)):
+                held = busy.union(*(names for run, names in wholes.items() if run != kept.whole))
+                if not before and (kept.tries or not held & named(kept.request)):
                     busy |= named(kept.request)
                     ready.append(kept)
             before.append(kept)
         return ready
+
+    def _close_wholes(self, now: datetime) -> None:
+        """Write the end of runs whose slices are all over."""
+        for kept in self.queue.requests(Stage.SLICED):
+            slices = self.queue.slices(kept.run)
+            if any(one.stage in LIVE for one in slices):
+                continue
+            told = whole_run(self.journal.find(kept.run), self.journal)
+            verdict = verdict_of(told, len(slices) - len(told.slices))
+            end_whole(self.journal, kept.run, verdict, at=now.timestamp())
+            if self.queue.move(kept, Stage.OVER, verdict.value, now):
+                self._tell("over", kept, outcome=f"{verdict.value} in {len(slices)} slices")
 
     def _busy_hosts(self, live: Iterable[Kept]) -> set[str]:
         """Return the hosts and groups that runs have, as far as their names tell."""
@@ -318,6 +340,9 @@ class Service:
             self._move(kept, Stage.LEFT_OUT, reason, now)
         elif kept.stage is Stage.WAITING:
             self._close(kept, reason, now)
+        elif kept.stage is Stage.SLICED:
+            for one in self.queue.slices(kept.run):
+                self._cancel(one, now)
 
     def _settle(
         self,

@@ -46,7 +46,9 @@ def find_run(journal: Journal, name: str) -> RunSummary:
         raise RunbookError.of(
             "unknown-run", "there is no last run: this journal has none", hint=_ELSEWHERE
         )
-    return newest[0]
+    from runbook.driver.whole import as_whole  # noqa: PLC0415 -- for this word only
+
+    return as_whole(newest[0], journal)
 
 
 def _with_nearest(error: RunbookError, journal: Journal, name: str) -> RunbookError:

@@ -20,10 +20,14 @@ from runbook.model.event import (
     RunFinished,
     RunInterrupted,
     RunResumed,
+    RunSliced,
     RunStarted,
     UndoEnded,
     UndoIntended,
+    WaveLookBegun,
+    WaveLookEnded,
 )
+from runbook.model.slices import Slice
 from runbook.model.state import HostState
 from runbook.model.verdict import Verdict
 from runbook.views.evidence import speaking
@@ -112,6 +116,8 @@ class Board:
                     self._take_up(state)
             case RunStarted() | RunInterrupted() | RunFinished():
                 pass
+            case Slice() | RunSliced() | WaveLookBegun() | WaveLookEnded():
+                pass  # It is about more hosts than are shown.
             case Noted() | OwnLook() | UndoIntended() | UndoEnded():
                 pass  # None of it is a part of the walk.
             case _:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runbook.driver.launch import new_run_id, stopped_here
 from runbook.driver.operator import (
@@ -15,6 +16,7 @@ from runbook.driver.operator import (
     Operator,
     UnwatchedOperator,
 )
+from runbook.driver.whole import slice_of, slices_of, whole_run
 from runbook.errors import RunbookError
 from runbook.executor.process import Forking
 from runbook.executor.target import Target
@@ -42,9 +44,13 @@ from runbook.views.running import (
     take_back,
     target_of,
 )
+from runbook.views.slicing import put_slices
 from runbook.views.summary import Finish, summary, summary_text
 from runbook.views.wish import Wish
 from runbook.views.words import say_observation
+
+if TYPE_CHECKING:
+    from runbook.driver.policing import PolicedOperator
 
 _LONGEST_EVIDENCE = 200
 
@@ -70,15 +76,55 @@ def start(
         ramp=_ramp(wish, settings),
         source=Source(wish.source),
         severity=wish.severity,
+        at_most=wish.slice_hosts,
+        slice=slice_of(wish.run, journal),
     )
     with _view(runbook, wish) as view:
-        operator = _operator(order, wish, view, settings, journal)
+        order, operator = _answered(order, wish, view, settings, journal)
         result = carry_out(order, starter, journal, operator, view)
+    if result.slices:
+        return put_slices(result.run, result.slices, settings, journal)
     return _say(result, order, journal, wish, wish.aim.options)
 
 
 def resume(stopped: RunSummary, wish: Wish, settings: Settings, journal: Journal) -> int:
     """Go on with a run that stopped; return the exit code; raise RunbookError."""
+    if journal.slices(stopped.id):
+        return resume_slices(stopped, wish, settings, journal)
+    result, order, options = _gone_on(stopped, wish, settings, journal)
+    if result.slices:
+        return put_slices(result.run, result.slices, settings, journal)
+    return _say(result, order, journal, wish, options)
+
+
+def resume_slices(whole: RunSummary, wish: Wish, settings: Settings, journal: Journal) -> int:
+    """Go on with those slices of a run that have begun and stopped, one after the other."""
+    stopped = [one for one in slices_of(whole, journal) if one.verdict in (None, Verdict.WAITING)]
+    if not stopped:
+        raise RunbookError.of(
+            "nothing-to-resume",
+            f"every slice of run {whole.id} that has begun has come to its end",
+            hint="`runbook queue` lists those that wait for their turn, which the service starts",
+        )
+    verdicts = []
+    for one in stopped:
+        result, order, options = _gone_on(one, wish, settings, journal)
+        verdicts.append(result.verdict)
+        if not wish.output.json:
+            _say(result, order, journal, wish, options)
+        if result.verdict is None:
+            break
+    if wish.output.json:
+        told = whole_run(whole, journal)
+        output.write_json(run_document(told.summary, told.entries))
+    known = [verdict for verdict in verdicts if verdict is not None]
+    return exit_code(worst(known)) if len(known) == len(verdicts) else EXIT_INTERRUPTED
+
+
+def _gone_on(
+    stopped: RunSummary, wish: Wish, settings: Settings, journal: Journal
+) -> tuple[Result, Order, tuple[str, ...]]:
+    """Go on with a run; return what came of it, with what it was, and how it was aimed."""
     if wish.unattended:
         wish = _as_it_was_started(stopped, wish, journal)
     try:
@@ -89,11 +135,11 @@ def resume(stopped: RunSummary, wish: Wish, settings: Settings, journal: Journal
     if not wish.unattended and stopped.verdict is Verdict.WAITING:
         _withdraw(stopped.id, settings)
     with _view(order.runbook, wish) as view:
-        operator = _operator(order, wish, view, settings, journal)
+        order, operator = _answered(order, wish, view, settings, journal)
         result = go_on(order, stopped, journal, operator, view)
     target = order.target
     options = options_again(target.inventories, target.vault_ids, target.vault_password_files)
-    return _say(result, order, journal, wish, options)
+    return result, order, options
 
 
 def _as_it_was_started(stopped: RunSummary, wish: Wish, journal: Journal) -> Wish:
@@ -161,6 +207,8 @@ def _recorded_order(summary: RunSummary, wish: Wish, settings: Settings, journal
         blocking=settings.collisions_block,
         paused=_paused(wish, settings),
         ramp=_ramp(wish, settings),
+        at_most=wish.slice_hosts,
+        slice=slice_of(summary.id, journal),
     )
 
 
@@ -197,21 +245,29 @@ def _view(runbook: Runbook, wish: Wish) -> View:
     )
 
 
-def _operator(
+def _answered(
     order: Order, wish: Wish, view: View, settings: Settings, journal: Journal
-) -> Operator:
-    """Return who answers, after the policy where there is one; raise RunbookError if it is unsound."""
-    operator = _ruled(order, wish, view, settings, journal)
-    if Source(wish.source) is Source.PERSON:
-        return operator
-    return UnwatchedOperator(operator=operator, bench=_bench(order, settings))
+) -> tuple[Order, Operator]:
+    """Return who answers, after the policy where there is one, and the order with its limits.
+
+    Raise RunbookError where the policy is unsound.
+    """
+    policed = _policed(order, wish, view, settings, journal)
+    operator: Operator = policed or _answering(order.runbook, wish, view)
+    if policed is not None:
+        order = replace(order, guarding=policed.tripped)
+    if Source(wish.source) is not Source.PERSON:
+        operator = UnwatchedOperator(operator=operator, bench=_bench(order, settings))
+    return order, operator
 
 
-def _ruled(order: Order, wish: Wish, view: View, settings: Settings, journal: Journal) -> Operator:
-    """Return who answers for fixes, after the policy where there is one."""
+def _policed(
+    order: Order, wish: Wish, view: View, settings: Settings, journal: Journal
+) -> "PolicedOperator | None":
+    """Return who asks the policy first about fixes, None where there is none."""
     runbook = order.runbook
     if settings.policy is None or wish.mode is Mode.DIAGNOSE:
-        return _answering(runbook, wish, view)
+        return None
     from runbook.driver.policing import PolicedOperator  # noqa: PLC0415 -- where there is one
     from runbook.spec.policy_file import load_policy  # noqa: PLC0415
 
@@ -230,6 +286,7 @@ def _ruled(order: Order, wish: Wish, view: View, settings: Settings, journal: Jo
         attended=not (unwatched or wish.yes),
         clock=time.time,
         bench=_bench(order, settings) if unwatched else None,
+        size=0 if order.slice is None else order.slice.size,
     )
 
 

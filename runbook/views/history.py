@@ -55,9 +55,15 @@ def history_text(
 
 
 def history_document(
-    runs: Sequence[RunSummary], *, living: Mapping[str, bool | None]
+    runs: Sequence[RunSummary],
+    *,
+    living: Mapping[str, bool | None],
+    slices: Mapping[str, Sequence[RunSummary]],
 ) -> list[dict[str, Json]]:
-    """Return runs as plain data: times ISO 8601 in UTC, `state` as in the table."""
+    """Return runs as plain data: times ISO 8601 in UTC, `state` as in the table.
+
+    A run that has `slices` says so, as plain data of the same kind.
+    """
     return [
         {
             "run_id": run.id,
@@ -72,6 +78,11 @@ def history_document(
             "started_at": _at(run.started_at, UTC).isoformat(timespec="milliseconds"),
             "duration_s": None if run.ended_at is None else round(_took(run, run.ended_at), 3),
         }
+        | (
+            {"slices": history_document(slices[run.id], living=living, slices={})}
+            if run.id in slices
+            else {}
+        )
         for run in runs
     ]
 

@@ -17,10 +17,14 @@ from runbook.model.event import (
     RunFinished,
     RunInterrupted,
     RunResumed,
+    RunSliced,
     RunStarted,
     UndoEnded,
     UndoIntended,
+    WaveLookBegun,
+    WaveLookEnded,
 )
+from runbook.model.slices import Slice
 from runbook.model.state import HostState
 from runbook.views.safe_text import printable, tolerate
 from runbook.views.telling import Causes, tell
@@ -67,6 +71,8 @@ class PlainObserver:
                 pass  # The title has been written; an undo is no part of the walk, nor is a look aside.
             case Noted(hosts=hosts, text=text, by=by):
                 self._write(f"{say_hosts(hosts)}: note by {printable(by)}: {printable(text)}")
+            case Slice() | RunSliced() | WaveLookBegun() | WaveLookEnded():
+                pass  # It is about more hosts than are shown.
             case RunResumed():
                 self._causes.take_up(states.values())
                 self._write(f"the run goes on with {say_hosts(list(states), most=10)}")

@@ -34,6 +34,7 @@ from runbook.model.event import (
     RunFinished,
     RunInterrupted,
     RunResumed,
+    RunSliced,
     RunStarted,
     StepAllowed,
     StepConcluded,
@@ -43,9 +44,12 @@ from runbook.model.event import (
     UndoEnded,
     UndoIntended,
     WalkEvent,
+    WaveLookBegun,
+    WaveLookEnded,
 )
 from runbook.model.observation import Observation, Texts
 from runbook.model.sketch import SketchedStep
+from runbook.model.slices import Slice
 from runbook.model.verdict import Verdict, worst
 from runbook.views.account import Cause, HostAccount, Moment, Passed, Repair, RunAccount
 from runbook.views.evidence import is_choice
@@ -179,6 +183,8 @@ class _Teller:
         match entry.event:
             case RunStarted() | RunInterrupted() | RunResumed() | RunFinished():
                 text, host = self._hear_run(entry.event), ""
+            case Slice() | RunSliced() | WaveLookBegun() | WaveLookEnded():
+                text, host = _hear_slices(entry.event), ""
             case Noted(hosts=hosts, text=said):
                 host, text = ", ".join(hosts), f"note: {said}"
             case OwnLook():
@@ -211,6 +217,21 @@ class _Teller:
             case RunFinished():
                 self.interrupted, self.verdict = None, event.verdict
                 return f"the run ended: {event.verdict.value}"
+
+
+def _hear_slices(event: Slice | RunSliced | WaveLookBegun | WaveLookEnded) -> str:
+    match event:
+        case Slice(whole=whole, number=number, slices=slices):
+            return f"slice {number} of {slices} of run {whole}"
+        case RunSliced(hosts=parts):
+            return f"cut into {len(parts)} slices, of {sum(map(len, parts))} hosts in all"
+        case WaveLookBegun(step=step, begun=begun):
+            return f"{step}: looking again at the {begun} hosts of all waves so far"
+        case WaveLookEnded(step=step, unseen=unseen):
+            return _with(
+                f"{step}: the waves so far were looked at again",
+                f"nobody could see {unseen}" if unseen else None,
+            )
 
 
 def _hear_look(event: OwnLook) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
+from runbook.driver.acting import Guarding, changed_meanwhile
 from runbook.driver.closure import closure_of, installation_key
 from runbook.driver.launch import (
     Setting,
@@ -21,7 +22,7 @@ from runbook.driver.launch import (
 from runbook.driver.loop import Driver
 from runbook.driver.observer import Observer
 from runbook.driver.operator import Operator
-from runbook.driver.stopping import InterruptedRunError, Stop
+from runbook.driver.stopping import InterruptedRunError, SlicedRunError, Stop
 from runbook.errors import RunbookError
 from runbook.executor.ansible import AnsibleExecutor
 from runbook.executor.leftovers import sweep
@@ -32,6 +33,7 @@ from runbook.model.definition import Json, Runbook
 from runbook.model.event import Mode, RunStarted
 from runbook.model.masking import MASK
 from runbook.model.policy import Ramp, Source
+from runbook.model.slices import Slice
 from runbook.model.state import HostState
 from runbook.model.verdict import Verdict
 from runbook.views.paths import sketched, titles_of
@@ -47,8 +49,9 @@ class Order:
 
     With `stepping` they are asked before each step. `wait_s` is how long to wait, in seconds, for
     hosts that another run holds. `blocking` are the kinds of what else goes on on a host that only a
-    person may pass over. `paused` says why no fix may begin now; with a `ramp` one begins in waves. `source` is what started the run,
-    with the alert's `severity`; `run` is the run's id.
+    person may pass over. `paused` says why no fix may begin now; with a `ramp` one begins in waves.
+    `source` is what started the run, with the alert's `severity`; `run` is the run's id. More hosts
+    than `at_most` are cut into slices; a `slice` asks `guarding` once more before a fix.
     """
 
     runbook: Runbook
@@ -64,16 +67,23 @@ class Order:
     ramp: Ramp | None = None
     source: Source = Source.PERSON
     severity: str = ""
+    at_most: int | None = None
+    slice: Slice | None = None
+    guarding: Guarding | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
-    """How driving a run came out; `verdict` is None where it was interrupted."""
+    """How driving a run came out; `verdict` is None where it was interrupted.
+
+    So it is where the run was cut into `slices`, of these hosts each, before anything was done.
+    """
 
     run: str
     verdict: Verdict | None
     states: Mapping[str, HostState]
     interrupted: str | None = None
+    slices: tuple[tuple[str, ...], ...] = ()
 
 
 def operator_name() -> str:
@@ -91,22 +101,38 @@ def carry_out(
     with _signals() as drivers:
         sweep()
         setting = _setting(order, order.run, journal, operator, observer, starter=starter)
+        closure = setting.closure()
+        if order.slice is not None:
+            _fit(order.slice, closure, journal)
         started = RunStarted(
             runbook=order.runbook.name,
             title=order.runbook.title,
             causes={cause.id: cause.title for cause in order.runbook.causes.values()},
             steps=titles_of(order.runbook),
             tree=sketched(order.runbook),
-            closure=setting.closure(),
+            closure=closure,
             pattern=order.pattern,
             mode=order.mode,
             inventories=order.target.inventories,
             settings=recorded(order),
             operator=operator.name,
         )
-        driver = begin_run(order.run, setting, started)
+        driver = begin_run(order.run, setting, started, order.slice)
         drivers.append(driver)
         return _driven(driver, order.pattern)
+
+
+def _fit(part: Slice, closure: str, journal: Journal) -> None:
+    """Raise RunbookError where a slice's run is closed, or what it executes is not what it began with."""
+    whole = journal.find(part.whole)
+    if whole.verdict is not None:
+        raise RunbookError.of(
+            "run-finished",
+            f"run {whole.id}, of which this is a slice, has ended: {whole.verdict}",
+            hint=f"see it with `runbook report {whole.id}`, or start a new run",
+        )
+    if started_event(journal.entries(whole.id)).closure != closure:
+        raise changed_meanwhile(whole.id)
 
 
 def go_on(
@@ -158,6 +184,8 @@ def _setting(
         blocking=order.blocking,
         paused=order.paused,
         ramp=order.ramp,
+        at_most=order.at_most,
+        guarding=order.guarding,
         closure=lambda: closure_of(
             order.runbook, order.target.roles, order.target.inventories, order.target.given, key
         ),
@@ -171,6 +199,8 @@ def _driven(driver: Driver, pattern: str) -> Result:
         verdict = drive(driver, pattern)
     except InterruptedRunError as stopped:
         return Result(run=driver.run, verdict=None, states=driver.states, interrupted=str(stopped))
+    except SlicedRunError as cut:
+        return Result(run=driver.run, verdict=None, states={}, slices=cut.slices)
     return Result(run=driver.run, verdict=verdict, states=driver.states)
 
 

@@ -16,7 +16,8 @@ class Wish:
 
     `run` is the id that a run is to have, "" for a new one, `severity` that of the alert behind it.
     `unattended`: a run that is resumed is gone on with as it was started, with nobody there.
-    `wait` is how long to wait for hosts that another run holds.
+    `wait` is how long to wait for hosts that another run holds. A run of more than `slice_hosts`
+    hosts is cut into slices, which the service sees to; None for no such bound.
     """
 
     mode: "Mode"
@@ -29,3 +30,4 @@ class Wish:
     run: str = ""
     unattended: bool = False
     wait: timedelta = timedelta()
+    slice_hosts: int | None = None

@@ -6,6 +6,7 @@ Each command takes the journal's path or URL and talks by lines on its standard 
 import ctypes
 import os
 import resource
+import signal
 import sqlite3
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from runbook.errors import RunbookError
 from runbook.journal import Journal, RunFilter, RunSummary
 from runbook.journal.opening import open_journal
+from runbook.journal.postgres import PostgresJournal
 from runbook.model.event import HostJoined, Mode
 
 BATCH = 7
@@ -82,6 +84,29 @@ def lock(place: Path | str) -> None:
     connection.close()
 
 
+def be_alone(place: Path | str, run: str) -> None:
+    """Be stopped, the first time, in the midst of what is done alone."""
+    journal = open_journal(place)
+    assert isinstance(journal, PostgresJournal)
+    begin(journal, run)
+    # A server gives up on a process that was stopped after 10 s, which no test has.
+    journal._session.rows(
+        "SELECT set_config('idle_in_transaction_session_timeout', '500ms', false)", ()
+    )
+    times = 0
+
+    def work() -> None:
+        nonlocal times
+        times += 1
+        journal.append(run, [HostJoined(host=f"child{times}")], at=1.0, who="anna")
+        if times == 1:
+            say("stopped")
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    journal.alone(run, work)
+    say("done")
+
+
 def outgrow(place: Path | str) -> None:
     """Append beyond the largest size a file may have here, then within it again."""
     journal = open_journal(place)
@@ -130,6 +155,8 @@ def main() -> None:
             hold(place, run, host)
         case "lock", []:
             lock(place)
+        case "alone", [run]:
+            be_alone(place, run)
         case "outgrow", []:
             outgrow(place)
         case "use", []:

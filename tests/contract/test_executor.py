@@ -13,6 +13,7 @@ from runbook.executor import (
     Executor,
     FixRequest,
     HostActed,
+    HostsResolved,
     Invocation,
     LookRequest,
     ObserveRequest,
@@ -298,6 +299,21 @@ def test_a_pattern_that_names_nobody_is_an_empty_set(world: World) -> None:
         "HostsResolved",
         "InvocationEnded",
     ]
+
+
+def test_a_target_set_that_is_too_large_is_only_named(world: World) -> None:
+    """Of more hosts than were wanted there are the names, in their order; none is looked at.
+
+    One of just as many is looked at as any other.
+    """
+    crowd = replace(observe("cause"), at_most=len(HOSTS) - 1)
+
+    told = carry_out(world.make(), crowd)
+
+    assert told.reports == [HostsResolved(request=crowd.id, hosts=HOSTS), told.ended]
+    assert told.ended.ending is Ending.COMPLETED
+    few = carry_out(world.make(), replace(observe("cause", pattern="well"), at_most=1))
+    assert few.result("well", "cause") is CheckResult.PASSED
 
 
 def test_params_that_cannot_be_used_are_named(world: World) -> None:

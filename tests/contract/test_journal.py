@@ -569,3 +569,50 @@ def test_hosts_follow_their_run_to_its_new_driver(journal: Journal) -> None:
     journal.take_over("r1", this_process())
 
     assert [(claim.holder, claim.alive) for claim in journal.claims()] == [(this_process(), True)]
+
+
+def test_slices_are_found_by_their_run(journal: Journal) -> None:
+    """Those that have begun, in order of their numbers, with their entries; not the run itself."""
+    for name in ("r1", "r1.10", "r1.2", "r10", "r1.x", "r1.2.1", "r1-1"):
+        journal.begin(run(name))
+    journal.append("r1.2", WALK[:3], at=1.0, who="anna")
+
+    assert list(journal.slices("r1").items()) == [("r1.2", 3), ("r1.10", 0)]
+    assert list(journal.slices("r1.2").items()) == [("r1.2.1", 0)]
+    assert journal.slices("r2") == {}
+
+
+def test_what_is_done_alone_is_done_by_one_at_a_time(journal: Journal) -> None:
+    """Eight threads each read how far a run has come and write one more: none is missed or doubled."""
+    journal.begin(run("r1"))
+
+    def work() -> int:
+        entries = len(list(journal.entries("r1")))
+        journal.append("r1", [HostJoined(host=f"web{entries}")], at=1.0, who="anna")
+        return journal.find("r1").hosts.index(f"web{entries}")
+
+    found: list[int] = []
+    threads = [Thread(target=lambda: found.append(journal.alone("r1", work))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(found) == list(range(8))
+    assert journal.find("r1").hosts == tuple(f"web{number}" for number in range(8))
+    journal.verify("r1")
+
+
+def test_what_fails_alone_leaves_the_journal_as_it_was(journal: Journal) -> None:
+    """Who finds that nothing is to be done raises, nothing is written, and the next one may go on."""
+    journal.begin(run("r1"))
+
+    def work() -> None:
+        raise KeyError(len(list(journal.entries("r1"))))
+
+    with pytest.raises(KeyError):
+        journal.alone("r1", work)
+
+    assert journal.alone("r1", lambda: written(journal)) == []
+    journal.append("r1", WALK, at=1.0, who="anna")
+    assert len(written(journal)) == len(WALK)

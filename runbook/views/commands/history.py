@@ -16,6 +16,7 @@ from runbook.views.configured import settings_for
 from runbook.views.history import history_document, history_text, moment
 from runbook.views.history_plot import Per, periods, plot_document, plot_svg, plot_text
 from runbook.views.output import columns, write, write_json
+from runbook.views.slicing import runs_as_one
 
 _LISTED = 20
 
@@ -76,7 +77,8 @@ def history_command(
 ) -> None:
     r"""List past runs, newest first, and those under way.
 
-    Every filter that is given has to hold.
+    Every filter that is given has to hold. A run that was cut into slices is one row, found by what
+    any of these holds; -v lists its slices as well.
 
     \b
     Examples:
@@ -104,19 +106,23 @@ def history_command(
     )
     settings = settings_for()
     with closing(journal_to_read(settings)) as journal:
-        runs = journal.runs(which)
+        found = runs_as_one(journal, which)
+        runs = [run for run, _ in found]
         if runbook and not runs and not journal.runs(RunFilter(runbook=runbook, limit=1)):
             _expect(runbook, settings)
     if plot:
         _plot(runs, Per(plot), svg=svg, as_json=output.json)
         return
+    slices = {run.id: parts for run, parts in found if parts}
+    shown = [one for run, parts in found for one in (run, *parts)]
     living = {
-        run.id: alive(run.holder) if run.holder else None for run in runs if run.verdict is None
+        one.id: alive(one.holder) if one.holder else None for one in shown if one.verdict is None
     }
     if output.json:
-        write_json({"runs": history_document(runs, living=living)})
+        write_json({"runs": history_document(runs, living=living, slices=slices)})
     else:
-        write(history_text(runs, living=living, width=columns()))
+        listed = shown if output.verbosity else runs
+        write(history_text(listed, living=living, width=columns()))
 
 
 def _expect(runbook: str, settings: Settings) -> None:

@@ -4,6 +4,7 @@ from contextlib import closing
 
 import click
 
+from runbook.driver.whole import whole_run
 from runbook.views import options
 from runbook.views.archive import find_run, journal_to_read
 from runbook.views.configured import settings_for
@@ -31,7 +32,8 @@ def report_command(run: str, form: str, output: options.Output) -> None:
 
     What was seen on each host, the causes found, who approved what, what was changed, and whether
     it helped; and who was told of it, or could not be. RUN is a run's id, the beginning of one, or
-    `last`. What happened is told from the journal alone, whatever has become of the runbook since.
+    `last`. Of a run that was cut into slices all of them are told as one; the id of a slice, such as
+    20260131-030405-9f3a.2, tells of that one. What happened is told from the journal alone, whatever has become of the runbook since.
 
     \b
     Examples:
@@ -43,7 +45,10 @@ def report_command(run: str, form: str, output: options.Output) -> None:
     with closing(journal_to_read(settings)) as journal:
         summary = find_run(journal, run)
         journal.verify(summary.id)
-        entries = list(journal.entries(summary.id))
+        whole = whole_run(summary, journal)
+        for one in whole.slices:
+            journal.verify(one.id)
+        summary, entries = whole.summary, whole.entries
     if output.json or form == "json":
         write_json(run_document(summary, entries))
     elif form == "html":

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 _id = click.option(
     "--id", "run", default="", hidden=True, help="The id of the run, for who knows it before."
 )
+_slice_hosts = click.option(
+    "--slice-hosts",
+    type=click.IntRange(min=1),
+    hidden=True,
+    help="Cut a run of more hosts into slices, which the service sees to; for the service itself.",
+)
 
 
 @click.command("run")
@@ -38,6 +44,7 @@ _id = click.option(
 )
 @click.option("--severity", default="", help="The severity of the alert, as the policy is told.")
 @_id
+@_slice_hosts
 @click.option(
     "--wait",
     type=Span(),
@@ -94,6 +101,7 @@ def run_command(
 @options.step
 @click.option("--source", default="person", hidden=True, help="What starts it, as for `run`.")
 @_id
+@_slice_hosts
 @options.target
 @options.plain
 @options.output
@@ -101,11 +109,9 @@ def diagnose_command(
     name: str,
     host: str | None,
     *,
-    step: bool,
-    source: str,
-    run: str,
     target: options.Aim,
     output: options.Output,
+    **given: Any,
 ) -> int:
     r"""Walk a runbook read-only: say what is wrong and what would be done.
 
@@ -118,7 +124,7 @@ def diagnose_command(
     """
     from runbook.model.event import Mode  # noqa: PLC0415 -- see above
 
-    wish = Wish(mode=Mode.DIAGNOSE, aim=target, output=output, step=step, source=source, run=run)
+    wish = Wish(mode=Mode.DIAGNOSE, aim=target, output=output, **given)
     return _start(name, host, wish)
 
 
@@ -138,6 +144,7 @@ def diagnose_command(
     is_flag=True,
     help="Go on with a run that nobody watches as it was started: the policy decides.",
 )
+@_slice_hosts
 @options.target
 @options.plain
 @options.output
@@ -147,6 +154,7 @@ def resume_command(
     abandon: str | None,
     yes: bool,
     unattended: bool,
+    slice_hosts: int | None,
     target: options.Aim,
     output: options.Output,
 ) -> int:
@@ -176,17 +184,25 @@ def resume_command(
         if abandon is not None:
             abandoning.close(stopped, abandon, output, journal)
             return 0
-        wish = Wish(mode=Mode.RUN, aim=target, output=output, yes=yes, unattended=unattended)
+        wish = Wish(
+            mode=Mode.RUN,
+            aim=target,
+            output=output,
+            yes=yes,
+            unattended=unattended,
+            slice_hosts=slice_hosts,
+        )
         return driving.resume(stopped, wish, settings, journal)
 
 
 def _last_stopped(journal: "Journal") -> "RunSummary":
-    from runbook.journal import RunFilter  # noqa: PLC0415 -- see above
+    from runbook.driver.whole import as_whole  # noqa: PLC0415 -- see above
+    from runbook.journal import RunFilter  # noqa: PLC0415
     from runbook.model.verdict import Verdict  # noqa: PLC0415
 
     for summary in journal.runs(RunFilter(limit=None)):
         if summary.verdict in (None, Verdict.WAITING):
-            return summary
+            return as_whole(summary, journal)
     raise RunbookError.of(
         "nothing-to-resume",
         "every run in the journal has come to its end",

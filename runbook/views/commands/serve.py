@@ -107,7 +107,7 @@ def serve_command(path: Path | None, demo: bool, dry_run: bool, output: options.
             approvals=Approvals(state),
             switch=Switch(state),
             journal=journal,
-            command=partial(command_of, dry_run=dry_run),
+            command=partial(command_of, dry_run=dry_run, slice_hosts=timetable.slice_hosts),
             log=log,
             runs_at_once=timetable.runs_at_once,
             begin=standby.begin,
@@ -194,13 +194,17 @@ def _listening(
         listener.close()
 
 
-def command_of(kept: "Kept", again: bool, *, dry_run: bool = False) -> Sequence[str]:
+def command_of(
+    kept: "Kept", again: bool, *, dry_run: bool = False, slice_hosts: int
+) -> Sequence[str]:
     """Return the command line that begins a request's run, or goes on with it.
 
-    In a dry run it diagnoses; gone on with, a diagnosis stays one.
+    In a dry run it diagnoses; gone on with, a diagnosis stays one. A run of more hosts than
+    `slice_hosts` is cut into slices, but for a dry run, in which nothing is put into the queue.
     """
+    slices = [] if kept.whole else ["--slice-hosts", str(slice_hosts)]
     if again:
-        return [*PROGRAM, "resume", kept.run, "--unattended"]
+        return [*PROGRAM, "resume", kept.run, "--unattended", *slices]
     request = kept.request
     given = [word for one in request.given for word in ("--set", one)]
     target = [request.runbook, "--host", request.pattern, "--id", kept.run]
@@ -208,9 +212,9 @@ def command_of(kept: "Kept", again: bool, *, dry_run: bool = False) -> Sequence[
         # Nobody is asked for the sake of what is not done.
         return [*PROGRAM, "diagnose", *target, *given]
     if request.diagnose:
-        return [*PROGRAM, "diagnose", *target, "--source", request.source, *given]
+        return [*PROGRAM, "diagnose", *target, "--source", request.source, *slices, *given]
     severity = ["--severity", request.severity] if request.severity else []
-    return [*PROGRAM, "run", *target, "--source", request.source, *severity, *given]
+    return [*PROGRAM, "run", *target, "--source", request.source, *severity, *slices, *given]
 
 
 class ServiceLog:

@@ -11,6 +11,7 @@ from runbook.views.commands.serve import ServiceLog, called, command_of, keep_to
 from runbook.views.configured import settings_for, state_place
 
 _RUNS_AT_ONCE = 4
+_SLICE_HOSTS = 100
 
 
 @click.command("worker")
@@ -21,8 +22,15 @@ _RUNS_AT_ONCE = 4
     show_default=True,
     help="How many runs go on here at once.",
 )
+@click.option(
+    "--slice-hosts",
+    type=click.IntRange(min=1),
+    default=_SLICE_HOSTS,
+    show_default=True,
+    help="A run of more hosts is cut into slices, which all machines work off.",
+)
 @options.output
-def worker_command(runs_at_once: int, output: options.Output) -> None:
+def worker_command(runs_at_once: int, slice_hosts: int, output: options.Output) -> None:
     r"""Work off the queue of other machines, until stopped.
 
     For machines beside the one that runs `runbook serve`, on one database: it keeps no schedules and
@@ -62,7 +70,7 @@ def worker_command(runs_at_once: int, output: options.Output) -> None:
             approvals=Approvals(state),
             switch=Switch(state),
             journal=journal,
-            command=partial(command_of, dry_run=False),
+            command=partial(command_of, slice_hosts=slice_hosts),
             log=log,
             runs_at_once=runs_at_once,
             begin=standby.begin,

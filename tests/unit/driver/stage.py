@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from runbook.driver.acting import Guarding
 from runbook.driver.launch import Setting, begin_run, drive, resume_run
 from runbook.driver.loop import Driver
 from runbook.driver.observer import Silent
@@ -37,6 +38,7 @@ from runbook.model.definition import Ask, Runbook
 from runbook.model.event import Event, Mode, Reach, RunStarted
 from runbook.model.observation import Observation
 from runbook.model.policy import Ramp
+from runbook.model.slices import Slice
 from runbook.model.state import HostState
 from runbook.model.verdict import Verdict
 from tests.engine_harness import book, check, fix, seen
@@ -185,6 +187,10 @@ class Stage:
     blocking: tuple[str, ...] = ()
     paused: Callable[[], str | None] = lambda: None
     ramp: Ramp | None = None
+    pattern: str = "all"
+    at_most: int | None = None
+    slice: Slice | None = None
+    guarding: Guarding | None = None
     on_event: Callable[[Event], None] = lambda _: None
     on_working: Callable[[str], None] = lambda _: None
     executor: Executor | None = None
@@ -210,6 +216,8 @@ class Stage:
             blocking=self.blocking,
             paused=self.paused,
             ramp=self.ramp,
+            at_most=self.at_most,
+            guarding=self.guarding,
         )
 
     def begin(self) -> Driver:
@@ -217,21 +225,21 @@ class Stage:
         started = RunStarted(
             runbook=self.runbook.name,
             closure=self.closure,
-            pattern="all",
+            pattern=self.pattern,
             mode=self.mode,
             operator=self.operator.name,
         )
-        self.driver = begin_run(self.run, self.setting, started)
+        self.driver = begin_run(self.run, self.setting, started, self.slice)
         return self.driver
 
     def play(self) -> Verdict:
         """Drive the run to its end."""
-        return drive(self.begin(), "all")
+        return drive(self.begin(), self.pattern)
 
     def resume(self) -> Verdict:
         """Take the run up and drive it to its end."""
         self.driver = resume_run(self.journal.find(self.run), self.setting)
-        return drive(self.driver, "all")
+        return drive(self.driver, self.pattern)
 
     @property
     def events(self) -> list[Event]:

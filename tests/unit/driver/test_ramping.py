@@ -74,7 +74,7 @@ def test_a_pause_lies_between_waves() -> None:
     begun = {name: states[name] for name in ("web1",)}
     blank = {name: replace(states[name], fixes=(), verdict=None) for name in names(5)[1:]}
     now = 100.0
-    ramping = Ramping(ramp=Ramp(pause_s=60.0), states=lambda: {**begun, **blank}, clock=lambda: now)
+    ramping = Ramping(ramp=Ramp(pause_s=60.0), own=lambda: {**begun, **blank}, clock=lambda: now)
 
     assert ramping.let("restart", ("web2", "web3", "web4")) == ((), "")
     assert (list(ramping.due()), ramping.next_due_s()) == ([], 60.0)

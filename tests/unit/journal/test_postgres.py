@@ -1,5 +1,6 @@
 """The store on Postgres: its server's faults, other processes, and what tampering with it shows."""
 
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -298,6 +299,21 @@ def test_a_kill_in_the_midst_of_writing_tears_nothing(url: str) -> None:
     assert head.seq % BATCH == 0
     journal.append("r1", [STARTED], at=2.0, who="anna")
     assert journal.verify("r1").seq == head.seq + 1
+    journal.close()
+
+
+def test_who_is_stopped_alone_holds_up_nobody_and_does_no_harm(url: str) -> None:
+    """Another one goes on, with what was begun undone; who was stopped does it again, after it."""
+    with child("alone", url, "r1") as stopped:
+        assert line_of(stopped) == "stopped"
+        journal = open_journal(url)
+        mine = [HostJoined(host="mine")]
+        journal.alone("r1", lambda: journal.append("r1", mine, at=2.0, who="ben"))
+        stopped.send_signal(signal.SIGCONT)
+        assert line_of(stopped) == "done"
+
+    assert journal.find("r1").hosts == ("mine", "child2")
+    journal.verify("r1")
     journal.close()
 
 

@@ -14,7 +14,16 @@ import pytest
 from runbook.journal import Holder, Journal, RunSummary
 from runbook.journal.holder import this_process
 from runbook.journal.memory import MemoryJournal
-from runbook.model.event import Mode, RunFinished, RunInterrupted, RunStarted
+from runbook.model.codec import canonical, plain
+from runbook.model.event import (
+    Event,
+    HostFinished,
+    HostJoined,
+    Mode,
+    RunFinished,
+    RunInterrupted,
+    RunStarted,
+)
 from runbook.model.policy import Source
 from runbook.model.verdict import Verdict
 from runbook.schedule.approvals import Approvals
@@ -31,6 +40,7 @@ from tests.acceptance.program import wait_until
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DEAD = replace(this_process(), started=1)
 """A process that has this one's number and was there before it."""
+DEAD_SHOWN = canonical(plain(DEAD))
 HOURLY = Schedule(name="hourly", runbook="disk-full", pattern="web", rhythm=Every(seconds=3600))
 
 
@@ -317,6 +327,140 @@ def test_a_run_whose_process_dies_again_and_again_is_given_up(world: World) -> N
     assert world.told() == ["started", "lost"] * 3 + ["started", "given up"]
     [kept] = queue.requests(*Stage)
     assert (kept.stage, kept.told) == (Stage.LOST, "its process died 4 times")
+
+
+def cut(world: World, service: Service, *slices: Sequence[str]) -> str:
+    """Have a run begin and be cut into slices, as its process does it; return its id."""
+    queue = service.queue
+    service.turn(NOON)
+    [kept] = queue.requests(Stage.RUNNING)
+    begun(world.journal, kept.run, this_process())
+    assert queue.slice(kept.run, slices, NOON)
+    world.let_end(service, NOON)
+    return kept.run
+
+
+def ended_slice(world: World, run: str, host: str, verdict: Verdict) -> None:
+    """Write into the journal how a slice came out."""
+    begun(world.journal, run, this_process())
+    ends: list[Event] = [
+        HostJoined(host=host),
+        HostFinished(host=host, verdict=verdict),
+        RunFinished(verdict=verdict),
+    ]
+    world.journal.append(run, ends, at=NOON.timestamp(), who="trigger")
+
+
+def test_a_run_that_was_cut_is_over_with_its_slices(world: World) -> None:
+    """Each slice is a request with hosts of its own; the worst of what they came to is the run's."""
+    state = world.state()
+    queue, service = Queue(state), world.service(state=state)
+    queue.put(replace(asked("a"), severity="high", given=("x=1",)), NOON)
+
+    run = cut(world, service, ("web1", "web3"), ("web2",))
+
+    assert queue.slice(run, [["web1"]], NOON), "it is done once"
+    assert [kept.told for kept in queue.requests(Stage.SLICED)] == ["in 2 slices"]
+    slices = queue.slices(run)
+    assert [(one.run, one.request.pattern) for one in slices] == [
+        (f"{run}.1", "web1,web3"),
+        (f"{run}.2", "web2"),
+    ]
+    assert {(one.request.severity, one.request.given) for one in slices} == {("high", ("x=1",))}
+    service.turn(NOON)
+    assert [one.stage for one in queue.slices(run)] == [Stage.RUNNING, Stage.RUNNING]
+    ended_slice(world, f"{run}.1", "web1", Verdict.RESOLVED)
+    ended_slice(world, f"{run}.2", "web2", Verdict.ESCALATED)
+    assert world.journal.find(run).verdict is None
+    world.let_end(service, NOON)
+    service.turn(NOON)
+
+    assert world.journal.find(run).verdict is Verdict.ESCALATED
+    assert {one.stage for one in queue.requests(*Stage)} == {Stage.OVER}
+    assert world.log[-1] == (
+        "over",
+        {
+            "request": "1",
+            "trigger": "a",
+            "run": run,
+            "runbook": "disk-full",
+            "host": "web",
+            "outcome": "escalated in 2 slices",
+        },
+    )
+
+
+def test_what_nobody_asked_for_is_not_cut(world: World) -> None:
+    """A run that no request is for, and one that does not go on, get no slices."""
+    queue = Queue(world.state())
+    number = queue.put(asked("a"), NOON)
+    assert number is not None
+    assert queue.take(number, run="r1", holder="", now=NOON)
+    [kept] = queue.requests(Stage.RUNNING)
+    queue.move(kept, Stage.OVER, "cancelled", NOON)
+
+    assert not queue.slice("r1", [["web1"], ["web2"]], NOON)
+    assert not queue.slice("r2", [["web1"], ["web2"]], NOON)
+    assert len(queue.requests(*Stage)) == 1
+
+
+def test_others_wait_for_a_run_that_was_cut(world: World) -> None:
+    """Another request for the group waits until the last slice is over, though none names the group."""
+    state = world.state()
+    queue, service = Queue(state), world.service(state=state)
+    queue.put(asked("a"), NOON)
+    run = cut(world, service, ("web1",), ("web2",))
+    queue.put(asked("b"), NOON)
+    service.turn(NOON)
+
+    assert [one.run for one in queue.requests(Stage.RUNNING)] == [f"{run}.1", f"{run}.2"]
+    [waits] = queue.requests(Stage.QUEUED)
+    assert waits.request.asker == "b"
+    for name, host in ((f"{run}.1", "web1"), (f"{run}.2", "web2")):
+        ended_slice(world, name, host, Verdict.HEALTHY)
+    world.let_end(service, NOON)
+    service.turn(NOON)
+    assert [one.request.asker for one in queue.requests(Stage.RUNNING)] == ["b"]
+    world.let_end(service, NOON)
+
+
+def test_a_slice_that_was_lost_is_gone_on_with_though_there_is_no_room(world: World) -> None:
+    """The others, which have all the room, may wait for what it began."""
+    state = world.state()
+    queue, service = Queue(state), world.service(state=state, runs_at_once=1)
+    queue.put(asked("a"), NOON)
+    run = cut(world, service, ("web1",), ("web2",))
+    service.turn(NOON)
+    [first] = queue.requests(Stage.RUNNING)
+    assert first.run == f"{run}.1"
+    queue.take(queue.slices(run)[1].id, run=f"{run}.2", holder=DEAD_SHOWN, now=NOON)
+
+    service.turn(NOON)
+
+    assert {one.run for one in queue.requests(Stage.RUNNING)} == {f"{run}.1", f"{run}.2"}
+    assert {one.tries for one in queue.slices(run)} == {1, 2}
+    world.let_end(service, NOON)
+
+
+def test_a_later_request_takes_the_place_of_all_slices(world: World) -> None:
+    """Those that wait are left out, those under way are stopped, and the run is closed."""
+    state = world.state()
+    queue, service = Queue(state), world.service(state=state, runs_at_once=1)
+    queue.put(asked("a"), NOON)
+    run = cut(world, service, ("web1",), ("web2",))
+    service.turn(NOON)
+    wait_until(lambda: world.begun("a") == 2)
+    queue.put(replace(asked("b"), line="a", overlap=Overlap.CANCEL), NOON)
+
+    service.turn(NOON)
+
+    assert [one.stage for one in queue.slices(run)] == [Stage.RUNNING, Stage.LEFT_OUT]
+    wait_until(lambda: world.is_over(service, NOON))
+    service.turn(NOON)
+    assert world.journal.find(run).verdict is Verdict.ABORTED
+    [over] = [one for one in queue.requests(Stage.OVER) if one.run == run]
+    assert over.told == "aborted"
+    world.let_end(service, NOON)
 
 
 def test_what_a_run_that_never_began_says_is_kept(world: World) -> None:

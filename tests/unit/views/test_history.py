@@ -101,7 +101,7 @@ def test_state_tells_how_a_run_stands(run: RunSummary, alive: bool | None, state
 
 def test_document_is_plain_data() -> None:
     """The same as JSON, for other programs."""
-    document = history_document([OPEN, RUN], living={OPEN.id: False})
+    document = history_document([OPEN, RUN], living={OPEN.id: False}, slices={})
 
     assert json.loads(json.dumps(document)) == document
     assert document[0]["state"] == "died"
@@ -133,7 +133,9 @@ def test_names_cannot_steer_the_terminal() -> None:
 
 def test_a_clock_set_back_gives_no_negative_duration() -> None:
     """A run that ended before it began took no time."""
-    assert history_document([replace(RUN, ended_at=1.0)], living={})[0]["duration_s"] == 0.0
+    assert (
+        history_document([replace(RUN, ended_at=1.0)], living={}, slices={})[0]["duration_s"] == 0.0
+    )
 
 
 @pytest.mark.parametrize(

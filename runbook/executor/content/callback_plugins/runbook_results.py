@@ -101,6 +101,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         hosts = manager._inventory.get_hosts(play.hosts)  # noqa: SLF001 -- as Ansible's own callbacks
         if not self._plan.joining:
             return
+        if self._plan.at_most is not None and len(hosts) > self._plan.at_most:
+            self._tell("hosts", hosts=[host.get_name() for host in hosts])
+            self._tell("end")
+            raise SystemExit(0)
         params: dict[str, dict[str, Json]] = {}
         problems: list[dict[str, str]] = []
         typed: list[str] = []
