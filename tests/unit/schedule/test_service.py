@@ -332,7 +332,7 @@ def test_a_run_whose_process_dies_again_and_again_is_given_up(world: World) -> N
 def cut(world: World, service: Service, *slices: Sequence[str]) -> str:
     """Have a run begin and be cut into slices, as its process does it; return its id."""
     queue = service.queue
-    service.turn(NOON)
+    world.turn(service, NOON)
     [kept] = queue.requests(Stage.RUNNING)
     begun(world.journal, kept.run, this_process())
     assert queue.slice(kept.run, slices, NOON)
@@ -367,13 +367,13 @@ def test_a_run_that_was_cut_is_over_with_its_slices(world: World) -> None:
         (f"{run}.2", "web2"),
     ]
     assert {(one.request.severity, one.request.given) for one in slices} == {("high", ("x=1",))}
-    service.turn(NOON)
+    world.turn(service, NOON)
     assert [one.stage for one in queue.slices(run)] == [Stage.RUNNING, Stage.RUNNING]
     ended_slice(world, f"{run}.1", "web1", Verdict.RESOLVED)
     ended_slice(world, f"{run}.2", "web2", Verdict.ESCALATED)
     assert world.journal.find(run).verdict is None
     world.let_end(service, NOON)
-    service.turn(NOON)
+    world.turn(service, NOON)
 
     assert world.journal.find(run).verdict is Verdict.ESCALATED
     assert {one.stage for one in queue.requests(*Stage)} == {Stage.OVER}
@@ -411,7 +411,7 @@ def test_others_wait_for_a_run_that_was_cut(world: World) -> None:
     queue.put(asked("a"), NOON)
     run = cut(world, service, ("web1",), ("web2",))
     queue.put(asked("b"), NOON)
-    service.turn(NOON)
+    world.turn(service, NOON)
 
     assert [one.run for one in queue.requests(Stage.RUNNING)] == [f"{run}.1", f"{run}.2"]
     [waits] = queue.requests(Stage.QUEUED)
@@ -419,7 +419,7 @@ def test_others_wait_for_a_run_that_was_cut(world: World) -> None:
     for name, host in ((f"{run}.1", "web1"), (f"{run}.2", "web2")):
         ended_slice(world, name, host, Verdict.HEALTHY)
     world.let_end(service, NOON)
-    service.turn(NOON)
+    world.turn(service, NOON)
     assert [one.request.asker for one in queue.requests(Stage.RUNNING)] == ["b"]
     world.let_end(service, NOON)
 
@@ -430,12 +430,12 @@ def test_a_slice_that_was_lost_is_gone_on_with_though_there_is_no_room(world: Wo
     queue, service = Queue(state), world.service(state=state, runs_at_once=1)
     queue.put(asked("a"), NOON)
     run = cut(world, service, ("web1",), ("web2",))
-    service.turn(NOON)
+    world.turn(service, NOON)
     [first] = queue.requests(Stage.RUNNING)
     assert first.run == f"{run}.1"
     queue.take(queue.slices(run)[1].id, run=f"{run}.2", holder=DEAD_SHOWN, now=NOON)
 
-    service.turn(NOON)
+    world.turn(service, NOON)
 
     assert {one.run for one in queue.requests(Stage.RUNNING)} == {f"{run}.1", f"{run}.2"}
     assert {one.tries for one in queue.slices(run)} == {1, 2}
@@ -448,15 +448,15 @@ def test_a_later_request_takes_the_place_of_all_slices(world: World) -> None:
     queue, service = Queue(state), world.service(state=state, runs_at_once=1)
     queue.put(asked("a"), NOON)
     run = cut(world, service, ("web1",), ("web2",))
-    service.turn(NOON)
+    world.turn(service, NOON)
     wait_until(lambda: world.begun("a") == 2)
     queue.put(replace(asked("b"), line="a", overlap=Overlap.CANCEL), NOON)
 
-    service.turn(NOON)
+    world.turn(service, NOON)
 
     assert [one.stage for one in queue.slices(run)] == [Stage.RUNNING, Stage.LEFT_OUT]
     wait_until(lambda: world.is_over(service, NOON))
-    service.turn(NOON)
+    world.turn(service, NOON)
     assert world.journal.find(run).verdict is Verdict.ABORTED
     [over] = [one for one in queue.requests(Stage.OVER) if one.run == run]
     assert over.told == "aborted"
