@@ -62,7 +62,7 @@ def main() -> int:
             _base()
         _image()
         with _container() as name:
-            _say(f"$ runbook --version: {_inside(name, 'runbook', '--version').strip()}")
+            _tell(name, "runbook", "--version")
             _serves(name)
     except RunbookError as error:
         print(error.render(), file=sys.stderr)
@@ -128,13 +128,23 @@ def _container() -> Iterator[str]:
         buildah("rm", name)
 
 
-def _inside(name: str, *words: str, volumes: tuple[str, ...] = ()) -> str:
-    return run([*_entered(name, volumes), *words])
+def _tell(name: str, *words: str) -> None:
+    """Run a program inside, and show what it says.
+
+    It says it to a file: of what is short, Buildah now and then passes on nothing.
+    """
+    with tempfile.TemporaryDirectory(prefix="container-") as folder:
+        os.chown(folder, USER, USER)
+        script = ["sh", "-c", '"$@" > /told/said', "sh"]
+        run([*_entered(name, f"{folder}:/told"), *script, *words])
+        said = Path(folder, "said").read_text().rstrip()
+    if not said:
+        raise RunbookError.of("container-silent", f"{' '.join(words)} says nothing")
+    _say(f"$ {' '.join(words)}\n{said}")
 
 
-def _entered(name: str, volumes: tuple[str, ...]) -> list[str]:
-    mounted = [word for volume in volumes for word in ("--volume", volume)]
-    return [*_BUILDAH, "run", "--isolation", "chroot", *mounted, name, "--"]
+def _entered(name: str, volume: str) -> list[str]:
+    return [*_BUILDAH, "run", "--isolation", "chroot", "--volume", volume, name, "--"]
 
 
 def _serves(name: str) -> None:
@@ -142,19 +152,16 @@ def _serves(name: str) -> None:
     configured = json.loads(buildah("inspect", "--type", "image", IMAGE))["OCIv1"]["config"]
     command = [*configured["Entrypoint"], *configured["Cmd"]]
     with tempfile.TemporaryDirectory(prefix="container-") as folder:
-        etc, state = Path(folder, "etc"), Path(folder, "state")
+        etc = Path(folder, "etc")
         etc.mkdir()
-        state.mkdir()
-        os.chown(state, USER, USER)
         port = _free_port()
         for file, text in {**FILES, "service.yml": SERVICE.format(port=port)}.items():
             (etc / file).write_text(text)
-        volumes = (f"{etc}:/etc/runbook:ro", f"{state}:/var/lib/runbook")
         log = Path(folder, "log")
         _say(f"$ {' '.join(command)}")
         with log.open("wb") as told:
             service = subprocess.Popen(
-                [*_entered(name, volumes), *command], stderr=told, stdout=told
+                [*_entered(name, f"{etc}:/etc/runbook:ro"), *command], stderr=told, stdout=told
             )
             try:
                 wait_until(lambda: _is_well(port, "healthz") and _is_well(port, "readyz"))
@@ -169,8 +176,8 @@ def _serves(name: str) -> None:
             raise RunbookError.of(
                 "container-not-stopped", f"it ended with code {service.returncode}"
             )
-        history = _inside(name, "runbook", "history", volumes=volumes)
-        _say(f"$ runbook history\n{history.rstrip()}")
+        # The state is a volume of the container file's own: it is there as long as the container.
+        _tell(name, "runbook", "report", "last")
 
 
 def _free_port() -> int:
