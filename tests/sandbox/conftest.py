@@ -1,10 +1,11 @@
-"""One real sandbox site for all tests; each test that breaks it gets it as deployed."""
+"""Real sandbox sites for all tests, one or four; a test that breaks them gets them as deployed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from runbook.demo import fleet
 from runbook.demo.faults import mend
 from runbook.demo.site import Site
 
@@ -18,6 +19,30 @@ def running_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield site
     finally:
         site.remove()
+
+
+@pytest.fixture(scope="session")
+def deployed_fleet(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Mapping[str, Site], dict[str, dict[Path, bytes]]]]:
+    """Give four running sites by their names in one inventory, and their files as deployed."""
+    place = tmp_path_factory.mktemp("f") / "fleet"
+    try:
+        sites = fleet.up(place, 4)
+        yield sites, {name: _files(site) for name, site in sites.items()}
+    finally:
+        fleet.remove(place)
+
+
+@pytest.fixture
+def sites(
+    deployed_fleet: tuple[Mapping[str, Site], dict[str, dict[Path, bytes]]],
+) -> Iterator[Mapping[str, Site]]:
+    """Give the four sites, as deployed, to a test that may break them; mend them afterwards."""
+    running, files = deployed_fleet
+    yield running
+    for name, site in running.items():
+        _put_back(site, files[name])
 
 
 @pytest.fixture
@@ -36,10 +61,13 @@ def deployed(running_site: Site) -> dict[Path, bytes]:
 def site(running_site: Site, deployed: dict[Path, bytes]) -> Iterator[Site]:
     """Give the running site, as deployed, to a test that may break it; mend it afterwards."""
     yield running_site
+    _put_back(running_site, deployed)
+
+
+def _put_back(site: Site, deployed: dict[Path, bytes]) -> None:
     # A test that repaired what it broke need not wait for a new start.
-    repaired = running_site.ask(running_site.web_port).healthy and _files(running_site) == deployed
-    if not repaired:
-        mend(running_site)
+    if not (site.ask(site.web_port).healthy and _files(site) == deployed):
+        mend(site)
 
 
 def _files(site: Site) -> dict[Path, bytes]:
