@@ -44,15 +44,19 @@ def _plays_a_host(pid: int) -> bool:
 
 @contextmanager
 def watched() -> Iterator[Peak]:
-    """Look again and again at all processes that this one started, but for those that are hosts."""
+    """Look again and again at all processes that this one starts from now on, but for the hosts.
+
+    A site or a database that an earlier test left running, for others, is not the run's.
+    """
     peak = Peak()
     over = threading.Event()
+    earlier = descendants(os.getpid())
 
     def look() -> None:
         while not over.wait(EVERY_S):
             found = descendants(os.getpid())
-            hosts = {pid for pid in found if _plays_a_host(pid)}
-            ours = found - hosts - {child for pid in hosts for child in descendants(pid)}
+            others = {pid for pid in found if pid in earlier or _plays_a_host(pid)}
+            ours = found - others - {child for pid in others for child in descendants(pid)}
             peak.bytes = max(peak.bytes, sum(map(_resident, ours)))
             peak.looks += 1
 

@@ -90,10 +90,15 @@ def descendants(pid: int) -> set[int]:
     found: set[int] = set()
     pending = [pid]
     while pending:
-        for thread in Path(f"/proc/{pending.pop()}/task").glob("[0-9]*"):
+        tasks = Path(f"/proc/{pending.pop()}/task")
+        try:
+            threads = list(tasks.iterdir())
+        except OSError:  # Gone meanwhile.
+            continue
+        for thread in threads:
             try:
                 children = set(map(int, (thread / "children").read_text().split()))
-            except OSError:  # Gone meanwhile.
+            except OSError:  # As above.
                 continue
             pending += children - found
             found |= children
