@@ -106,7 +106,6 @@ class Crew:
 
     def leave(self) -> None:
         """Take up nothing more; what goes on is not seen to any longer."""
-        self._leaving = True
         with suppress(RuntimeError):  # It may be gone.
             self._loop.call_soon_threadsafe(self._stop)
 
@@ -120,9 +119,8 @@ class Crew:
         try:
             self._loop.set_exception_handler(self._on_stray)
             self._work = self._loop.create_task(self._keep_working())
-            if not self._leaving:
-                with suppress(asyncio.CancelledError):
-                    self._loop.run_until_complete(self._work)
+            with suppress(asyncio.CancelledError):
+                self._loop.run_until_complete(self._work)
         except BaseException as error:  # noqa: BLE001 -- for the thread that asks
             self._failed = error
         finally:
@@ -131,8 +129,10 @@ class Crew:
             self._loop.close()
 
     def _stop(self) -> None:
-        if self._work is not None:
+        # Told twice, it would not sign off.
+        if self._work is not None and not self._leaving:
             self._work.cancel()
+        self._leaving = True
 
     def _on_stray(self, _loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
         """Take note of what no task was waited for; a job that is gone cannot be ended, nor has to be."""

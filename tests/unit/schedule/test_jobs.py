@@ -116,14 +116,19 @@ def crew(url: str, seen: Seen) -> Iterator[Crew]:
 def test_a_request_is_seen_to_as_soon_as_it_is_put(
     url: str, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A crew that never looks by itself is woken; the job is gone once it is done."""
+    """A crew that never looks by itself is woken; the job is gone once it is done.
+
+    So is the crew, once it has left, however often it was told to.
+    """
     monkeypatch.setattr(jobs, "_FETCH_S", 3600.0)
     seen = Seen(str)
-    with crew(url, seen):
+    with crew(url, seen) as working:
         wait_until(lambda: bool(state.heartbeats()))
         number = Queue(state).put(asked("a", "web1"), NOON)
         wait_until(lambda: seen.done == [number])
         wait_until(lambda: called_for(url) == [])
+        working.leave()
+        working.leave()
 
     assert state.heartbeats() == {}
 

@@ -26,7 +26,7 @@ from runbook.model.event import (
 )
 from runbook.model.policy import Source
 from runbook.model.verdict import Verdict
-from runbook.schedule.approvals import Approvals
+from runbook.schedule.approvals import AboutHost, Approvals, Ask, Vote
 from runbook.schedule.intake import Intake
 from runbook.schedule.pause import Pause, Switch
 from runbook.schedule.process import Process
@@ -84,8 +84,12 @@ class World:
         return service
 
     def turn(self, service: Service, now: datetime) -> None:
-        """Have a service do what is due, and then what it is called for, where it is."""
+        """Have a service do what is due, and what it is called for."""
         service.turn(now)
+        self.see_to_calls(service, now)
+
+    def see_to_calls(self, service: Service, now: datetime) -> None:
+        """Have a service do what it is called for, where services are called."""
         if isinstance(self.place, str):
             with psycopg.connect(self.place, options="-c search_path=runbook") as connection:
                 called = connection.execute(
@@ -460,6 +464,52 @@ def test_a_later_request_takes_the_place_of_all_slices(world: World) -> None:
     assert world.journal.find(run).verdict is Verdict.ABORTED
     [over] = [one for one in queue.requests(Stage.OVER) if one.run == run]
     assert over.told == "aborted"
+
+
+def test_a_run_that_waits_for_an_answer_goes_on_once_there_is_one(world: World) -> None:
+    """It holds neither a worker nor its host meanwhile, and is gone on with once.
+
+    Where services are called, the answer itself calls one; else the next turn hears of it.
+    """
+    state = world.state()
+    queue, service = Queue(state), world.service(state=state, runs_at_once=1)
+    queue.put(asked("a"), NOON)
+    world.turn(service, NOON)
+    [kept] = queue.requests(Stage.RUNNING)
+    begun(world.journal, kept.run, this_process())
+    world.journal.append(kept.run, [RunFinished(verdict=Verdict.WAITING)], at=1.0, who="trigger")
+    world.let_end(service, NOON)
+    assert [one.told for one in queue.requests(Stage.WAITING)] == ["waits for a person"]
+    ask = Ask(
+        run=kept.run,
+        runbook="disk-full",
+        fix="clean",
+        title="Clean up",
+        impact="",
+        cause="full",
+        rule="",
+        people=1,
+        hosts={"web": AboutHost(digest="d")},
+        asked=NOON,
+        expires=hours(1),
+    )
+    number = Approvals(state).put(ask).id
+
+    world.turn(service, NOON)
+    assert not service.busy
+    queue.put(asked("b"), NOON)
+    world.turn(service, NOON)
+    wait_until(partial(_has_begun, world, "b"))
+    world.let_end(service, NOON)
+    Approvals(state).vote(number, Vote(who="ann", yes=True, reason=""), NOON)
+    world.see_to_calls(service, NOON)
+    assert service.busy is isinstance(world.place, str)
+    for _ in range(2):
+        world.turn(service, NOON)
+
+    assert world.resumed == [kept.run]
+    assert world.told() == ["started", "waiting", "started", "over", "answered", "goes on"]
+    wait_until(lambda: world.begun("a") == 2)
     world.let_end(service, NOON)
 
 
