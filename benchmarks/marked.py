@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from runbook import class_code
+from runbook import at_hand
 
 BEFORE, AFTER = True, False
 
@@ -41,7 +41,7 @@ def main() -> None:
         translator = import_module("runbook.executor.translate").Translator
         _around(translator, "feed", lambda _, record: mark(record["kind"]), None)
 
-    class_code.use("runbook")
+    at_hand.use("runbook")
     starter = import_module("runbook.executor.runner").Starter
     _around(starter, "start", lambda *_: mark("starting"), begun)
     _around(starter, "close", lambda starter: _look_at(starter, mark), None)

@@ -4,10 +4,13 @@ It only ever saves time: whatever cannot be read, or might be somebody else's, i
 and what cannot be written is not kept. Names hold all that the content depends on.
 """
 
+import mmap
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 MOST = 100
 """How many are kept; then those used longest ago go."""
@@ -15,18 +18,34 @@ MOST = 100
 
 def read(name: str) -> bytes | None:
     """Return what is kept under a name, if nobody else can have written it."""
+    with _opened(name) as file:
+        return None if file is None else file.read()
+
+
+def mapped(name: str) -> memoryview | None:
+    """Return the same without reading it: large things, of which a part is needed."""
+    with _opened(name) as file, suppress(OSError, ValueError):
+        if file is not None:
+            return memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
+    return None
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[BinaryIO | None]:
     place = _folder() / name
     try:
         descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
-        return None
+        yield None
+        return
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or not _is_ours(found):
-            return None
+            yield None
+            return
         with suppress(OSError):  # Else what every run needs would go first, as it is written once.
             os.utime(descriptor)
-        return file.read()
+        yield file
 
 
 def write(name: str, content: bytes) -> None:

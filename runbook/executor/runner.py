@@ -50,10 +50,10 @@ NOTICED_S = 0.1
 REQUESTS_PIPE = "requests"
 
 _STARTER = (
-    "from runbook.class_code import use; code = use('starter'); "
-    "from runbook.executor.starter import main; main(code.keep)"
+    "import gc; gc.disable(); from runbook import at_hand; at_hand.use('starter'); "
+    "from runbook.executor.starter import main; main()"
 )
-"""It imports nothing that has classes before their code is at hand."""
+"""It imports nothing else before what importing comes to is at hand."""
 
 _TAKEN_BACK = (
     "ANSIBLE_HOST_KEY_CHECKING",

@@ -13,13 +13,14 @@ import select
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from runbook import at_hand
 from runbook.executor.known_yaml import known
 from runbook.executor.workspace import ARGUMENTS_FILE, ENDED_FILE, OUTPUT_PIPE, PID_FILE
 
@@ -38,15 +39,15 @@ NEEDED_SOON = (
 """What is imported by Ansible, or by our plugins within it, later."""
 
 
-def main(when_imported: Callable[[], None]) -> None:
-    """Serve until the FIFO ends; `when_imported` is called once."""
+def main() -> None:
+    """Serve until the FIFO ends."""
     (fifo,) = sys.argv[1:]
     # Opened at once, and waiting for nobody: who started us may be gone by the time we have it all.
     requests = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGTERM, _on_end)
     Path(fifo).with_name(PID_FILE).write_text(str(os.getpid()))
     _import_all()
-    when_imported()
+    at_hand.keep()
     children: dict[int, Path] = {}
     for folder in _folders(requests, children):
         pid = os.fork()

@@ -6,7 +6,7 @@ All else, the command line's own code included, is imported while Ansible is.
 import sys
 from collections.abc import Sequence
 
-from runbook import class_code
+from runbook import at_hand
 from runbook.views.importing import importing
 
 REACHING = ("run", "diagnose", "triage")
@@ -19,8 +19,8 @@ def main() -> None:
     """Be the command `runbook`, and exit with its code."""
     with importing():
         if _reaches_hosts(sys.argv[1:]):
-            class_code.use("runbook")
-            from runbook.views.starting import begin_ahead  # noqa: PLC0415 -- it has classes
+            at_hand.use("runbook")
+            from runbook.views.starting import begin_ahead  # noqa: PLC0415 -- imports much
 
             try:
                 begin_ahead(None if sys.argv[1] == "triage" else sys.argv[2])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runbook import at_hand
 from runbook.errors import RunbookError
 from runbook.views import options
 from runbook.views.configured import settings_for
@@ -264,6 +265,7 @@ def _start(name: str, host: str | None, wish: Wish) -> int:
             from runbook.journal.opening import open_journal  # noqa: PLC0415
             from runbook.views import driving  # noqa: PLC0415
 
+        at_hand.keep()
         with closing(open_journal(settings.journal)) as journal:
             return driving.start(name, host, wish, settings, journal, starter=starter)
 
