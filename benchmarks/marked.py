@@ -4,6 +4,7 @@
 milliseconds since then, and the CPU seconds of our process and of Ansible's with all they started.
 """
 
+import atexit
 import json
 import os
 import resource
@@ -44,14 +45,16 @@ def main() -> None:
     at_hand.use("runbook")
     starter = import_module("runbook.executor.runner").Starter
     _around(starter, "start", lambda *_: mark("starting"), begun)
-    _around(starter, "close", lambda starter: _look_at(starter, mark), None)
+    _around(starter, "dismiss", lambda starter: _look_at(starter, mark), None)
     sys.argv = ["runbook", *words]
-    try:
-        import_module("runbook.views.entry").main()
-    finally:
-        own = resource.getrusage(resource.RUSAGE_SELF)
-        cpu_s["runbook"] = own.ru_utime + own.ru_stime
-        Path(file).write_text(json.dumps({"marks": marks, "cpu_s": cpu_s}))
+    atexit.register(_tell, Path(file))
+    import_module("runbook.views.entry").main()
+
+
+def _tell(file: Path) -> None:
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    cpu_s["runbook"] = own.ru_utime + own.ru_stime
+    file.write_text(json.dumps({"marks": marks, "cpu_s": cpu_s}))
 
 
 def _around(
@@ -86,6 +89,8 @@ def _begun(process: Any) -> float | None:
 
 def _look_at(starter: Any, mark: Callable[[str], None]) -> None:
     """Note what Ansible's process and those it forked have used."""
+    if "over" in marks:
+        return
     mark("over")
     pid = int((starter.workspace.folder / "pid").read_text())
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

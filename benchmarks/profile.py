@@ -27,8 +27,8 @@ PARTS = {
     "observed": "worker forked, probes rendered, ssh, sudo, Python there, probes, judged",
     "end": "the play's end",
     "ended": "Ansible's end",
-    "over": "judged, journal, report",
-    "exit": "the end of all processes",
+    "over": "judged, journal",
+    "exit": "report, and the end of all processes",
 }
 """What came to its end with each mark, in their order."""
 

@@ -35,6 +35,9 @@ class LentStarter:
             return False
         return is_starter(pid, self.folder.name)
 
+    def dismiss(self) -> None:
+        """Leave it to who has it."""
+
     def last_words(self) -> str:
         """Return nothing: what it prints is for who has it."""
         return ""

@@ -48,6 +48,9 @@ class Forking(Protocol):
     def is_running(self) -> bool:
         """Say whether it has not ended."""
 
+    def dismiss(self) -> None:
+        """Say that nothing more is asked of it."""
+
     def last_words(self) -> str:
         """Return what it printed last, as far as that is known."""
 

@@ -126,6 +126,7 @@ class Starter:
     _output: Output
     _requests: int
     _closed_at: float | None = None
+    _is_closed: bool = False
     _begun: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread = field(init=False)
     _trouble: str = ""
@@ -168,12 +169,20 @@ class Starter:
         self._output.drain()
         return self._thread.is_alive()
 
+    def dismiss(self) -> None:
+        """Have it end, as nothing more is asked of it."""
+        if self._closed_at is None:
+            self._closed_at = time.monotonic()
+            os.close(self._requests)
+            self._requests = -1
+            self._ask_to_end()
+
     def close(self) -> None:
         """Have it end, and wait for that; its folder goes with it."""
-        if self._closed_at is not None:
+        if self._is_closed:
             return
-        self._closed_at = time.monotonic()
-        os.close(self._requests)
+        self._is_closed = True
+        self.dismiss()
         # What ansible-runner does once its process has ended is sleep, and write files for nobody.
         while self.is_running() and not self._output.has_ended():
             self._ask_to_end()

@@ -21,6 +21,7 @@ from types import FrameType
 from typing import NoReturn
 
 from runbook import at_hand
+from runbook.ending import leave
 from runbook.executor.known_yaml import known
 from runbook.executor.workspace import ARGUMENTS_FILE, ENDED_FILE, OUTPUT_PIPE, PID_FILE
 
@@ -57,7 +58,7 @@ def main() -> None:
         children[pid] = folder
     while children:
         _tell_end(children, *os.waitpid(-1, 0))
-    _leave(0)
+    leave(0)
 
 
 def _import_all() -> None:
@@ -132,13 +133,13 @@ def _be_ansible(folder: Path) -> NoReturn:
         code = stop.code if isinstance(stop.code, int) else 1
     except BaseException:  # noqa: BLE001 -- a child must never go on as its parent
         traceback.print_exc()
-    _leave(code)
+    leave(code)
 
 
 def _on_end(_number: int, _frame: FrameType | None) -> None:
     """End in the midst of the imports: whoever started us has no need of us any more."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _leave(0)
+    leave(0)
 
 
 def _is_wanted(folder: Path) -> bool:
@@ -150,13 +151,3 @@ def _is_wanted(folder: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def _leave(code: int) -> NoReturn:
-    """End without taking the interpreter apart, which takes as long as some imports."""
-    try:
-        atexit._run_exitfuncs()  # noqa: SLF001 -- no public name
-        sys.stdout.flush()
-        sys.stderr.flush()
-    finally:
-        os._exit(code)

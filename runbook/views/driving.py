@@ -82,6 +82,7 @@ def start(
     with _view(runbook, wish) as view:
         order, operator = _answered(order, wish, view, settings, journal)
         result = carry_out(order, starter, journal, operator, view)
+        starter.dismiss()  # It ends while it is said what came of the run.
     if result.slices:
         return put_slices(result.run, result.slices, settings, journal)
     return _say(result, order, journal, wish, wish.aim.options)

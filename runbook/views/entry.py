@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from runbook import at_hand
+from runbook.ending import leave
 from runbook.views.importing import importing
 
 REACHING = ("run", "diagnose", "triage")
@@ -17,8 +18,9 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Be the command `runbook`, and exit with its code."""
+    reaches_hosts = _reaches_hosts(sys.argv[1:])
     with importing():
-        if _reaches_hosts(sys.argv[1:]):
+        if reaches_hosts:
             at_hand.use("runbook")
             from runbook.views.starting import begin_ahead  # noqa: PLC0415 -- imports much
 
@@ -28,7 +30,12 @@ def main() -> None:
                 sys.exit(INTERRUPTED)
         from runbook.views.cli import main as command  # noqa: PLC0415 -- after that
 
-    command()
+    try:
+        command()
+    except SystemExit as stop:
+        if reaches_hosts and isinstance(stop.code, int):
+            leave(stop.code)
+        raise
 
 
 def _reaches_hosts(words: Sequence[str]) -> bool:
