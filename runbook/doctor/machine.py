@@ -9,7 +9,8 @@ from pathlib import Path
 
 from runbook.doctor import Finding, State
 from runbook.driver.requirements import OLDEST_CORE
-from runbook.executor.probing import ask_controller, module_request
+from runbook.executor.nearby import ask_controller
+from runbook.executor.probing import module_request
 
 OLDEST_PYTHON = (3, 11)
 NEWEST_PYTHON = (3, 14)

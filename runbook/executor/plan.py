@@ -165,9 +165,15 @@ class Plan:
             for probe in step.probes:
                 yield from _templates_in([probe.arguments, probe.acting_as])
         for text in self.texts.values():
-            yield from _templates_in([text.title, text.impact])
+            yield from _templates_in(_data(text))
         for scope in self.scopes.values():
             yield from _templates_in([scope.arguments, scope.defaults])
+            yield from (f"{{{{ {name} }}}}" for name in scope.inherited)
+
+    def kinds_asked_here(self) -> frozenset[str]:
+        """Return the types of the probes that look from the controller."""
+        probes = (probe for step in self.steps.values() for probe in step.probes)
+        return frozenset(probe.type for probe in probes if probe.origin == "controller")
 
     def as_data(self) -> dict[str, Json]:
         """Return the plan as JSON data."""

@@ -1,9 +1,7 @@
-"""Asking the probe module: its request, its answers, and running it on the controller itself."""
+"""Asking the probe module: its request, its answers."""
 
 import json
-import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook.executor.looking import Answer, answer_from
@@ -46,42 +44,6 @@ def without_twins(
         one = first.setdefault(json.dumps(asked, sort_keys=True, default=repr), probe)
         answered_by[probe["id"]] = one["id"]
     return list(first.values()), answered_by
-
-
-def ask_controller(request: Mapping[str, Json]) -> Callable[[], Mapping[str, Any]]:
-    """Run the probe module here, as the user who runs us, without Ansible in between.
-
-    It has begun when this returns; what this returns waits for the answer.
-    """
-    try:
-        process = subprocess.Popen(
-            # Without what is installed beside it, of which the probes need nothing.
-            [sys.executable, "-S", "-m", "runbook_probes"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            cwd=CONTENT / "module_utils",
-        )
-        if process.stdin is not None:
-            process.stdin.write(json.dumps(request))
-            process.stdin.close()
-            process.stdin = None  # Or `communicate` would want to flush it.
-    except OSError as error:
-        trouble = {"could_not": f"the controller's probe cannot be started: {error}"}
-        return lambda: trouble
-
-    def answer() -> Mapping[str, Any]:
-        try:
-            told, _ = process.communicate(timeout=float(request["deadline"]) + SLACK_S)
-            found = json.loads(told)
-        except (OSError, subprocess.TimeoutExpired, ValueError) as error:
-            process.kill()
-            process.wait()
-            return {"could_not": f"the controller's probe did not answer: {error}"}
-        return found if isinstance(found, dict) else {"could_not": "the answer is not an object"}
-
-    return answer
 
 
 def most_rounds(repeat: Mapping[str, float] | None) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
-from runbook.executor import probing, script
+from runbook.executor import nearby, probing, script
 from runbook.executor.ansible_core import (
     TOO_LONG,
     AnsibleTemplating,
@@ -208,7 +208,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         rounds: list[tuple[float, dict[str, Answer]]] = [(0.0, {})]
         asked_here, answered_here = probing.without_twins(at_controller)
         answer_here = (
-            probing.ask_controller(probing.module_request(asked_here, repeat))
+            nearby.ask_controller(probing.module_request(asked_here, repeat))
             if at_controller
             else None
         )
@@ -221,8 +221,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if self._riding:
                 self._take_off(rounds[0][1])
         if answer_here is not None:
-            nearby = probing.rounds_of(answer_here(), answered_here, repeat)
-            rounds = probing.merged(rounds, nearby) if at_host else nearby
+            others = probing.rounds_of(answer_here(), answered_here, repeat)
+            rounds = probing.merged(rounds, others) if at_host else others
         return rounds
 
     def _take_off(self, answers: dict[str, Answer]) -> None:

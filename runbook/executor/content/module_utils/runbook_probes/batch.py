@@ -199,7 +199,7 @@ def _over_time(timeout_s: float) -> str:
 def _round(probes: list[_Probe], ends: float, max_bytes: int) -> dict[str, object]:
     """Look once at everything; return the answers by the ids of probes."""
     for kind in {probe.kind for probe in probes}:
-        _prepare(kind)
+        get_ready(kind)
     # What is there by now would only be copied, should each of them look through it for garbage.
     gc.freeze()
     with selectors.DefaultSelector() as selector:
@@ -268,8 +268,8 @@ class _Crew:
         return bool(over)
 
 
-def _prepare(kind: str) -> None:
-    """Import a probe once, here, so that the children need not."""
+def get_ready(kind: str) -> None:
+    """Import a probe once, here, so that processes forked from this one need not."""
     try:
         registry.find(kind)
     except Exception:
