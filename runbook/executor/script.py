@@ -26,7 +26,7 @@ PACKAGE = "runbook_probes"
 _TAIL = """
 import base64, zlib
 run(
-    json.loads(zlib.decompress(base64.b64decode({sources!r}))),
+    lambda: json.loads(zlib.decompress(base64.b64decode({sources!r}))),
     json.loads(zlib.decompress(base64.b64decode({request!r}))),
     ({magic!r}, marshal.loads(zlib.decompress(base64.b64decode({codes!r})))),
 )
@@ -73,15 +73,17 @@ def _packed(data: bytes, *, level: int) -> bytes:
 def command(interpreter: str | None, candidates: Sequence[str]) -> str:
     """Return the shell command that starts Python: `interpreter`, or else the first that starts.
 
-    Looking for one so costs no round trip of its own. Each is tried: a version manager has commands
-    for versions that it does not have.
+    Looking for one so costs no round trip of its own. One that does not start reads nothing, so the
+    next one can: a version manager has commands for versions that it does not have. Without what is
+    installed beside it a Python starts sooner; one that was set may need that to find itself.
     """
     if interpreter is not None:
         return interpreter
     names = " ".join(shlex.quote(name) for name in candidates)
     return (
         f"(for python in {names} /usr/bin/python3; do "
-        'if "$python" -c "" </dev/null >/dev/null 2>&1; then exec "$python"; fi; '
+        'if command -v "$python" >/dev/null 2>&1; then "$python" -S; code=$?; '
+        "case $code in 1|126|127) ;; *) exit $code;; esac; fi; "
         'done; echo "no Python was found" >&2; exit 127)'
     )
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from runbook.executor.content.module_utils.runbook_probes.sent import magic
+from runbook.executor.content.module_utils.runbook_probes.sent import BROKE, magic
 from runbook.executor.probing import module_request, without_twins
 from runbook.executor.script import answer_in, command, program
 
@@ -74,13 +74,31 @@ def test_what_is_compiled_is_for_one_kind_of_python(tmp_path: Path) -> None:
         assert json.loads(done.stdout)["answers"]["load"]["looked"] is True
 
 
-def test_the_first_python_there_is_starts(tmp_path: Path) -> None:
-    """Without a set interpreter the first candidate found answers, in the same round trip."""
-    start = command(None, ["no-such-python", sys.executable, "also-none"])
+def test_the_first_python_that_starts_answers(tmp_path: Path) -> None:
+    """Of the candidates one that is not there, or does not start, leaves the program to the next."""
+    for name, code in (("of-another-version", 127), ("without-its-library", 1)):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {name} >&2\nexit {code}\n")
+        (tmp_path / name).chmod(0o755)
+    names = ["no-such-python", "./of-another-version", "./without-its-library", sys.executable]
 
-    done = run(start, program(module_request([probe("load")], None)), tmp_path)
+    done = run(
+        command(None, [*names, "also-none"]),
+        program(module_request([probe("load")], None)),
+        tmp_path,
+    )
 
+    assert done.stderr.split() == [b"of-another-version", b"without-its-library"]
     assert json.loads(done.stdout)["answers"]["load"]["looked"] is True
+
+
+def test_a_program_that_breaks_is_given_to_no_other_python(tmp_path: Path) -> None:
+    """It ends with a code of its own, and with what went wrong as the last thing that is said."""
+    start = command(None, [sys.executable, "python3"])
+
+    done = run(start, program({"probes": [{"timeout": "soon"}]}), tmp_path)
+
+    assert (done.returncode, done.stdout) == (BROKE, b"")
+    assert done.stderr.splitlines()[-1].startswith(b"ValueError: ")
 
 
 def test_what_a_login_prints_comes_before() -> None:

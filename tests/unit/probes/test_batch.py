@@ -98,6 +98,30 @@ def test_a_probe_that_is_over_takes_everything_it_started_with_it(tmp_path: Path
         wait_until(lambda pid=pid: is_gone(pid), f"process {pid} has ended")  # type: ignore[misc]
 
 
+def test_probes_that_ask_a_tool_the_same_have_it_told_once(tmp_path: Path) -> None:
+    """A dump of nginx is made once for both, whatever they look for in it, each time we look."""
+    started = tmp_path / "started"
+    nginx = tmp_path / "nginx"
+    nginx.write_text(
+        f"#!/bin/sh\necho x >> {started}\n"
+        "echo '# configuration file /etc/nginx/nginx.conf:'\n"
+        "echo 'http { server { server_name a.example; } server { server_name b.example; } }'\n"
+    )
+    nginx.chmod(0o755)
+    probes = [
+        {"id": "a", "type": "nginx_config", "args": {"server_name": "a.example"}},
+        {"id": "other", "type": "load", "args": {}},
+        {"id": "b", "type": "nginx_config", "args": {"server_name": "b.example"}},
+        {"id": "elsewhere", "type": "nginx_config", "args": {"config": "/dev/null"}},
+    ]
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+    first, _ = (request({"probes": probes}, env=environ)["answers"] for _ in range(2))
+
+    assert all(each["looked"] for each in first.values())
+    assert len(started.read_text().splitlines()) == 2 * 2
+
+
 def test_the_deadline_bounds_the_whole_request() -> None:
     """A probe with more time than the request has is cut short with it."""
     started = time.monotonic()

@@ -34,6 +34,8 @@ _READ_SIZE = 65536
 _WORKERS = 4
 # How long all workers may be held up before the probes that wait get processes of their own.
 _PATIENCE_S = 0.03
+# Types of probes that mostly ask the same of the same tools: one worker has them tell it once.
+_SHARING = frozenset(["firewall", "nginx_config"])
 # JSON holds no tab that is not escaped; the end of a line that says that its worker can go on.
 _REUSABLE = b"\t\n"
 
@@ -100,6 +102,7 @@ class _Worker:
         self.probes = probes
         self.limit = max_bytes * _ESCAPED + _READ_SIZE
         self.reusable = True
+        self.kinds: set[str] = set()
         asked_fd, self.ask_fd = os.pipe()
         try:
             self.fd, told_fd = os.pipe()
@@ -121,6 +124,7 @@ class _Worker:
     def begin(self, number: int, ends: float) -> None:
         """Have it look at one of the probes."""
         self.probe = self.probes[number]
+        self.kinds.add(self.probe.kind)
         self.started = time.monotonic()
         left_s = max(ends - self.started, 0.001)
         self.timeout_s = min(self.probe.timeout_s, left_s)
@@ -202,6 +206,7 @@ def _round(probes: list[_Probe], ends: float, max_bytes: int) -> dict[str, objec
         get_ready(kind)
     # What is there by now would only be copied, should each of them look through it for garbage.
     gc.freeze()
+    gc.enable()
     with selectors.DefaultSelector() as selector:
         return _Crew(probes, ends, max_bytes, selector).answers()
 
@@ -231,16 +236,39 @@ class _Crew:
         waiting = list(range(len(self.probes)))
         while waiting or self.working:
             while waiting and (self.idle or len(self.working) < self.allowed):
-                self._begin(waiting.pop(0))
+                number, worker = self._next(waiting)
+                if number is None:
+                    break
+                waiting.remove(number)
+                self._begin(number, worker)
             if self.working and not self._take(_PATIENCE_S if waiting else None):
                 self.allowed = len(self.working) + len(waiting)
         for worker in self.idle:
             worker.end()
         return self.told
 
-    def _begin(self, number: int) -> None:
+    def _next(self, waiting: list[int]) -> tuple[int | None, _Worker | None]:
+        """Choose one of the probes that wait, and a worker for it, or None for a new one.
+
+        Those that share what they are told are for the worker that was told; while that is at work,
+        and nobody is held up, they wait for it, so that there may be none to begin.
+        """
+        for worker in self.idle:
+            for number in waiting:
+                if self.probes[number].kind in worker.kinds & _SHARING:
+                    self.idle.remove(worker)
+                    return number, worker
+        told: set[str] = set()
+        if self.allowed == _WORKERS:
+            told = {worker.probe.kind for worker in self.working} & _SHARING
+        for number in waiting:
+            if self.probes[number].kind not in told:
+                return number, self.idle.pop() if self.idle else None
+        return None, None
+
+    def _begin(self, number: int, worker: _Worker | None) -> None:
         try:
-            worker = self.idle.pop() if self.idle else _Worker(self.probes, self.max_bytes)
+            worker = worker or _Worker(self.probes, self.max_bytes)
         except OSError as error:
             # No more processes, or no more files: that may be the very fault of the host.
             reason = f"the probe cannot be started: {error.strerror}"
@@ -281,6 +309,7 @@ def _be_a_worker(probes: list[_Probe], max_bytes: int, asked_fd: int, told_fd: i
     """Look at each probe that is asked for, and tell its answer as a line. Never returns."""
     try:
         _settle(asked_fd, told_fd)
+        commands.share_answers()
         asked = os.read(asked_fd, _READ_SIZE)
         while asked:
             number, timeout_s = asked.split()

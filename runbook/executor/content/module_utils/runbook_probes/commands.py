@@ -14,16 +14,25 @@ _READ_SIZE = 65536
 # How long a program's output may stay open after its end: something it started holds it.
 _LINGER_S = 0.05
 _run: list[str] = []
+# System tools that have nothing left once they have ended and nobody holds their output.
+_LEAVE_NOTHING = frozenset(["ip6tables-save", "iptables-save", "nft", "nginx", "systemctl"])
 _ADMIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Finished(NamedTuple):
-    """A program that has ended. `rc` is negative for the number of the signal that ended it."""
+    """A program that has ended. `rc` is negative for the number of the signal that ended it.
+
+    `held` says that something still has its output open.
+    """
 
     rc: int
     stdout: str
     stderr: str
     truncated: bool
+    held: bool = False
+
+
+_told: dict[tuple[str, ...], Finished] | None = None
 
 
 def has_run() -> bool:
@@ -71,12 +80,13 @@ def run(
         writer = threading.Thread(target=_feed, args=(process.stdin, stdin.encode()), daemon=True)
         writer.start()
     limit = look.max_bytes if max_bytes is None else max_bytes
-    stdout, stderr = _collect(process, limit)
+    stdout, stderr, held = _collect(process, limit)
     return Finished(
         process.wait(),
         stdout[:limit].decode("utf-8", "replace"),
         stderr[:limit].decode("utf-8", "replace"),
         len(stdout) > limit or len(stderr) > limit,
+        held,
     )
 
 
@@ -89,7 +99,7 @@ def _feed(stream: BinaryIO, data: bytes) -> None:
         return
 
 
-def _collect(process: subprocess.Popen[bytes], limit: int) -> tuple[bytearray, bytearray]:
+def _collect(process: subprocess.Popen[bytes], limit: int) -> tuple[bytearray, bytearray, bool]:
     kept = (bytearray(), bytearray())
     with selectors.DefaultSelector() as selector:
         for stream, into in zip((process.stdout, process.stderr), kept):  # noqa: B905 (3.8)
@@ -105,7 +115,7 @@ def _collect(process: subprocess.Popen[bytes], limit: int) -> tuple[bytearray, b
                     selector.unregister(key.fileobj)
                 # One byte more than is kept tells that something was cut.
                 key.data.extend(chunk[: max(limit + 1 - len(key.data), 0)])
-    return kept
+        return (*kept, bool(selector.get_map()))
 
 
 def tool_environment() -> dict[str, str]:
@@ -119,9 +129,26 @@ def is_installed(tool: str) -> bool:
     return any(os.access(os.path.join(folder, tool), os.X_OK) for folder in folders if folder)
 
 
+def share_answers() -> None:
+    """Have probes of this process that ask the same of a system tool share what it says."""
+    global _told  # noqa: PLW0603 -- of the process, which looks once
+    _told = {}
+
+
 def run_tool(look: Look, argv: list[str], *, chdir: str | None = None) -> Finished:
     """Run a system tool whose output we read. See `run`; a megabyte of output is kept."""
-    return run(look, argv, chdir=chdir, env=tool_environment(), max_bytes=1 << 20)
+    if argv[0] not in _LEAVE_NOTHING:
+        return run(look, argv, chdir=chdir, env=tool_environment(), max_bytes=1 << 20)
+    asked = (*argv, chdir or "")
+    if _told is not None and asked in _told:
+        return _told[asked]
+    before = len(_run)
+    done = run(look, argv, chdir=chdir, env=tool_environment(), max_bytes=1 << 20)
+    if not done.held:
+        del _run[before:]
+    if _told is not None:
+        _told[asked] = done
+    return done
 
 
 def command(

@@ -12,7 +12,7 @@ from .call import CannotLookError
 from .sent import PACKAGE
 
 # The files the module was unpacked to are private to the user who unpacked them.
-_THEN = "\nsent = json.load(sys.stdin)\nrun(sent['sources'], sent['request'])\n"
+_THEN = "\nsent = json.load(sys.stdin)\nrun(lambda: sent['sources'], sent['request'])\n"
 
 
 def become(user: str) -> bool:

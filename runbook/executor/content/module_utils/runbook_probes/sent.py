@@ -5,20 +5,42 @@ The text of this module alone starts the others, so it imports none of them.
 
 from __future__ import annotations
 
+import gc
 import sys
 
 if __name__ == "__main__":
+    # Until the probes are imported there is no garbage, and looking for it costs a tenth of that.
+    gc.disable()
     # Python looks for modules where it is started, and there anybody may have put a json.py.
     sys.path[:] = [path for path in sys.path if path]
 
 import importlib
 import json
 import marshal
+import os
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # Of `typing`, which takes as long to import as some probes to look.
+    from collections.abc import Callable
+    from typing import Any
+
 PACKAGE = "runbook_probes"
+# What a program ends with that broke; a Python that does not start, or another one, ends with 1.
+BROKE = 3
+
+
+def _break(*error: Any) -> None:
+    """Say what went wrong, and end."""
+    sys.__excepthook__(*error)
+    sys.stderr.flush()
+    os._exit(BROKE)
+
+
+if __name__ == "__main__":
+    sys.excepthook = _break
 
 
 def magic() -> str:
@@ -33,21 +55,28 @@ def place_of(name: str) -> str:
 
 
 class Sent:
-    """Finds and loads the modules whose sources it is given, by their names.
+    """Finds and loads the modules whose sources it can read, by their names.
 
     To compile them takes half of the time of a look, so `codes` has what that comes to for one kind
     of Python, the sender's. The base classes of `importlib.abc` would cost more to import than all the
     modules sent.
     """
 
-    def __init__(self, sources: dict[str, str], codes: dict[str, bytes]) -> None:
-        self.sources = sources
+    def __init__(self, read: Callable[[], dict[str, str]], codes: dict[str, bytes]) -> None:
+        self._read = read
+        self._sources: dict[str, str] = {}
         self.codes = codes
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """What the modules are compiled from, unpacked where it is needed."""
+        self._sources = self._sources or self._read()
+        return self._sources
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> object:
         """Find a module; see `importlib.abc.MetaPathFinder`."""
         del path, target
-        if fullname not in self.sources:
+        if fullname not in (self.codes or self.sources):
             return None
         return ModuleSpec(fullname, self, origin=fullname, is_package=fullname == PACKAGE)  # type: ignore[arg-type]
 
@@ -65,12 +94,13 @@ class Sent:
 
 
 def run(
-    sources: dict[str, str],
+    sources: Callable[[], dict[str, str]],
     request: dict[str, object],
     compiled: tuple[str, dict[str, bytes]] = ("", {}),
 ) -> None:
     """Answer a request, as one line of JSON on standard output.
 
+    `sources` reads those of the modules, by their names.
     `compiled` is what modules compile to, by their names, and the `magic` of that.
     """
     kind, codes = compiled

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import platform
 import struct
+import sys
 import time as clock
 from typing import NamedTuple
 
@@ -187,13 +187,14 @@ def time(look: Look) -> dict[str, object]:
 def host(look: Look) -> dict[str, object]:
     """Say what the host is, how long it is up and who is logged in."""
     del look
+    system = os.uname()
     boot_s = parse_table(read_text("/proc/stat")).get("btime")
     return {
-        "hostname": platform.node(),
-        "kernel": platform.release(),
-        "architecture": platform.machine(),
+        "hostname": system.nodename,
+        "kernel": system.release,
+        "architecture": system.machine,
         "os": _os_name(),
-        "python": platform.python_version(),
+        "python": sys.version.split()[0],
         "uptime_s": float(read_text("/proc/uptime").split()[0]),
         "boot_s": boot_s,
         "users": _logged_in(),
