@@ -6,7 +6,6 @@ from typing import Any
 
 from runbook.executor.looking import Answer, answer_from
 from runbook.executor.plan import MAX_ANSWER_BYTES
-from runbook.executor.workspace import CONTENT
 from runbook.model.definition import Json
 
 SLACK_S = 5.0

@@ -14,8 +14,10 @@ _READ_SIZE = 65536
 # How long a program's output may stay open after its end: something it started holds it.
 _LINGER_S = 0.05
 _run: list[str] = []
-# System tools that have nothing left once they have ended and nobody holds their output.
-_LEAVE_NOTHING = frozenset(["ip6tables-save", "iptables-save", "nft", "nginx", "systemctl"])
+# System tools that say what is set up, which no probe asks twice to see it change.
+_TELL_ONCE = frozenset(["ip6tables-save", "iptables-save", "nft", "nginx"])
+# Those that have nothing left once they have ended and nobody holds their output.
+_LEAVE_NOTHING = _TELL_ONCE | {"systemctl"}
 _ADMIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -130,7 +132,7 @@ def is_installed(tool: str) -> bool:
 
 
 def share_answers() -> None:
-    """Have probes of this process that ask the same of a system tool share what it says."""
+    """Have probes of this process that ask the same share what a system tool says of it."""
     global _told  # noqa: PLW0603 -- of the process, which looks once
     _told = {}
 
@@ -140,14 +142,15 @@ def run_tool(look: Look, argv: list[str], *, chdir: str | None = None) -> Finish
     if argv[0] not in _LEAVE_NOTHING:
         return run(look, argv, chdir=chdir, env=tool_environment(), max_bytes=1 << 20)
     asked = (*argv, chdir or "")
-    if _told is not None and asked in _told:
-        return _told[asked]
+    told = _told if argv[0] in _TELL_ONCE else None
+    if told is not None and asked in told:
+        return told[asked]
     before = len(_run)
     done = run(look, argv, chdir=chdir, env=tool_environment(), max_bytes=1 << 20)
     if not done.held:
         del _run[before:]
-    if _told is not None:
-        _told[asked] = done
+    if told is not None:
+        told[asked] = done
     return done
 
 
