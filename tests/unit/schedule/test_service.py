@@ -464,6 +464,7 @@ def test_a_later_request_takes_the_place_of_all_slices(world: World) -> None:
     assert world.journal.find(run).verdict is Verdict.ABORTED
     [over] = [one for one in queue.requests(Stage.OVER) if one.run == run]
     assert over.told == "aborted"
+    world.let_end(service, NOON)
 
 
 def test_a_run_that_waits_for_an_answer_goes_on_once_there_is_one(world: World) -> None:
