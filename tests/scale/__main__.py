@@ -26,8 +26,10 @@ from runbook.journal import RunFilter
 from runbook.journal.postgres import open_journal
 from runbook.model.event import FixApproved
 from runbook.model.policy import Source
+from runbook.model.verdict import Verdict
 from runbook.schedule.queue import Queue
 from runbook.schedule.requests import LIVE, Request
+from runbook.schedule.requests import Stage as EndStage
 from runbook.schedule.state import opened
 from tests.postgres import Server, serving
 from tests.scale.play import FIX_S
@@ -99,6 +101,13 @@ class Stage:
                 [kept] = Queue(state).of_key(str(number))
                 found.append(journal.find(kept.run).started_at - asked)
         return sorted(found)
+
+    def odd_ends(self) -> Counter[str]:
+        """Count the requests that came to something else than a run's verdict, by what that was."""
+        with opened(self.url) as state:
+            ends = Queue(state).requests(*EndStage)
+        verdicts = {verdict.value for verdict in Verdict}
+        return Counter(f"{one.stage}, {one.told}" for one in ends if one.told not in verdicts)
 
     def over(self) -> int:
         """Return how many requests are over."""
@@ -240,6 +249,8 @@ def with_faults(server: Server, runs: int, hosts: int, workers: int) -> bool:
         stage.dismiss()
         judged = judge(stage, runs)
         tell(f"{workers} workers, {runs} runs on {hosts} hosts, with faults", judged)
+        for what, many in sorted(stage.odd_ends().items()):
+            print(f"  {many} requests: {what}")
         for error, many in sorted(Counter(map(_without_run, stage.lines("errors"))).items()):
             print(f"  {many} times: {error}")
         return judged.kept and judged.went_on > 0

@@ -4,6 +4,8 @@ import json
 import os
 import select
 import signal
+import sys
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -100,6 +102,9 @@ def _forked(be: Callable[[Sequence[str]], int], words: Sequence[str]) -> int:
         try:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             code = be(words)
+        except BaseException:  # noqa: BLE001 -- a child must never go on as its parent
+            traceback.print_exc()
         finally:
+            sys.stderr.flush()
             os._exit(code)
     return pid
