@@ -381,6 +381,31 @@ class OwnLook:
     by: str
 
 
+class Delivery(StrEnum):
+    """What became of a message: `failed` is tried again, `given_up` is not."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    GIVEN_UP = "given_up"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notified:
+    """Somebody was told of the run, or could not be; written by whoever tells, also after its end.
+
+    `target` is whom, by the name that the file of notifications has for them, `text` what they were
+    told. One `message` may fail first and come to another end after `attempts` tries; `reason` says
+    why the last one failed.
+    """
+
+    target: str
+    message: str
+    text: str
+    delivery: Delivery
+    attempts: int = 1
+    reason: str = ""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HostFinished:
     """The host's walk is over. `causes` are all that were found on it, in order."""
@@ -434,8 +459,8 @@ WalkEvent = (
     | HostFinished
 )
 HostEvent = WalkEvent | ByHand
-AsideEvent = Noted | OwnLook
-"""What an operator did beside deciding; nothing depends on it."""
+AsideEvent = Noted | OwnLook | Notified
+"""What is done beside deciding, by operators and by who tells people; nothing depends on it."""
 
 UndoEvent = UndoIntended | UndoEnded
 """What happens to a host after its walk; the walk's state does not depend on it."""
@@ -456,6 +481,7 @@ __all__ = [
     "AsideEvent",
     "ByHand",
     "CauseFound",
+    "Delivery",
     "Event",
     "EvidenceExpired",
     "FixApproved",
@@ -472,6 +498,7 @@ __all__ = [
     "Milestone",
     "Mode",
     "Noted",
+    "Notified",
     "Observed",
     "OwnLook",
     "Reach",

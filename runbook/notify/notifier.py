@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from runbook.errors import RunbookError
 from runbook.journal import Journal
 from runbook.journal.following import Follower
+from runbook.journal.tally import UNDERTAKER
+from runbook.model.event import Delivery, Notified
 from runbook.notify.collapse import collapsed
 from runbook.notify.incidents import Troubles
 from runbook.notify.outbox import Message, Outbox
@@ -23,6 +25,11 @@ FIRST_RETRY_S = 5.0
 LONGEST_RETRY_S = 600.0
 GIVE_UP_S = 86400.0
 _ATTEMPT_S = 120.0
+_DELIVERIES = {
+    "pending": Delivery.FAILED,
+    "delivered": Delivery.DELIVERED,
+    "given_up": Delivery.GIVEN_UP,
+}
 
 Log = Callable[[str, Mapping[str, str]], None]
 
@@ -69,6 +76,7 @@ class Notifier:
                 self.outbox.keep(troubles.open)
             self.outbox.hold(notices)
             self._post(now)
+            self._write_down(now)
             self.outbox.forget(now)
 
     def send_due(self, target: Target) -> bool:
@@ -85,6 +93,8 @@ class Notifier:
         else:
             self.outbox.close_message(message, "delivered", "", self.clock())
             self.log("notified", about)
+        with self.outbox.writing():
+            self._write_down(self.clock())
         return True
 
     def start(self) -> None:
@@ -119,6 +129,28 @@ class Notifier:
                 self.outbox.post(tier.name, tier.targets, bundle, wording, now)
                 for name in tier.targets:
                     self._due[name].set()
+
+    def _write_down(self, now: float) -> None:
+        """Write into the journal of each run who was told of it, and who could not be.
+
+        It is noted in the outbox after that: a crash between has it written twice, and not lost.
+        """
+        for run, message in self.outbox.unwritten():
+            event = Notified(
+                target=message.target,
+                message=str(message.id),
+                text=message.body.partition("\n")[0],
+                delivery=_DELIVERIES[message.state],
+                attempts=message.attempts,
+                reason=self.clean(message.told),
+            )
+            try:
+                self.journal.append(run, [event], at=now, who=UNDERTAKER)
+            except RunbookError as error:
+                # A run whose time was up may have been taken out.
+                if error.problems[0].reference != "unknown-run":
+                    raise
+            self.outbox.written(run, message)
 
     def _failed(self, message: Message, why: str, about: Mapping[str, str]) -> None:
         now, attempts = self.clock(), message.attempts + 1

@@ -1,52 +1,21 @@
-"""What is to be told and was told, in one SQLite file: nothing is lost or said twice by a restart.
+"""What is to be told and was told: nothing is lost or said twice by a restart, or by several services.
 
-Several services may share the file. One connection, used under a lock by all threads of a process.
+It is kept in a file, for the services of one machine, or beside the journal in its database, for
+those of several. One thread of a process writes at a time.
 """
 
-import os
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from threading import RLock
+from typing import Any
 
-from runbook.errors import RunbookError
 from runbook.notify.collapse import Bundle, Held, Sent
 from runbook.notify.incidents import Notice, Trouble
+from runbook.notify.notice_file import Store, Writing
 from runbook.notify.plan import Kind
 from runbook.notify.wording import Wording
 
-FILE = "notices.sqlite"
-"""The name of the file in runbook's state folder."""
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS following (one INTEGER PRIMARY KEY CHECK (one = 1), since REAL NOT NULL)
-  STRICT;
-CREATE TABLE IF NOT EXISTS followed (run TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS troubles (
-  runbook TEXT NOT NULL, host TEXT NOT NULL, incident TEXT NOT NULL, by TEXT NOT NULL,
-  run TEXT NOT NULL, since REAL NOT NULL, told TEXT NOT NULL, late TEXT NOT NULL,
-  text TEXT NOT NULL, PRIMARY KEY (runbook, host)
-) STRICT;
-CREATE TABLE IF NOT EXISTS notices (
-  id INTEGER PRIMARY KEY, tier TEXT NOT NULL, kind TEXT NOT NULL, incident TEXT NOT NULL,
-  runbook TEXT NOT NULL, host TEXT NOT NULL, run TEXT NOT NULL, at REAL NOT NULL, text TEXT NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS bundles (
-  id INTEGER PRIMARY KEY, at REAL NOT NULL, tier TEXT NOT NULL, incident TEXT, kind TEXT
-) STRICT;
-CREATE TABLE IF NOT EXISTS messages (
-  id INTEGER PRIMARY KEY, at REAL NOT NULL, target TEXT NOT NULL, incident TEXT, kind TEXT,
-  title TEXT NOT NULL, body TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL,
-  due REAL NOT NULL, busy_until REAL NOT NULL, told TEXT NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS messages_by_state ON messages (state, target, id);
-CREATE TABLE IF NOT EXISTS about (
-  run TEXT NOT NULL, message INTEGER NOT NULL, PRIMARY KEY (run, message)
-) STRICT, WITHOUT ROWID;
-"""
-_BUSY_S = 10.0
 _MOST_CHARACTERS = 16_000
 KEPT_S = 30 * 86400.0
 """How long it is known what was told to whom."""
@@ -76,42 +45,32 @@ _MESSAGE = "id, at, target, incident, kind, title, body, state, attempts, due, t
 
 
 class Outbox:
-    """The file. Raises RunbookError `notices-unusable` where it cannot be used."""
+    """What a store keeps. Raises RunbookError where that cannot be used."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._lock = RLock()
-        with self._said():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._connection = sqlite3.connect(
-                path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
-            )
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.executescript(_SCHEMA)
+        self._within: Writing | None = None
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the store."""
         with self._lock:
-            self._connection.close()
+            self._store.close()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Do everything inside or nothing, and nobody else anything meanwhile."""
-        with self._lock, self._said():
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self._lock, self._store.writing() as self._within:
             try:
                 yield
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+            finally:
+                self._within = None
 
     # What has been read, and what is wrong
 
     def followed(self, now: float) -> tuple[float, dict[str, int]]:
         """Return since when runs are followed, and up to where; from `now` on the first time."""
-        self._run("INSERT OR IGNORE INTO following VALUES (1, ?)", (now,))
+        self._run("INSERT INTO following VALUES (1, ?) ON CONFLICT DO NOTHING", (now,))
         [(since,)] = self._rows("SELECT since FROM following")
         return since, dict(self._rows("SELECT run, seq FROM followed"))
 
@@ -136,7 +95,8 @@ class Outbox:
                 text=text,
             )
             for runbook, host, incident, by, run, since, told, late, text in self._rows(
-                "SELECT * FROM troubles ORDER BY rowid"
+                "SELECT runbook, host, incident, by, run, since, told, late, text FROM troubles"
+                " ORDER BY since, runbook, host"
             )
         ]
 
@@ -217,10 +177,10 @@ class Outbox:
         for target in targets:
             grown = self._run(
                 # Where nothing gets through, what comes joins the last of what waits.
-                "UPDATE messages SET body = substr(body || char(10, 10) || ?, 1, ?), kind = NULL"
+                "UPDATE messages SET body = substr(body || ?, 1, ?), kind = NULL"
                 " WHERE busy_until <= ? AND id = (SELECT max(id) FROM messages"
                 " WHERE state = 'pending' AND target = ? AND incident = ? HAVING max(attempts) > 0)",
-                (wording.body, _MOST_CHARACTERS, now, target, bundle.incident),
+                ("\n\n" + wording.body, _MOST_CHARACTERS, now, target, bundle.incident),
             )
             if not grown:
                 self._run(
@@ -229,11 +189,14 @@ class Outbox:
                     (now, target, *about, wording.title, wording.body, now),
                 )
             [(number,)] = self._rows(
-                "SELECT max(id) FROM messages WHERE target = ? AND incident IS ?",
-                (target, bundle.incident),
+                "SELECT max(id) FROM messages WHERE target = ? AND coalesce(incident, '') = ?",
+                (target, bundle.incident or ""),
             )
             runs = {one.notice.run for one in bundle.held}
-            self._run("INSERT OR IGNORE INTO about VALUES (?, ?)", *((run, number) for run in runs))
+            self._run(
+                "INSERT INTO about VALUES (?, ?) ON CONFLICT DO NOTHING",
+                *((run, number) for run in sorted(runs)),
+            )
 
     # Delivering
 
@@ -269,14 +232,28 @@ class Outbox:
         rows = self._rows(f"SELECT {_MESSAGE} FROM messages ORDER BY id DESC LIMIT ?", (limit,))  # noqa: S608
         return [Message(**dict(zip(_MESSAGE.split(", "), row, strict=True))) for row in rows]
 
-    def of_run(self, run: str) -> list[Message]:
-        """Return the messages that told of a run, oldest first."""
+    def unwritten(self) -> list[tuple[str, Message]]:
+        """Return of which runs what became of which message is not in the journal yet.
+
+        A message whose first try failed has come to something; further tries are no news.
+        """
+        columns = ", ".join(f"m.{name}" for name in _MESSAGE.split(", "))
         rows = self._rows(
-            f"SELECT {_MESSAGE} FROM messages WHERE id IN"  # noqa: S608 -- names only
-            " (SELECT message FROM about WHERE run = ?) ORDER BY id",
-            (run,),
+            f"SELECT a.run, {columns} FROM messages m JOIN about a ON a.message = m.id"  # noqa: S608
+            " LEFT JOIN journaled j ON j.message = m.id AND j.run = a.run"
+            " WHERE (m.state <> 'pending' OR m.told <> '') AND coalesce(j.state, '') <> m.state"
+            " ORDER BY m.id, a.run"
         )
-        return [Message(**dict(zip(_MESSAGE.split(", "), row, strict=True))) for row in rows]
+        names = _MESSAGE.split(", ")
+        return [(run, Message(**dict(zip(names, row, strict=True)))) for run, *row in rows]
+
+    def written(self, run: str, message: Message) -> None:
+        """Note that the journal says of a run what became of a message."""
+        self._run(
+            "INSERT INTO journaled VALUES (?, ?, ?)"
+            " ON CONFLICT (run, message) DO UPDATE SET state = excluded.state",
+            (run, message.id, message.state),
+        )
 
     def undelivered(self) -> int:
         """Return how many messages wait to be delivered."""
@@ -288,22 +265,13 @@ class Outbox:
         self._run("DELETE FROM bundles WHERE at < ?", (now - KEPT_S,))
         self._run("DELETE FROM messages WHERE state <> 'pending' AND at < ?", (now - KEPT_S,))
         self._run("DELETE FROM about WHERE message NOT IN (SELECT id FROM messages)")
+        self._run("DELETE FROM journaled WHERE message NOT IN (SELECT id FROM messages)")
 
     def _run(self, statement: str, *rows: tuple[object, ...]) -> int:
-        with self._lock, self._said():
-            if not rows and "?" not in statement:
-                return self._connection.execute(statement).rowcount
-            return self._connection.executemany(statement, rows).rowcount
+        assert self._within is not None  # noqa: S101 -- whoever writes has begun to
+        given: tuple[tuple[object, ...], ...] = rows if rows or "?" in statement else ((),)
+        return sum(self._within.execute(statement, row).rowcount for row in given)
 
-    def _rows(self, query: str, given: tuple[object, ...] = ()) -> list[tuple]:  # type: ignore[type-arg]
-        with self._lock, self._said():
-            return self._connection.execute(query, given).fetchall()
-
-    @contextmanager
-    def _said(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, sqlite3.Error) as error:
-            raise RunbookError.of(
-                "notices-unusable", f"the file of notices, {self._path}, cannot be used: {error}"
-            ) from error
+    def _rows(self, query: str, given: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._store.rows(query, given)
