@@ -258,4 +258,76 @@ STEPS: tuple[Step, ...] = (
             """,
         ),
     ),
+    Step(
+        oldest=1,
+        # What was told to whom, and is to be: the same columns as in a file (`notify.notice_file`).
+        statements=(
+            (
+                "CREATE TABLE following (one INTEGER PRIMARY KEY CHECK (one = 1),"
+                " since DOUBLE PRECISION NOT NULL)"
+            ),
+            'CREATE TABLE followed (run TEXT COLLATE "C" PRIMARY KEY, seq BIGINT NOT NULL)',
+            """
+            CREATE TABLE troubles (
+              runbook TEXT COLLATE "C" NOT NULL,
+              host TEXT COLLATE "C" NOT NULL,
+              incident TEXT NOT NULL,
+              by TEXT NOT NULL,
+              run TEXT NOT NULL,
+              since DOUBLE PRECISION NOT NULL,
+              told TEXT NOT NULL,
+              late TEXT NOT NULL,
+              text TEXT NOT NULL,
+              PRIMARY KEY (runbook, host)
+            )
+            """,
+            """
+            CREATE TABLE notices (
+              id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+              tier TEXT NOT NULL,
+              kind TEXT NOT NULL,
+              incident TEXT NOT NULL,
+              runbook TEXT NOT NULL,
+              host TEXT NOT NULL,
+              run TEXT NOT NULL,
+              at DOUBLE PRECISION NOT NULL,
+              text TEXT NOT NULL
+            )
+            """,
+            """
+            CREATE TABLE bundles (
+              id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+              at DOUBLE PRECISION NOT NULL,
+              tier TEXT NOT NULL,
+              incident TEXT,
+              kind TEXT
+            )
+            """,
+            """
+            CREATE TABLE messages (
+              id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+              at DOUBLE PRECISION NOT NULL,
+              target TEXT NOT NULL,
+              incident TEXT,
+              kind TEXT,
+              title TEXT NOT NULL,
+              body TEXT NOT NULL,
+              state TEXT NOT NULL,
+              attempts INTEGER NOT NULL,
+              due DOUBLE PRECISION NOT NULL,
+              busy_until DOUBLE PRECISION NOT NULL,
+              told TEXT NOT NULL
+            )
+            """,
+            "CREATE INDEX messages_by_state ON messages (state, target, id)",
+            (
+                'CREATE TABLE about (run TEXT COLLATE "C" NOT NULL, message BIGINT NOT NULL,'
+                " PRIMARY KEY (run, message))"
+            ),
+            (
+                'CREATE TABLE journaled (run TEXT COLLATE "C" NOT NULL, message BIGINT NOT NULL,'
+                " state TEXT NOT NULL, PRIMARY KEY (run, message))"
+            ),
+        ),
+    ),
 )

@@ -60,7 +60,8 @@ class Outbox:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Do everything inside or nothing, and nobody else anything meanwhile."""
-        with self._lock, self._store.writing() as self._within:
+        with self._lock, self._store.writing() as within:
+            self._within = within
             try:
                 yield
             finally:

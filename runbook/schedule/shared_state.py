@@ -20,6 +20,9 @@ GONE_S = 60.0
 """A service on another machine that has shown nothing for so long counts as dead."""
 
 _WRITING = 0x52_55_4E_45
+TELLING = 0x52_55_4E_47
+"""The lock of whoever tells people, who must not hold up the queue, nor it them."""
+
 _SERVING = 0x52_55_4E_46  # the class of the advisory locks of services
 
 _SHOWN = (
@@ -30,9 +33,12 @@ _SHOWN = (
 
 
 class SharedState:
-    """The state in the database of a URL; see `State`. Raises RunbookError `journal-unusable`."""
+    """The state in the database of a URL; see `State`. Raises RunbookError `journal-unusable`.
 
-    def __init__(self, url: str, *, patience_s: float = AWAY_S) -> None:
+    `writing` is the lock of who writes: only those with the same one wait for each other.
+    """
+
+    def __init__(self, url: str, *, patience_s: float = AWAY_S, writing: int = _WRITING) -> None:
         require_psycopg()
         require_procrastinate()
         from runbook.journal.postgres_session import Session  # noqa: PLC0415 -- an extra
@@ -45,6 +51,7 @@ class SharedState:
                     "SELECT pg_try_advisory_lock(?, hashtext(?))", (_SERVING, self._shown)
                 )
 
+        self._writing = writing
         self._shown: str | None = None
         self._unseen: dict[str, float] = {}
         self._session = Session(url, patience_s=patience_s, joined=joined)
@@ -54,7 +61,7 @@ class SharedState:
         """Do everything inside or nothing; see `State.writing`."""
         with self._session.transaction() as connection:
             within = _Translating(connection)
-            within.execute("SELECT pg_advisory_xact_lock(?)", (_WRITING,))
+            within.execute("SELECT pg_advisory_xact_lock(?)", (self._writing,))
             yield within
 
     def rows(self, query: str, given: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

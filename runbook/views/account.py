@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from runbook.journal import RunSummary
 from runbook.model.definition import CheckResult, End, FixResult, Goto, Json
-from runbook.model.event import Answered, FixApproved, FixDeclined, FixEnded
+from runbook.model.event import Answered, FixApproved, FixDeclined, FixEnded, Notified
 from runbook.model.observation import Observation, Texts, Verification
 from runbook.model.sketch import SketchedStep
 from runbook.model.verdict import Verdict
@@ -80,6 +80,14 @@ class Moment:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Notice:
+    """A message to somebody about the run: what has become of it, and since when."""
+
+    at: float
+    said: Notified
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class HostAccount:
     """One host's walk. `verdict` is None while it has none.
 
@@ -115,7 +123,7 @@ class RunAccount:
     """A whole run. `took_s` is seconds to its end, or to the last entry while there is none.
 
     `tree` is the runbook's decision tree as it was, `titles` those of its steps as written; both
-    are empty for runs that did not write them down.
+    are empty for runs that did not write them down. `notices` are in the order of their first try.
     """
 
     summary: RunSummary
@@ -130,6 +138,7 @@ class RunAccount:
     head: str
     hosts: Mapping[str, HostAccount]
     moments: tuple[Moment, ...]
+    notices: tuple[Notice, ...] = ()
 
     @property
     def unfinished(self) -> str:

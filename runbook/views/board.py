@@ -15,6 +15,7 @@ from runbook.model.event import (
     HostJoined,
     LookAgain,
     Noted,
+    Notified,
     Observed,
     OwnLook,
     RunFinished,
@@ -118,7 +119,7 @@ class Board:
                 pass
             case Slice() | RunSliced() | WaveLookBegun() | WaveLookEnded():
                 pass  # It is about more hosts than are shown.
-            case Noted() | OwnLook() | UndoIntended() | UndoEnded():
+            case Noted() | Notified() | OwnLook() | UndoIntended() | UndoEnded():
                 pass  # None of it is a part of the walk.
             case _:
                 self._on_host(event, states[event.host], now)

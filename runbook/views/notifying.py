@@ -9,7 +9,7 @@ from runbook.settings import Settings
 from runbook.views.safe_text import printable
 
 if TYPE_CHECKING:
-    from runbook.notify.outbox import Message
+    from runbook.notify.outbox import Message, Outbox
 
 _LAST_TRIES_S = 10.0
 
@@ -26,7 +26,6 @@ def notified(settings: Settings, log: Callable[[str, Mapping[str, str]], None]) 
         return
     from runbook.journal.opening import open_journal  # noqa: PLC0415 -- where they are wanted
     from runbook.notify.notifier import Notifier  # noqa: PLC0415
-    from runbook.notify.outbox import FILE, Outbox  # noqa: PLC0415
     from runbook.notify.reading import load_plan  # noqa: PLC0415
     from runbook.notify.sender import check_target, require_apprise  # noqa: PLC0415
 
@@ -36,7 +35,7 @@ def notified(settings: Settings, log: Callable[[str, Mapping[str, str]], None]) 
         check_target(target)
     with (
         closing(open_journal(settings.journal)) as journal,
-        closing(Outbox(settings.home / FILE)) as outbox,
+        outbox_of(settings) as outbox,
     ):
         notifier = Notifier(plan=plan, journal=journal, outbox=outbox, log=log, clean=printable)
         notifier.turn()  # From here on it is told, whatever else is being begun.
@@ -47,31 +46,44 @@ def notified(settings: Settings, log: Callable[[str, Mapping[str, str]], None]) 
             notifier.stop(_LAST_TRIES_S)
 
 
-def undelivered_in(home: Path) -> Callable[[], int]:
-    """Return what counts the messages in a state folder that were not delivered yet."""
+@contextmanager
+def outbox_of(settings: Settings) -> Iterator["Outbox"]:
+    """Have what was told and is to be open for a while: where the journal is, or a file beside it."""
+    from runbook.notify.notice_file import NoticeFile, Store  # noqa: PLC0415 -- where it is asked for
+    from runbook.notify.outbox import Outbox  # noqa: PLC0415
+
+    store: Store
+    if isinstance(settings.journal, str):
+        from runbook.schedule.shared_state import TELLING, SharedState  # noqa: PLC0415 -- an extra
+
+        store = SharedState(settings.journal, writing=TELLING)
+    else:
+        store = NoticeFile(_file(settings))
+    with closing(Outbox(store)) as outbox:
+        yield outbox
+
+
+def was_anything_told(settings: Settings) -> bool:
+    """Say whether there may be messages, as far as can be told without opening anything."""
+    return isinstance(settings.journal, str) or _file(settings).exists()
+
+
+def undelivered_in(settings: Settings) -> Callable[[], int]:
+    """Return what counts the messages that were not delivered yet."""
 
     def count() -> int:
-        from runbook.notify.outbox import FILE, Outbox  # noqa: PLC0415 -- where it is asked for
-
-        if not (home / FILE).exists():
+        if settings.notify is None or not was_anything_told(settings):
             return 0
-        with closing(Outbox(home / FILE)) as outbox:
+        with outbox_of(settings) as outbox:
             return outbox.undelivered()
 
     return count
 
 
-def told_of(home: Path, run: str) -> list[tuple[float, str]]:
-    """Return who was told of a run, and what could not be delivered, each with its POSIX seconds."""
-    from runbook.notify.outbox import FILE, Outbox  # noqa: PLC0415 -- where it is asked for
+def _file(settings: Settings) -> Path:
+    from runbook.notify.notice_file import FILE  # noqa: PLC0415 -- where it is asked for
 
-    if not (home / FILE).exists():
-        return []
-    with closing(Outbox(home / FILE)) as outbox:
-        return [
-            (one.at, f"{one.target}: {state_of(one)}: {one.body.partition(chr(10))[0]}")
-            for one in outbox.of_run(run)
-        ]
+    return settings.home / FILE
 
 
 def state_of(message: "Message") -> str:

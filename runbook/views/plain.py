@@ -13,6 +13,7 @@ from runbook.model.event import (
     HostEvent,
     HostJoined,
     Noted,
+    Notified,
     OwnLook,
     RunFinished,
     RunInterrupted,
@@ -67,7 +68,7 @@ class PlainObserver:
     def happened(self, event: Event, states: Mapping[str, HostState]) -> None:
         """Write down an event."""
         match event:
-            case RunStarted() | UndoIntended() | UndoEnded() | OwnLook():
+            case RunStarted() | UndoIntended() | UndoEnded() | OwnLook() | Notified():
                 pass  # The title has been written; an undo is no part of the walk, nor is a look aside.
             case Noted(hosts=hosts, text=text, by=by):
                 self._write(f"{say_hosts(hosts)}: note by {printable(by)}: {printable(text)}")

@@ -4,7 +4,7 @@ Everything comes from the journal's entries (`account`), none of it from the run
 """
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator
 from datetime import tzinfo
 
 from runbook.journal import Entry, RunSummary
@@ -20,6 +20,7 @@ from runbook.views.words import (
     RESULTS,
     VERDICTS,
     count,
+    say_delivery,
     say_duration,
     say_hosts,
     say_observation,
@@ -37,14 +38,12 @@ def report_text(
     *,
     zone: tzinfo | None = None,
     width: int | None = None,
-    told: Sequence[tuple[float, str]] = (),
 ) -> str:
     """Return a run's report as plain text, lines over `width` folded.
 
-    Times are in `zone`, None for the local one. `told` is who was told of it, which is not in the
-    journal, each with its POSIX seconds.
+    Times are in `zone`, None for the local one.
     """
-    return as_text(_report(account_of(summary, entries), zone, told), width=width)
+    return as_text(_report(account_of(summary, entries), zone), width=width)
 
 
 def report_markdown(
@@ -52,15 +51,12 @@ def report_markdown(
     entries: Iterable[Entry],
     *,
     zone: tzinfo | None = None,
-    told: Sequence[tuple[float, str]] = (),
 ) -> str:
     """Return a run's report as Markdown, for a ticket or a postmortem; see `report_text`."""
-    return as_markdown(_report(account_of(summary, entries), zone, told))
+    return as_markdown(_report(account_of(summary, entries), zone))
 
 
-def _report(
-    account: RunAccount, zone: tzinfo | None, told: Sequence[tuple[float, str]]
-) -> Iterator[Part]:
+def _report(account: RunAccount, zone: tzinfo | None) -> Iterator[Part]:
     yield from header(account, zone)
     quiet = quiet_hosts(account)
     for host, one in account.hosts.items():
@@ -68,9 +64,7 @@ def _report(
             yield from host_parts(one, account)
     if quiet:
         yield from quiet_parts(account, quiet)
-    if told:
-        yield Heading(level=2, words=["Told"])
-        yield from (Item(words=[f"{clock(at, zone)} ", Quote(line(said))]) for at, said in told)
+    yield from notice_parts(account, zone)
     yield Heading(level=2, words=["Timeline"])
     for moment in account.moments:
         if moment.host in quiet:
@@ -98,6 +92,15 @@ def quiet_parts(account: RunAccount, quiet: Container[str]) -> Iterator[Part]:
     for host in hosts:
         steps = count(len(account.hosts[host].path), "step")
         yield Item(words=[Quote(host), f": {steps} passed"])
+
+
+def notice_parts(account: RunAccount, zone: tzinfo | None) -> Iterator[Part]:
+    """Tell who was told of the run, and who could not be."""
+    if account.notices:
+        yield Heading(level=2, words=["Told"])
+    for notice in account.notices:
+        text = f"{say_delivery(notice.said)}: {notice.said.text}"
+        yield Item(words=[f"{clock(notice.at, zone)} ", Quote(line(text))])
 
 
 def _header(account: RunAccount, zone: tzinfo | None) -> Iterator[tuple[str, list[str]]]:

@@ -8,7 +8,7 @@ from runbook.model.codec import plain
 from runbook.model.definition import Json
 from runbook.model.observation import Observation
 from runbook.model.verdict import Verdict
-from runbook.views.account import Cause, HostAccount, Passed, RunAccount
+from runbook.views.account import Cause, HostAccount, Notice, Passed, RunAccount
 from runbook.views.evidence import is_choice
 from runbook.views.report_story import account_of
 from runbook.views.report_times import iso
@@ -22,7 +22,8 @@ def run_document(summary: RunSummary, entries: Iterable[Entry]) -> dict[str, Jso
 
     Times are ISO 8601 in UTC. A host without a verdict has `unknown`, with the reason. `steps` are
     those of `path` in the same order: `seen` is in words, `evidence` in full, null where nothing was
-    looked at. It is strict JSON: figures that JSON has no word for are strings.
+    looked at. `told` says of each message about the run what has become of it (`delivered`; `failed`,
+    which is tried again; `given_up`), and since when. It is strict JSON: figures that JSON has no word for are strings.
     """
     account = account_of(summary, entries)
     return {
@@ -32,6 +33,19 @@ def run_document(summary: RunSummary, entries: Iterable[Entry]) -> dict[str, Jso
         "started_at": iso(summary.started_at),
         "duration_s": round(account.took_s, 3),
         "hosts": {host: _host(told, account) for host, told in account.hosts.items()},
+        "told": [_notice(notice) for notice in account.notices],
+    }
+
+
+def _notice(notice: Notice) -> dict[str, Json]:
+    said = notice.said
+    return {
+        "target": said.target,
+        "at": iso(notice.at),
+        "text": said.text,
+        "delivery": said.delivery.value,
+        "attempts": said.attempts,
+        "reason": said.reason or None,
     }
 
 

@@ -13,7 +13,7 @@ from hashlib import sha256
 from runbook.journal import Entry, RunSummary
 from runbook.views.account import HostAccount, RunAccount
 from runbook.views.outline_html import as_html, escaped
-from runbook.views.report import header, host_parts, quiet_hosts, quiet_parts
+from runbook.views.report import header, host_parts, notice_parts, quiet_hosts, quiet_parts
 from runbook.views.report_path import line
 from runbook.views.report_story import account_of
 from runbook.views.report_times import clock
@@ -119,6 +119,8 @@ def _body(account: RunAccount, groups: Sequence[_Group], zone: tzinfo | None) ->
             yield "</section>"
     if quiet:
         yield as_html(quiet_parts(account, quiet))
+    if account.notices:
+        yield as_html(notice_parts(account, zone))
     yield from _timeline(account, marks, zone)
     yield "</main>"
 

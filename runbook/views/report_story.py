@@ -29,6 +29,7 @@ from runbook.model.event import (
     HostJoined,
     LookAgain,
     Noted,
+    Notified,
     Observed,
     OwnLook,
     RunFinished,
@@ -51,9 +52,17 @@ from runbook.model.observation import Observation, Texts
 from runbook.model.sketch import SketchedStep
 from runbook.model.slices import Slice
 from runbook.model.verdict import Verdict, worst
-from runbook.views.account import Cause, HostAccount, Moment, Passed, Repair, RunAccount
+from runbook.views.account import (
+    Cause,
+    HostAccount,
+    Moment,
+    Notice,
+    Passed,
+    Repair,
+    RunAccount,
+)
 from runbook.views.evidence import is_choice
-from runbook.views.words import RESULTS, say_observation
+from runbook.views.words import RESULTS, say_delivery, say_observation
 
 
 def account_of(summary: RunSummary, entries: Iterable[Entry]) -> RunAccount:
@@ -64,7 +73,9 @@ def account_of(summary: RunSummary, entries: Iterable[Entry]) -> RunAccount:
     last_at = summary.started_at
     for entry in entries:
         teller.hear(entry)
-        count, head, last_at = entry.seq, entry.hash, entry.at
+        count, head = entry.seq, entry.hash
+        # Who was told is written down later.
+        last_at = last_at if isinstance(entry.event, Notified) else entry.at
     hosts = {host: story.told(teller.cause_titles) for host, story in teller.hosts.items()}
     unfinished = worst(account.verdict or Verdict.UNKNOWN for account in hosts.values())
     return RunAccount(
@@ -81,6 +92,7 @@ def account_of(summary: RunSummary, entries: Iterable[Entry]) -> RunAccount:
         head=head,
         hosts=hosts,
         moments=tuple(teller.moments),
+        notices=tuple(teller.notices.values()),
     )
 
 
@@ -171,6 +183,7 @@ class _Teller:
     def __init__(self) -> None:
         self.hosts: dict[str, _Story] = {}
         self.moments: list[Moment] = []
+        self.notices: dict[tuple[str, str], Notice] = {}
         self.title = ""
         self.cause_titles: Mapping[str, str] = {}
         self.step_titles: Mapping[str, str] = {}
@@ -189,6 +202,10 @@ class _Teller:
                 host, text = ", ".join(hosts), f"note: {said}"
             case OwnLook():
                 host, text = entry.event.host, _hear_look(entry.event)
+            case Notified() as said:
+                host, text = "", f"{say_delivery(said)}: {said.text}"
+                # One that failed first is told once, as what became of it.
+                self.notices[said.target, said.message] = Notice(at=entry.at, said=said)
             case UndoIntended() | UndoEnded():
                 host, text = entry.event.host, _hear_undo(entry.event)
             case SteppingSet() | StepAllowed() | StepSkipped() | StepJumped():

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from runbook.model.definition import CheckResult, FixResult, Json
+from runbook.model.event import Delivery, Notified
 from runbook.model.observation import Observation
 from runbook.model.verdict import Verdict
 from runbook.views.safe_text import printable
@@ -71,6 +72,18 @@ def say_hosts(hosts: Sequence[str], *, most: int = 3) -> str:
     named = ", ".join(printable(host) for host in hosts[:most])
     rest = f" and {len(hosts) - most} more" if len(hosts) > most else ""
     return f"{len(hosts)} hosts: {named}{rest}"
+
+
+def say_delivery(said: Notified) -> str:
+    """Return `chat was told`, `chat could not be told yet (1 try: HTTP 500)`."""
+    tries = f"{said.attempts} {'try' if said.attempts == 1 else 'tries'}"
+    match said.delivery:
+        case Delivery.DELIVERED:
+            return f"{said.target} was told" + (f" after {tries}" if said.attempts > 1 else "")
+        case Delivery.FAILED:
+            return f"{said.target} could not be told yet ({tries}: {said.reason})"
+        case Delivery.GIVEN_UP:
+            return f"{said.target} could not be told ({tries}: {said.reason})"
 
 
 def say_duration(seconds: float) -> str:

@@ -13,8 +13,9 @@ from pathlib import Path
 from runbook.journal.sqlite import open_journal
 from runbook.model.definition import CheckResult
 from runbook.model.policy import Source
+from runbook.notify.notice_file import FILE as NOTICES
+from runbook.notify.notice_file import NoticeFile
 from runbook.notify.notifier import Notifier
-from runbook.notify.outbox import FILE as NOTICES
 from runbook.notify.outbox import Outbox
 from runbook.notify.sender import send
 from runbook.schedule.approvals import AboutHost, Approvals, Ask, Vote
@@ -143,7 +144,7 @@ def test_no_secret_is_sent_to_anybody(tmp_path: Path) -> None:
     with (
         chat() as receiver,
         closing(open_journal(tmp_path / "journal.sqlite")) as journal,
-        closing(Outbox(tmp_path / NOTICES)) as outbox,
+        closing(Outbox(NoticeFile(tmp_path / NOTICES))) as outbox,
     ):
         notifier = Notifier(
             plan=replace(PLAN, body="{% for one in notices %}{{ one.text }}{% endfor %}"),

@@ -1,6 +1,5 @@
 """`runbook notify`: whether messages arrive, and which did."""
 
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ import click
 from runbook.errors import RunbookError
 from runbook.views import options
 from runbook.views.configured import settings_for
-from runbook.views.notifying import state_of
+from runbook.views.notifying import outbox_of, state_of, was_anything_told
 from runbook.views.output import write, write_json
 from runbook.views.safe_text import printable
 
@@ -90,12 +89,10 @@ def notify_log_command(limit: int, output: options.Output) -> None:
     Example:
       runbook notify log
     """
-    from runbook.notify.outbox import FILE, Outbox  # noqa: PLC0415 -- which --help needs not
-
-    path = settings_for().home / FILE
+    settings = settings_for()
     messages: list[Message] = []
-    if path.exists():
-        with closing(Outbox(path)) as outbox:
+    if was_anything_told(settings):
+        with outbox_of(settings) as outbox:
             messages = outbox.messages(limit)
     if output.json:
         write_json({"messages": [_document(one) for one in messages]})

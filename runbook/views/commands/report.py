@@ -8,7 +8,6 @@ from runbook.driver.whole import whole_run
 from runbook.views import options
 from runbook.views.archive import find_run, journal_to_read
 from runbook.views.configured import settings_for
-from runbook.views.notifying import told_of
 from runbook.views.output import columns, write, write_json
 from runbook.views.report import report_markdown, report_text
 from runbook.views.report_document import run_document
@@ -33,7 +32,8 @@ def report_command(run: str, form: str, output: options.Output) -> None:
     What was seen on each host, the causes found, who approved what, what was changed, and whether
     it helped; and who was told of it, or could not be. RUN is a run's id, the beginning of one, or
     `last`. Of a run that was cut into slices all of them are told as one; the id of a slice, such as
-    20260131-030405-9f3a.2, tells of that one. What happened is told from the journal alone, whatever has become of the runbook since.
+    20260131-030405-9f3a.2, tells of that one. All is told from the journal alone, whatever has become
+    of the runbook since.
 
     \b
     Examples:
@@ -41,8 +41,7 @@ def report_command(run: str, form: str, output: options.Output) -> None:
       runbook report 20260131 --format markdown > incident.md
       runbook report last --format html > incident.html
     """
-    settings = settings_for()
-    with closing(journal_to_read(settings)) as journal:
+    with closing(journal_to_read(settings_for())) as journal:
         summary = find_run(journal, run)
         journal.verify(summary.id)
         whole = whole_run(summary, journal)
@@ -54,8 +53,6 @@ def report_command(run: str, form: str, output: options.Output) -> None:
     elif form == "html":
         write(report_html(summary, entries))
     elif form == "markdown":
-        told = told_of(settings.home, summary.id)
-        write(report_markdown(summary, entries, told=told).rstrip("\n"))
+        write(report_markdown(summary, entries).rstrip("\n"))
     else:
-        told = told_of(settings.home, summary.id)
-        write(report_text(summary, entries, width=columns(), told=told).rstrip("\n"))
+        write(report_text(summary, entries, width=columns()).rstrip("\n"))

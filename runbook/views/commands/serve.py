@@ -118,7 +118,7 @@ def serve_command(path: Path | None, demo: bool, dry_run: bool, output: options.
             journal=journal,
             queue=service.queue,
             is_paused=lambda: service.switch.lasting(_now()) is not None,
-            undelivered=undelivered_in(settings.home),
+            undelivered=undelivered_in(settings),
             clock=time.time,
         )
         with (

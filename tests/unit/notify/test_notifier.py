@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -9,8 +10,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from runbook.driver.policing import PolicedOperator
+from runbook.errors import RunbookError
 from runbook.executor.scripted import ScriptedFix
+from runbook.journal import Journal
 from runbook.journal.memory import MemoryJournal
+from runbook.journal.postgres import open_journal
+from runbook.journal.sqlite import open_journal as open_file
 from runbook.model.definition import FixResult
 from runbook.model.event import (
     Event,
@@ -18,6 +23,7 @@ from runbook.model.event import (
     HostFinished,
     HostJoined,
     Mode,
+    Notified,
     RunFinished,
     RunResumed,
     RunStarted,
@@ -25,15 +31,19 @@ from runbook.model.event import (
 from runbook.model.observation import Verification
 from runbook.model.policy import Blackout, Guards, Permission, Policy, Rule, Source, Window
 from runbook.model.verdict import Verdict
+from runbook.notify.notice_file import FILE, NoticeFile, Store
 from runbook.notify.notifier import GIVE_UP_S, Notifier, retry_after_s
-from runbook.notify.outbox import FILE, Outbox
+from runbook.notify.outbox import Outbox
 from runbook.notify.plan import Kind, Plan, Target, Tier
 from runbook.notify.sender import DeliveryError
 from runbook.notify.wording import Wording
-from runbook.views.notifying import told_of
-from runbook.views.report import report_text
+from runbook.schedule.shared_state import TELLING, SharedState
+from runbook.views.report import report_markdown, report_text
+from runbook.views.report_document import run_document
+from runbook.views.report_html import report_html
 from runbook.views.safe_text import printable
 from tests.engine_harness import seen
+from tests.postgres import Server
 from tests.unit.driver.stage import FAULTY, ONE_FIX, Person, Stage, host
 
 CHAT = Target(name="chat", variable="CHAT_URL")
@@ -52,7 +62,8 @@ class World:
 
     folder: Path
     plan: Plan = PLAN
-    journal: MemoryJournal = field(default_factory=MemoryJournal)
+    journal: Journal = field(default_factory=MemoryJournal)
+    store: Store | None = None
     got: list[Wording] = field(default_factory=list)
     log: list[tuple[str, str]] = field(default_factory=list)
     down: str = ""
@@ -64,7 +75,7 @@ class World:
 
     def open(self) -> None:
         """Begin to tell, as after a restart."""
-        self.outbox = Outbox(self.folder / FILE)
+        self.outbox = Outbox(self.store or NoticeFile(self.folder / FILE))
         self.notifier = Notifier(
             plan=self.plan,
             journal=self.journal,
@@ -198,28 +209,150 @@ def test_a_receiver_that_is_down_gets_it_all_in_the_end(world: World) -> None:
     assert {one.state for one in world.outbox.messages(10)} == {"delivered"}
 
 
-def test_a_report_says_who_was_told_of_its_run(world: World) -> None:
-    """What was delivered, and what was not, with the reason: of this run, and of no other one."""
+def deliveries(world: World, run: str) -> list[tuple[str, str, int, str]]:
+    """Return what the journal says of who was told of a run; its chain holds."""
+    world.journal.verify(run)
+    return [
+        (event.text, event.delivery.value, event.attempts, event.reason)
+        for event in (entry.event for entry in world.journal.entries(run))
+        if isinstance(event, Notified)
+    ]
+
+
+def test_a_run_s_record_says_who_was_told_of_it(world: World) -> None:
+    """What was delivered and what was not, also after the run's end; a further try is no news."""
     world.run("run-1")
     world.tell()
     world.down = "HTTP 500"
     world.now += 900
     world.run("run-2", hosts={"web1": host(fixes={"restart": [USELESS]})})
+    for _ in range(3):
+        world.tell()
+        world.now += 60
+
+    assert deliveries(world, "run-1") == [
+        ("Being fixed on 1 host", "delivered", 1, ""),
+        ("Resolved on 1 host", "delivered", 1, ""),
+    ]
+    assert deliveries(world, "run-2") == [("Being fixed on 1 host", "failed", 1, "HTTP 500")]
+
+    world.down = ""
+    world.now += 600
+    world.tell()
+    world.tell()
+    assert deliveries(world, "run-2")[1:] == [
+        ("Being fixed on 1 host", "delivered", 4, ""),
+        ("Failed on 1 host", "delivered", 1, ""),
+    ]
+    assert world.tell() == []  # Nothing is told of the telling.
+
+
+def test_it_is_written_into_runs_that_go_on(tmp_path: Path) -> None:
+    """Another process drives the run: its entries and those of who tells are one chain, in order."""
+    path = tmp_path / "journal.sqlite"
+    world = World(tmp_path, journal=open_file(path))
+    driving = open_file(path)
+    stage = Stage(
+        runbook=TIMELESS, hosts={"web1": host()}, journal=driving, run="run-1", now=world.now
+    )
+
+    def tell(_: Event) -> None:
+        world.tell()
+
+    stage.on_event = tell
+
+    assert stage.play() is Verdict.RESOLVED
     world.tell()
 
-    first, second = (told_of(world.folder, run) for run in ("run-1", "run-2"))
+    kinds = [type(entry.event) for entry in world.journal.entries("run-1")]
+    assert kinds.count(Notified) == 2
+    assert kinds.index(Notified) < kinds.index(HostFinished)
+    assert len(deliveries(world, "run-1")) == 2
+    world.outbox.close()
+    world.journal.close()
+    driving.close()
 
-    assert [said for _, said in first] == [
-        "chat: delivered: Being fixed on 1 host",
-        "chat: delivered: Resolved on 1 host",
+
+def test_every_report_says_who_was_told(world: World) -> None:
+    """As text, Markdown, page and JSON: each message once, as what became of it; took counts the run."""
+    world.down = "HTTP 500"
+    world.run("run-1")
+    world.tell()
+    of = world.journal.find("run-1"), list(world.journal.entries("run-1"))
+    world.now += 600
+    world.down = ""
+    world.tell()
+    run = world.journal.find("run-1"), list(world.journal.entries("run-1"))
+
+    said = "chat could not be told yet (1 try: HTTP 500): Being fixed on 1 host"
+    for form in (report_text, report_markdown, report_html):
+        assert said in form(*of)
+        assert "chat was told after 2 tries: Being fixed on 1 host" in form(*run)
+        assert form(*run).count(said) == 1  # In the timeline, where it belongs.
+    document = run_document(*run)
+    assert document["duration_s"] == run_document(*of)["duration_s"]
+    first, second = document["told"]
+    assert first == {
+        "target": "chat",
+        "at": "1970-01-01T00:26:40.000+00:00",
+        "text": "Being fixed on 1 host",
+        "delivery": "delivered",
+        "attempts": 2,
+        "reason": None,
+    }
+    assert second["text"] == "Resolved on 1 host"
+
+
+def test_what_cannot_be_written_down_is_written_later(world: World) -> None:
+    """A journal that is full keeps nobody from being told, nor has them told twice."""
+    world.run("run-1")
+    append = world.journal.append
+
+    def full(*_: object, **__: object) -> None:
+        raise RunbookError.of("journal-unusable", "the disk is full")
+
+    world.notifier.turn()
+    world.journal.append = full  # type: ignore[method-assign]
+    with pytest.raises(RunbookError, match="disk is full"):
+        world.tell()
+    world.journal.append = append  # type: ignore[method-assign]
+    world.tell()
+
+    assert [wording.body.splitlines()[0] for wording in world.got] == [
+        "Being fixed on 1 host",
+        "Resolved on 1 host",
     ]
-    assert [said for _, said in second] == [
-        "chat: pending (1 try: HTTP 500): Being fixed on 1 host",
-        "chat: pending: Failed on 1 host",
+    assert [text for text, *_ in deliveries(world, "run-1")] == [
+        "Being fixed on 1 host",
+        "Resolved on 1 host",
     ]
-    summary = world.journal.find("run-2")
-    report = report_text(summary, world.journal.entries("run-2"), told=second)
-    assert "chat: pending (1 try: HTTP 500): Being fixed on 1 host" in report
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one database", "each its file"])
+def test_two_machines_tell_once(postgres_server: Server, tmp_path: Path, together: bool) -> None:
+    """Services of one database tell each thing once between them; with a file each they would not."""
+    url = postgres_server.journal()
+    worlds = []
+    for name in ("first", "second"):
+        store = SharedState(url, writing=TELLING) if together else NoticeFile(tmp_path / name)
+        world = World(tmp_path, store=store, journal=open_journal(url))
+        worlds.append(world)
+    for number in range(5):
+        worlds[0].run(f"run-{number}", hosts={f"web{number}": host()})
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        list(pool.map(World.tell, worlds))
+    told = [(wording.title, wording.body) for world in worlds for wording in world.got]
+
+    # Of the storm some are told together.
+    assert len(set(told)) == 5
+    assert len(told) == 5 * (1 if together else 2)
+    for number in range(5):
+        written = deliveries(worlds[1], f"run-{number}")
+        assert len(written) == len(set(written)) * (1 if together else 2)
+        assert {delivery for _, delivery, *_ in written} == {"delivered"}
+    for world in worlds:
+        world.outbox.close()
+        world.journal.close()
 
 
 def test_it_is_given_up_after_a_day(world: World) -> None:

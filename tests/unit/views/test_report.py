@@ -94,6 +94,7 @@ def test_document_has_the_promised_shape() -> None:
         "started_at",
         "duration_s",
         "hosts",
+        "told",
     }
     for host in document["hosts"].values():
         assert set(host) == {
