@@ -46,6 +46,7 @@ from runbook.views.running import (
 )
 from runbook.views.slicing import put_slices
 from runbook.views.summary import Finish, summary, summary_text
+from runbook.views.tracing import tell_trace
 from runbook.views.wish import Wish
 from runbook.views.words import say_observation
 
@@ -85,7 +86,9 @@ def start(
         starter.dismiss()  # It ends while it is said what came of the run.
     if result.slices:
         return put_slices(result.run, result.slices, settings, journal)
-    return _say(result, order, journal, wish, wish.aim.options)
+    code = _say(result, order, journal, wish, wish.aim.options)
+    _trace(result, journal)
+    return code
 
 
 def resume(stopped: RunSummary, wish: Wish, settings: Settings, journal: Journal) -> int:
@@ -95,7 +98,9 @@ def resume(stopped: RunSummary, wish: Wish, settings: Settings, journal: Journal
     result, order, options = _gone_on(stopped, wish, settings, journal)
     if result.slices:
         return put_slices(result.run, result.slices, settings, journal)
-    return _say(result, order, journal, wish, options)
+    code = _say(result, order, journal, wish, options)
+    _trace(result, journal)
+    return code
 
 
 def resume_slices(whole: RunSummary, wish: Wish, settings: Settings, journal: Journal) -> int:
@@ -113,6 +118,7 @@ def resume_slices(whole: RunSummary, wish: Wish, settings: Settings, journal: Jo
         verdicts.append(result.verdict)
         if not wish.output.json:
             _say(result, order, journal, wish, options)
+        _trace(result, journal)
         if result.verdict is None:
             break
     if wish.output.json:
@@ -338,6 +344,12 @@ def _answering(runbook: Runbook, wish: Wish, view: View) -> Operator:
         view=view,
         keyboard=keyboard,
     )
+
+
+def _trace(result: Result, journal: Journal) -> None:
+    """Tell of a run that is over; who waits for an answer is not at an end."""
+    if result.verdict not in (None, Verdict.WAITING):
+        tell_trace(result.run, journal)
 
 
 def _say(

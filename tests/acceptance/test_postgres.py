@@ -12,6 +12,7 @@ from runbook.model.event import FixApproved, FixIntended
 from tests.acceptance.program import PATIENCE_S, Program, wait_until
 from tests.acceptance.serving import over, working
 from tests.postgres import Server
+from tests.unit.schedule.collecting import collector
 
 POLICY = """\
 policy: here
@@ -76,14 +77,17 @@ def test_a_run_survives_a_restart_of_the_server_and_its_own_death(
 def test_what_one_machine_asks_for_a_worker_on_another_does(
     program: Program, postgres_server: Server, tmp_path: Path
 ) -> None:
-    """A worker needs no schedules, only the database; without one it says so and does nothing."""
+    """A worker needs no schedules, only the database; without one it says so and does nothing.
+
+    The trace of the run is sent once, although two machines share the journal.
+    """
     (tmp_path / "policy.yml").write_text(POLICY)
     alone = program("worker")
     url = postgres_server.journal()
     here = replace(program, environment={**program.environment, "RUNBOOK_JOURNAL": url})
     there = replace(here, home=tmp_path / "another home")
 
-    with working(there) as log:
+    with collector() as (to, traces), working(there, OTEL_EXPORTER_OTLP_ENDPOINT=to) as log:
         asked = here("trigger", "counted-fix", "--host", "alive", "--json").document
         wait_until(lambda: bool(over(log)))
 
@@ -93,4 +97,5 @@ def test_what_one_machine_asks_for_a_worker_on_another_does(
     [request] = here("queue", "--json").document["requests"]
     assert (request["request"], request["stage"]) == (asked["request"], "over")
     assert here("report", request["run"], "--json").document["verdict"] == "resolved"
+    assert [request["run"].encode() in trace for trace in traces] == [True]
     assert (tmp_path / "alive.counter").read_text() == "x"

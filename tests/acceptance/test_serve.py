@@ -2,12 +2,14 @@
 
 import json
 import re
+from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 
 from tests.acceptance.program import Program, first_of, wait_until
 from tests.acceptance.serving import lines, over, serving, told
 from tests.unit.notify.receivers import chat
+from tests.unit.schedule.collecting import collector
 from tests.unit.schedule.notifications import alert, notification
 
 SCHEDULES = """\
@@ -32,30 +34,31 @@ guards:
 def test_a_schedule_heals_within_its_policy(program: Program, tmp_path: Path) -> None:
     """Without a policy nothing is done; with one the file is made, once a day, and people are told.
 
-    A run that a person asks for, twice by one key, goes through the same queue once.
+    A run that a person asks for, twice by one key, goes through the same queue once. Each run that is
+    over has sent its trace once, also the one that a person began.
     """
     (tmp_path / "schedules.yml").write_text(SCHEDULES)
     (tmp_path / "policy.yml").write_text(POLICY)
     (tmp_path / "notify.yml").write_text(NOTIFY)
-    alone = program("run", "counted-fix", "-i", "inventory.yml", "--host", "alive", "--json",
-                    "--source", "schedule")  # fmt: skip
-    assert (alone.code, alone.document["verdict"]) == (3, "declined")
-
-    with (
-        chat() as receiver,
-        serving(
+    with collector() as (to, traces), chat() as receiver:
+        program = replace(
+            program, environment={**program.environment, "OTEL_EXPORTER_OTLP_ENDPOINT": to}
+        )
+        alone = program("run", "counted-fix", "-i", "inventory.yml", "--host", "alive", "--json",
+                        "--source", "schedule")  # fmt: skip
+        assert (alone.code, alone.document["verdict"]) == (3, "declined")
+        with serving(
             program, "schedules.yml", RUNBOOK_NOTIFY="notify.yml", CHAT_URL=receiver.url
-        ) as log,
-    ):
-        wait_until(lambda: over(log))
-        (tmp_path / "alive.flag").unlink()
-        ended = len(over(log))
-        wait_until(lambda: len(over(log)) >= ended + 2)
-        asked = [
-            program("trigger", "counted-fix", "--host", "alive", "--key", "k", "--json")
-            for _ in range(2)
-        ]
-        wait_until(lambda: any(one.get("trigger") for one in over(log)))
+        ) as log:
+            wait_until(lambda: over(log))
+            (tmp_path / "alive.flag").unlink()
+            ended = len(over(log))
+            wait_until(lambda: len(over(log)) >= ended + 2)
+            asked = [
+                program("trigger", "counted-fix", "--host", "alive", "--key", "k", "--json")
+                for _ in range(2)
+            ]
+            wait_until(lambda: any(one.get("trigger") for one in over(log)))
 
     said = [message["message"].splitlines()[0] for message in receiver.got]
     assert said == ["Resolved on 1 host", "Held back by a guard on 1 host"]
@@ -66,6 +69,8 @@ def test_a_schedule_heals_within_its_policy(program: Program, tmp_path: Path) ->
     assert triggered["request"] == asked[0].document["request"] == asked[1].document["request"]
     assert triggered["stage"] == "over"
     runs = program("history", "--json").document["runs"]
+    sent = [sum(run["run_id"].encode() in trace for trace in traces) for run in runs]
+    assert sent == [1] * len(runs)
     assert triggered["run"] in {run["run_id"] for run in runs}
     assert {run["operator"] for run in runs} == {"schedule", "trigger"}
     assert "declined" in {run["verdict"] for run in runs}

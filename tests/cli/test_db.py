@@ -46,7 +46,7 @@ def test_tables_are_made_and_then_worked_with(program: Program, url: str) -> Non
 
     assert (before.code, before.stdout) == (
         1,
-        "The tables are not there yet; this version of runbook needs step 3: runbook db upgrade\n",
+        "The tables are not there yet; this version of runbook needs step 4: runbook db upgrade\n",
     )
     assert refused.code == 2
     assert "hint: runbook db upgrade" in refused.stderr

@@ -22,7 +22,7 @@ from runbook.views.configured import settings_for, state_place
 from runbook.views.notifying import notified, undelivered_in
 from runbook.views.output import tell
 from runbook.views.safe_text import printable
-from runbook.views.tracing import traced
+from runbook.views.tracing import check_traces
 
 if TYPE_CHECKING:
     from runbook.schedule.intake import Intake
@@ -90,6 +90,7 @@ def serve_command(path: Path | None, demo: bool, dry_run: bool, output: options.
     settings = settings_for()
     timetable = load_timetable(path)
     _check(timetable, settings)
+    check_traces(os.environ)
     log: Log = ServiceLog(json=output.json)
     place = settings.home / DRY_RUN_FILE if dry_run else state_place(settings)
     with (
@@ -123,11 +124,10 @@ def serve_command(path: Path | None, demo: bool, dry_run: bool, output: options.
         )
         with (
             notified(settings, log),
-            traced(journal, os.environ) as tell_traces,
             _listening(timetable, intake, pages, log),
             called(service, place, log) as crew,
         ):
-            keep_to(service, timetable.service, (pages.turned, tell_traces), crew)
+            keep_to(service, timetable.service, (pages.turned,), crew)
 
 
 def _check(timetable: "Timetable", settings: "Settings") -> None:

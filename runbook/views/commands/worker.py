@@ -1,5 +1,6 @@
 """`runbook worker`: a service that only works off the queue."""
 
+import os
 from contextlib import closing
 from functools import partial
 
@@ -9,6 +10,7 @@ from runbook.errors import RunbookError
 from runbook.views import options
 from runbook.views.commands.serve import ServiceLog, called, command_of, keep_to, standing_by
 from runbook.views.configured import settings_for, state_place
+from runbook.views.tracing import check_traces
 
 _RUNS_AT_ONCE = 4
 _SLICE_HOSTS = 100
@@ -57,6 +59,7 @@ def worker_command(runs_at_once: int, slice_hosts: int, output: options.Output) 
             "a worker shares the queue of other machines, and the journal here is a file",
             hint="Name their database in the setting `journal`; alone, a machine has `runbook serve`.",
         )
+    check_traces(os.environ)
     log = ServiceLog(json=output.json)
     with (
         opened(place) as state,

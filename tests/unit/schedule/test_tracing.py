@@ -13,10 +13,11 @@ from runbook.journal.memory import MemoryJournal
 from runbook.model.definition import FixResult
 from runbook.model.event import Event
 from runbook.model.observation import Verification
-from runbook.schedule.tracing import Traces
-from runbook.views.tracing import traced
+from runbook.schedule.tracing import send_trace
+from runbook.views.tracing import check_traces, tell_trace
 from tests.unit.driver.stage import ONE_FIX, Person, Stage, host
 from tests.unit.driver.test_suspending import Colleagues, asking
+from tests.unit.schedule.collecting import collector
 
 USELESS = ScriptedFix(verification=Verification(result=FixResult.NO_EFFECT))
 TIMELESS = replace(ONE_FIX, evidence_max_age_s=1e12)
@@ -24,20 +25,16 @@ TIMELESS = replace(ONE_FIX, evidence_max_age_s=1e12)
 
 @dataclass
 class Told:
-    """A journal whose runs are told of; `spans` are what came, by name."""
+    """A journal, and what was told of a run of it."""
 
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     exporter: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
 
-    def __post_init__(self) -> None:
+    def spans_of(self, run: str) -> dict[str, ReadableSpan]:
+        """Tell of a run, and return its spans by name."""
         provider = TracerProvider()
         provider.add_span_processor(SimpleSpanProcessor(self.exporter))
-        self.traces = Traces(self.journal, provider, lambda: 0.0)
-
-    @property
-    def spans(self) -> dict[str, ReadableSpan]:
-        """Take a turn, and return all spans so far."""
-        self.traces.turn()
+        send_trace(self.journal, run, provider)
         return {span.name: span for span in self.exporter.get_finished_spans()}
 
 
@@ -65,7 +62,7 @@ def test_a_run_is_a_trace() -> None:
     stage.on_event = pass_a_second
     stage.play()
 
-    spans = told.spans
+    spans = told.spans_of(stage.run)
     run, web1 = spans["run example"], spans["host web1"]
     assert tree(told.exporter) == [
         "run example",
@@ -94,34 +91,44 @@ def test_a_run_is_a_trace() -> None:
     assert {one.attributes and one.attributes["runbook.approved_by"] for one in fixes} == {"ann"}
     assert all((one.end_time or 0) - (one.start_time or 0) >= 10**9 for one in fixes)
     assert (run.start_time, run.end_time) == (0, round((stage.now - 1) * 10**9))
-    told.traces.turn()
-    assert len(told.exporter.get_finished_spans()) == 7
 
 
-def test_a_run_that_waits_is_told_of_once_it_is_over() -> None:
-    """Nothing is told while a question is open; afterwards all of it is one trace."""
+def test_a_run_that_has_waited_is_one_trace() -> None:
+    """What was before the question and what came after it are told of together."""
     told = Told()
     colleagues = Colleagues()
     stage = asking(colleagues, web1=host())
     stage.journal = told.journal
     stage.play()
-    assert told.spans == {}
-
     colleagues.chosen["web1"] = "repair"
     stage.resume()
 
-    assert {"run example", "host web1", "step which", "fix restart"} <= told.spans.keys()
+    spans = told.spans_of(stage.run)
+    assert {"run example", "host web1", "step which", "fix restart"} <= spans.keys()
 
 
-def test_nothing_is_told_where_nobody_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the variable there is nothing to do; with it, and without the package, it says so."""
-    journal = MemoryJournal()
-    with traced(journal, {}) as turn:
-        turn()
+def test_a_trace_goes_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call of a collector has all of the run; without the variable, or the package, none."""
+    told = Told()
+    stage = Stage(runbook=TIMELESS, hosts={"web1": host()}, journal=told.journal)
+    stage.play()
+    with collector() as (url, got):
+        tell_trace(stage.run, told.journal)
+        assert got == []
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+        tell_trace(stage.run, told.journal)
+        (sent,) = got
+        assert b"run example" in sent
+        assert b"fix restart" in sent
+        monkeypatch.setattr("runbook.views.tracing.find_spec", lambda _: None)
+        tell_trace(stage.run, told.journal)
+        assert len(got) == 1
+
+
+def test_a_service_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on for long, so that is said before it begins; where nothing is wanted, nothing is."""
     monkeypatch.setattr("runbook.views.tracing.find_spec", lambda _: None)
 
-    with (
-        pytest.raises(RunbookError, match="OpenTelemetry is not installed"),
-        traced(journal, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}),
-    ):
-        pass
+    check_traces({})
+    with pytest.raises(RunbookError, match="OpenTelemetry is not installed"):
+        check_traces({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"})
