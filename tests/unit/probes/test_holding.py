@@ -132,7 +132,10 @@ def flapping(closed_port: int) -> Iterator[Callable[[], dict[str, Any]]]:
             stderr=subprocess.DEVNULL,
         )
         ctl = ["supervisorctl"]
-        known: dict[str, Any] = {"manager": "supervisor", "supervisor_config": str(config)}
+        # A host that has no time needs more of it for a look; it ends long before.
+        known: dict[str, Any] = {
+            "manager": "supervisor", "supervisor_config": str(config), "timeout": 40.0
+        }  # fmt: skip
         try:
             yield lambda: facts("service", **known, supervisorctl=ctl, name="api", port=closed_port)
         finally:
