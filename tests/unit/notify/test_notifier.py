@@ -1,8 +1,10 @@
 """From a run's journal to messages: told once, retried, never in the run's way."""
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -271,6 +273,28 @@ def test_it_is_written_into_runs_that_go_on(tmp_path: Path) -> None:
     world.outbox.close()
     world.journal.close()
     driving.close()
+
+
+def test_what_an_earlier_version_told_is_not_written_down_later(world: World) -> None:
+    """Its file is taken over as it is; runs that ended long ago get no entries for old messages."""
+    world.run("run-1")
+    world.down = "HTTP 500"
+    world.notifier.turn()
+    before = world.outbox.messages(10)
+    world.outbox.close()
+    with closing(sqlite3.connect(world.folder / FILE)) as old, old:
+        old.execute(
+            "UPDATE messages SET state = 'delivered' WHERE id = (SELECT min(id) FROM messages)"
+        )
+        old.execute("DROP TABLE journaled")
+        old.execute("PRAGMA user_version = 0")
+
+    world.open()
+    world.down = ""
+    world.tell()
+
+    assert len(before) == 2
+    assert [text for text, *_ in deliveries(world, "run-1")] == ["Resolved on 1 host"]
 
 
 def test_every_report_says_who_was_told(world: World) -> None:
