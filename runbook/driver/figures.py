@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from runbook.driver.experience import Attempt, Experience, attempts, experience
 from runbook.journal import Entry, RunSummary
 from runbook.model.event import HostFinished, Mode
+from runbook.model.slices import whole_of
 from runbook.model.verdict import Verdict
 
 
@@ -65,12 +66,12 @@ def figures(runs: Iterable[RunSummary], milestones: Iterable[Entry], *, window_s
     for attempt in attempts(others):
         fixes.setdefault(attempt.step, []).append(attempt)
     resolved = [
-        max(0.0, entry.at - began[entry.run])
+        max(0.0, entry.at - began.get(whole_of(entry.run) or "", began[entry.run]))
         for entry, event in ends
         if event.verdict is Verdict.RESOLVED
     ]
     return Figures(
-        runs=len(began),
+        runs=sum(whole_of(run) is None for run in began),
         walks=len(ends),
         faults=sum(bool(event.causes) for _, event in ends),
         verdicts=Counter(event.verdict for _, event in ends),

@@ -15,6 +15,7 @@ from runbook.model.event import (
     RunFinished,
     RunInterrupted,
     RunSliced,
+    WaveLookBegun,
     WaveLookEnded,
 )
 from runbook.model.slices import Slice, number_of, whole_of
@@ -25,8 +26,8 @@ from runbook.model.verdict import Verdict, worst
 class Whole:
     """A run with its slices: `summary` and `entries` are as of a run that had all their hosts.
 
-    What a slice says of itself is left out, but why one stopped. Who looked at hosts of another slice
-    and saw one fall back is heard as that one. `slices` are those that have begun.
+    What a slice says of itself is left out, but why one stopped. What a slice saw of a host of another
+    one that fell back is told of that host. `slices` are those that have begun.
     """
 
     summary: RunSummary
@@ -115,7 +116,7 @@ def _told(run: RunSummary, entries: Iterable[Entry]) -> Iterator[Entry]:
         match entry.event:
             case RunInterrupted() if run.verdict is None and run.interrupted is not None:
                 yield entry
-            case WaveLookEnded():
+            case WaveLookBegun() | WaveLookEnded():
                 yield entry
             case event if not isinstance(event, RunEvent):
                 yield entry
@@ -132,23 +133,33 @@ def _in_time(entries: Iterable[Entry]) -> Iterator[tuple[float, Entry]]:
 
 
 def _fallen(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """Yield entries, with looks at the waves before told of the hosts that were looked at."""
+    """Yield entries, with looks at the waves before told of the hosts that were looked at.
+
+    By the clocks of two machines a look may seem to come before the end that it speaks of.
+    """
     ends: dict[str, HostFinished] = {}
-    known: set[tuple[str, str]] = set()
+    fell: dict[tuple[str, str], Entry] = {}
+    told: set[tuple[str, str]] = set()
     for entry in entries:
         match entry.event:
             case WaveLookEnded(step=step, seen=seen):
+                yield entry
                 for host, verification in seen.items():
-                    if verification.result is not FixResult.RECURRED or host not in ends:
-                        continue
-                    known.add((host, step))
-                    again = FixRechecked(host=host, step=step, verification=verification)
-                    yield replace(entry, event=again)
-                    end = replace(ends[host], verdict=Verdict.UNRESOLVED, reason=FELL_BACK)
-                    yield replace(entry, event=end)
-            case FixRechecked(host=host, step=step) if (host, step) in known:
-                pass  # The slice itself has heard of it.
+                    if verification.result is FixResult.RECURRED:
+                        again = FixRechecked(host=host, step=step, verification=verification)
+                        fell.setdefault((host, step), replace(entry, event=again))
+            case FixRechecked(host=host, step=step) if (host, step) in told:
+                continue  # The slice itself has heard of it.
+            case FixRechecked(host=host, step=step, verification=seen_there):
+                yield entry
+                if seen_there.result is FixResult.RECURRED:
+                    told.add((host, step))
             case event:
+                yield entry
                 if isinstance(event, HostFinished):
                     ends[event.host] = event
-                yield entry
+        for key in [key for key in fell if key not in told and key[0] in ends]:
+            told.add(key)
+            yield fell[key]
+            end = replace(ends[key[0]], verdict=Verdict.UNRESOLVED, reason=FELL_BACK)
+            yield replace(fell[key], event=end)

@@ -9,10 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from runbook.journal import RunSummary
 from runbook.journal.following import News
 from runbook.model.definition import FixResult
 from runbook.model.event import FixConcluded, FixDeclined, HostFinished, Mode, RunFinished
 from runbook.model.policy import Source
+from runbook.model.slices import whole_of
 from runbook.model.verdict import Verdict
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -77,7 +79,7 @@ class Figures:
                     ):
                         pass
                     case RunFinished(verdict=verdict):
-                        self._count("runs", runbook=runbook, verdict=verdict, by=by)
+                        self._end(one.run, verdict, by)
                     case HostFinished(verdict=verdict, causes=causes):
                         self._count("hosts", runbook=runbook, verdict=verdict)
                         for cause in dict.fromkeys(causes):
@@ -91,6 +93,11 @@ class Figures:
                         self._count("guard_trips", runbook=runbook, guard=guard)
                     case _:
                         pass
+
+    def _end(self, run: RunSummary, verdict: Verdict, by: str) -> None:
+        """Count a run; one that is a slice is none of its own."""
+        if whole_of(run.id) is None:
+            self._count("runs", runbook=run.runbook, verdict=verdict, by=by)
 
     def text(self, gauges: Mapping[str, Mapping[Labels, float]]) -> str:
         """Return all of it, and `gauges` by name and labels, as Prometheus reads it."""

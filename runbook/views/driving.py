@@ -174,6 +174,13 @@ def undo(past: RunSummary, wish: Wish, settings: Settings, journal: Journal) -> 
         undo_text,
     )
 
+    slices = list(journal.slices(past.id))
+    if slices:
+        raise RunbookError.of(
+            "run-sliced",
+            f"run {past.id} was cut into {len(slices)} slices, which are undone one by one",
+            hint=f"runbook undo {slices[-1]} (`runbook history -v` lists them)",
+        )
     order = _recorded_order(past, wish, settings, journal)
     with _view(order.runbook, wish) as view:
         undoing = take_back(order, past, journal, _answering(order.runbook, wish, view), view)

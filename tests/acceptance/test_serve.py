@@ -2,12 +2,16 @@
 
 import json
 import re
+from contextlib import closing
 from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 
+from runbook.journal.sqlite import open_journal
+from tests.acceptance.counted_fix import lay_out
 from tests.acceptance.program import Program, first_of, wait_until
 from tests.acceptance.serving import lines, over, serving, told
+from tests.scale.sliced import waves_of
 from tests.unit.notify.receivers import chat
 from tests.unit.schedule.collecting import collector
 from tests.unit.schedule.notifications import alert, notification
@@ -21,6 +25,11 @@ NOTIFY = """\
 notify: here
 targets: {chat: {env: CHAT_URL}}
 tiers: [{tier: all, targets: [chat], about: [resolved, guard_tripped], collapse: 1s}]
+"""
+CROWD_POLICY = """\
+policy: here
+rules: [{rule: make the file, answer: auto, when: {source: trigger, fix: make}}]
+guards: {crowd: 2, ramp: {first: 1}}
 """
 POLICY = """\
 policy: here
@@ -147,3 +156,35 @@ def test_a_dry_run_says_what_it_would_do(program: Program, tmp_path: Path) -> No
     assert (would["host"], would["reason"]) == ("alive", "policy here allows it")
     assert not (tmp_path / "alive.flag").exists()
     assert {run["mode"] for run in program("history", "--json").document["runs"]} == {"diagnose"}
+
+
+def test_a_run_over_many_hosts_is_cut_into_slices_and_stays_one(
+    program: Program, tmp_path: Path
+) -> None:
+    """Two hosts, one to a slice: the second slice has its wave once the first one's host is well."""
+    folder = tmp_path / "crowd"
+    folder.mkdir()
+    names = ("web1", "web2")
+    local: dict[str, object] = {"ansible_connection": "local"}
+    lay_out(folder, **{name: dict(local) for name in names})
+    crowd = replace(program, folder=folder)
+    (folder / "schedules.yml").write_text("service: here\nslice_hosts: 1\n")
+    (folder / "policy.yml").write_text(CROWD_POLICY)
+
+    with serving(crowd, "schedules.yml") as log:
+        crowd("trigger", "counted-fix", "--host", "pair")
+        wait_until(lambda: len(over(log)) == 3)
+
+    assert over(log)[-1]["outcome"] == "resolved in 2 slices"
+    run = over(log)[-1]["run"]
+    [listed] = crowd("history", "--json").document["runs"]
+    assert (listed["run_id"], listed["verdict"]) == (run, "resolved")
+    assert [one["hosts"] for one in listed["slices"]] == [["web1"], ["web2"]]
+    report = crowd("report", "last", "--json").document
+    assert report["run_id"] == run
+    assert {host: told["verdict"] for host, told in report["hosts"].items()} == dict.fromkeys(
+        names, "resolved"
+    )
+    assert [(folder / f"{name}.counter").read_text() for name in names] == ["x", "x"]
+    with closing(open_journal(crowd.home / "journal.sqlite")) as journal:
+        assert waves_of(journal, run) == [1, 1]

@@ -21,10 +21,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+from runbook.driver.whole import whole_run
 from runbook.errors import RunbookError
 from runbook.journal import RunFilter
 from runbook.journal.postgres import open_journal
-from runbook.model.event import FixApproved
+from runbook.model.event import FixApproved, HostFinished
 from runbook.model.policy import Source
 from runbook.model.verdict import Verdict
 from runbook.schedule.queue import Queue
@@ -33,6 +34,7 @@ from runbook.schedule.requests import Stage as EndStage
 from runbook.schedule.state import opened
 from tests.postgres import Server, serving
 from tests.scale.play import FIX_S
+from tests.scale.sliced import HOSTS, SLICE_HOSTS, waves_of
 from tests.scale.worker import BEAT_S, SCHEDULES, unguarded_queue
 
 AWAY_S = 10.0
@@ -289,6 +291,63 @@ def by_the_clock(server: Server, workers: int, *, guarded: bool = True) -> bool:
         return not missing and (twice == 0) is guarded
 
 
+def in_slices(server: Server, workers: int) -> bool:
+    """Have workers share one run over many hosts, kill one in the midst of a wave; tell the waves."""
+    with stage_for(server, 0, 0, manner="sliced") as stage:
+        stage.runs_at_once = -(-HOSTS // SLICE_HOSTS // workers)
+        now = datetime.now(tz=UTC)
+        with opened(stage.url) as state:
+            request = Request(
+                key="whole",
+                source=Source.TRIGGER,
+                asker="scale",
+                runbook="example",
+                pattern="all",
+                line="whole",
+                due=now,
+            )
+            Queue(state).put(request, now)
+        stage.hire(workers)
+        began = time.monotonic()
+        while len(list(stage.folder.glob("*.begun"))) < HOSTS // 3:
+            time.sleep(0.05)
+        stage.signal(0, signal.SIGKILL)
+        print(f"  killed a worker in the midst of a wave, {HOSTS // 3} fixes begun", flush=True)
+        stage.hire(1)
+        stage.wait(1 + -(-HOSTS // SLICE_HOSTS))
+        took = time.monotonic() - began
+        stage.dismiss()
+        with opened(stage.url) as state, closing(open_journal(stage.url)) as journal:
+            [kept] = Queue(state).of_key("whole")
+            waves = waves_of(journal, kept.run)
+            told = whole_run(journal.find(kept.run), journal)
+            verdicts = Counter(
+                event.verdict
+                for event in {
+                    entry.event.host: entry.event
+                    for entry in told.entries
+                    if isinstance(entry.event, HostFinished)
+                }.values()
+            )
+        begun = Counter(
+            {path: len(path.read_text().splitlines()) for path in stage.folder.glob("*.begun")}
+        )
+        twice = sum(many - 1 for many in begun.values())
+        went_on = sum(" goes on " in line for line in stage.lines("log"))
+        print(
+            f"{workers} workers, one run over {HOSTS} hosts in {len(told.slices)} slices, one killed:"
+        )
+        counted = ", ".join(f"{many} {verdict}" for verdict, many in verdicts.items())
+        print(f"  {took:.1f} s; {counted}; waves {waves}; {went_on} slices gone on with")
+        print(
+            f"  {HOSTS - verdicts.total()} without a verdict, {twice} fixes begun twice", flush=True
+        )
+        doubled = [2**number for number in range(len(waves))]
+        fits = all(one <= most for one, most in zip(waves, doubled, strict=True))
+        whole = told.summary.verdict is Verdict.RESOLVED and sum(waves) == HOSTS
+        return fits and whole and not twice and went_on > 0
+
+
 def gaps(dues: list[float]) -> int:
     """Return how many firings of a schedule are missing between the first and the last one."""
     return round((max(dues) - min(dues)) / BEAT_S) + 1 - len(dues) if dues else 1
@@ -321,6 +380,7 @@ def main() -> int:
             unguarded(server, asked.workers),
             by_the_clock(server, asked.workers),
             by_the_clock(server, asked.workers, guarded=False),
+            in_slices(server, 2),
         ]
     print("all promises kept" if all(kept) else "A PROMISE WAS BROKEN")
     return 0 if all(kept) else 1

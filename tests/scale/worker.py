@@ -33,6 +33,7 @@ from runbook.schedule.timetable import Every, Firing, Overlap, Schedule
 from runbook.views.commands.serve import called, keep_to
 from tests.scale.forks import Forker
 from tests.scale.play import play
+from tests.scale.sliced import play_sliced
 
 GONE_S = 3.0
 BEAT_S = 2.0
@@ -123,6 +124,8 @@ def main() -> None:
 
     def be(words: Sequence[str]) -> int:
         run, host, again = words
+        if manner == "sliced":
+            return play_sliced(url, Path(folder), run, host, again=bool(again))
         return play(url, Path(folder), run, host, again=bool(again), guarded=manner != "unguarded")
 
     forker = Forker(be)

@@ -16,7 +16,8 @@ from runbook.driver.policing import PolicedOperator
 from runbook.driver.siblings import Siblings
 from runbook.driver.stopping import SlicedRunError
 from runbook.driver.whole import slice_of, verdict_of, whole_run
-from runbook.executor.scripted import ScriptedFix, ScriptedHost
+from runbook.executor import Deliver, Request, VerifyRequest
+from runbook.executor.scripted import ScriptedFix, ScriptedHost, ScriptedInvocation
 from runbook.journal.memory import MemoryJournal
 from runbook.model.definition import FixResult
 from runbook.model.event import (
@@ -37,7 +38,7 @@ from runbook.model.slices import Slice, number_of, slice_id, sliced, whole_of
 from runbook.model.verdict import Verdict
 from tests.contract.journals import dead
 from tests.event_strategies import unhurried
-from tests.unit.driver.stage import FINE, ONE_FIX, Person, Stage, host
+from tests.unit.driver.stage import FAULTY, FINE, ONE_FIX, Cancellable, Person, Stage, host
 
 NOW = 0.0
 WHOLE = "20260102-030405-9f3a"
@@ -250,7 +251,7 @@ def test_a_run_that_is_too_large_is_cut_before_anything_is_touched() -> None:
     assert fleet.journal.claims() == []
 
 
-@settings(unhurried, max_examples=25)
+@settings(unhurried, max_examples=15)
 @given(
     many=st.integers(min_value=5, max_value=14),
     at_most=st.integers(min_value=1, max_value=6),
@@ -342,6 +343,42 @@ def test_a_wave_that_fails_stops_all_slices() -> None:
         f"ramp: the wave before did not help on {begun[0]}"
     }
     assert len(declined) == 11
+
+
+@dataclass(kw_only=True)
+class FallsBack(Cancellable):
+    """Whatever was mended does well, until it is looked at before the next wave."""
+
+    def start(self, request: Request, deliver: Deliver) -> ScriptedInvocation:
+        """Have hosts fall back just before they are looked at again."""
+        if isinstance(request, VerifyRequest):
+            back = host({"up": [FAULTY]}, {"restart": [USELESS]})
+            self.hosts = {**self.hosts, **dict.fromkeys(request.hosts, back)}
+        return super().start(request, deliver)
+
+
+@pytest.mark.parametrize("at_most", [1, 3])
+def test_a_host_that_falls_back_ends_the_waves_of_all_slices(at_most: int) -> None:
+    """Whichever slice sees it: none begins another fix, and the run is told of it as unresolved.
+
+    A slice that is over by then says resolved; what another one saw of its host counts for the whole.
+    """
+    for seed in range(3):
+        fleet = Fleet(hosts=crowd(6), at_most=at_most, ramp=Ramp(), seed=seed)
+        for stage in fleet.stages:
+            stage.executor = FallsBack(hosts=fleet.hosts)
+
+        fleet.play()
+
+        [begun] = [event.host for event in fleet.events if isinstance(event, FixIntended)]
+        declined = {event.reason for event in fleet.events if isinstance(event, FixDeclined)}
+        assert declined == {f"ramp: what a wave before did has not lasted on {begun}"}
+        told = whole_run(fleet.journal.find(WHOLE), fleet.journal)
+        ends = [entry.event for entry in told.entries if isinstance(entry.event, HostFinished)]
+        last = {end.host: end for end in ends}
+        assert last.pop(begun).verdict is Verdict.UNRESOLVED
+        assert {end.verdict for end in last.values()} == {Verdict.DECLINED}
+        assert verdict_of(told, 0) is Verdict.UNRESOLVED
 
 
 def test_shares_count_over_all_slices() -> None:
