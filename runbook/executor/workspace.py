@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -181,6 +182,8 @@ class Workspace:
                     link.unlink()  # Ours win: a runbook's folder cannot replace the engine.
                 if not link.is_symlink():
                     link.symlink_to(item.resolve())
+            if folder == PLUGIN_FOLDERS["action_plugins"]:
+                _link_code(folder, target)
 
     def _join(self, name: str, folders: Iterable[Path]) -> None:
         target = self.project / name
@@ -209,6 +212,14 @@ class Workspace:
         """Remove the folder with all that is in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self.lock)
+
+
+def _link_code(folder: Path, target: Path) -> None:
+    """Link what the modules of a folder were compiled to, or each request would do so anew."""
+    compiled = target / "__pycache__"
+    compiled.mkdir(mode=0o700)
+    for item in folder.glob(f"__pycache__/*.{sys.implementation.cache_tag}.pyc"):
+        (compiled / item.name).symlink_to(item)
 
 
 def _listing(folder: Path) -> list[Path]:

@@ -34,6 +34,7 @@ NEEDED = (
     "runbook.views.cli",
     "runbook.views.commands.run",
     "runbook.views.driving",
+    "runbook.views.importing",
     "runbook.views.report_document",
 )
 """What a run imports."""

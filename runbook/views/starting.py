@@ -66,13 +66,13 @@ def ansible_started(config: Path | None, keep_min: int = 0) -> "Iterator[Forking
     `config` is Ansible's configuration file. With `keep_min` one is used that stayed ready, or stays
     ready from now on, for so many minutes. Raises RunbookError.
     """
-    from runbook.driver.requirements import require_ansible  # noqa: PLC0415 -- while it starts
-
-    require_ansible()
     for lent in _lent:
         if lent.config == config and lent.is_running():
             yield lent
             return
+    from runbook.driver.requirements import require_ansible  # noqa: PLC0415 -- while it starts
+
+    require_ansible()
     if keep_min:
         from runbook.executor.kept import keep_one, kept_starter  # noqa: PLC0415 -- seldom wanted
 

@@ -2,7 +2,9 @@
 
 import json
 import os
+import py_compile
 import stat
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,19 @@ def test_nothing_is_left_of_it(tmp_path: Path) -> None:
 
     assert not workspace.folder.exists()
     assert (content / "files" / "page").read_text() == "text"
+
+
+def test_what_ansible_runs_of_ours_is_compiled_once(tmp_path: Path) -> None:
+    """Where one of our plugins has been compiled, Python finds that in the workspace too."""
+    for plugin in PLUGIN_FOLDERS["action_plugins"].glob("*.py"):
+        py_compile.compile(str(plugin), doraise=True)
+    workspace = filled(tmp_path / "nothing")
+
+    for plugin in PLUGIN_FOLDERS["action_plugins"].glob("*.py"):
+        link = workspace.project / "action_plugins" / plugin.name
+        compiled = Path(cache_from_source(str(link)))
+        assert compiled.resolve() == Path(cache_from_source(str(plugin)))
+        assert compiled.read_bytes()
 
 
 def test_what_lies_beside_the_runbook_is_found_by_its_name(tmp_path: Path) -> None:
