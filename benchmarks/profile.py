@@ -39,6 +39,21 @@ PYTHON = {
     "Python that imports what a run of ours needs": "import runbook.views.driving,"
     " runbook.views.commands.run, runbook.executor.ansible, runbook.journal.sqlite",
 }
+PING = """
+import os, sys, tempfile, ansible_runner
+with tempfile.TemporaryDirectory() as folder:
+    run = ansible_runner.run(
+        private_data_dir=folder, inventory=sys.argv[1], quiet=True,
+        envvars={
+            "ANSIBLE_PIPELINING": "True",
+            "PATH": os.path.dirname(sys.executable) + ":" + os.environ["PATH"],
+        },
+        playbook=[{"hosts": "prod", "gather_facts": False, "tasks": [{"ansible.builtin.ping": {}}]}],
+    )
+sys.exit(run.rc)
+"""
+"""The least that ansible-runner and Ansible can be asked: one play, one task, the same host."""
+
 THERE = {
     "ssh, connected already": "true",
     "ssh, sudo": "sudo true",
@@ -67,6 +82,7 @@ def _measure(bench: Bench, folder: Path, rounds: int) -> None:
     bare: dict[str, Sequence[str]] = {
         **{name: (sys.executable, "-c", code) for name, code in PYTHON.items()},
         **{name: (*remote, words) for name, words in THERE.items()},
+        "one task, ping, by ansible-runner": _ping(bench),
     }
     runs: list[Mapping[str, Mapping[str, float]]] = []
     took: dict[str, list[float]] = {name: [] for name in (*bare, script.name)}
@@ -94,6 +110,13 @@ def _measure(bench: Bench, folder: Path, rounds: int) -> None:
     print("\n| bare program | ms |\n|---|---|")
     for name, all_ms in took.items():
         print(f"| {name} | {median(all_ms):.0f} |")
+
+
+def _ping(bench: Bench) -> Sequence[str]:
+    """Return the command that has ansible-runner play one task on the host."""
+    ours = bench.own("diagnose").command
+    python = ours[: ours.index("-m")]
+    return (*python, "-c", PING, ours[ours.index("-i") + 1])
 
 
 def _marked(bench: Bench, file: Path) -> Mapping[str, Mapping[str, float]]:
