@@ -27,11 +27,18 @@ _OBSTACLES = {"lab": _find_obstacle, "prometheus": programs.find_obstacle}
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
-LAB_OF_ITS_OWN = (
+# With it, Python reads a program from a pipe byte by byte, and a fifth of what Ansible does on this
+# machine would be that. Some environments set it for the sake of their logs.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
+OF_ONE_WORKER = (
+    "tests/executor/",
     "tests/lab/test_matrix.py",
     "tests/roles/test_firewall_opened.py",
     "tests/roles/test_on_hosts.py",
+    "tests/sandbox/test_fix_502.py",
 )
+"""Modules that are costly to prepare: a lab of its own, four sites, what Ansible said."""
 
 OF_POSTGRES = (
     "tests/unit/journal/test_postgres",
@@ -49,8 +56,8 @@ MOST_WORKERS = 8
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Take two workers for each processor: half of its time, a test waits for other programs."""
-    return min(MOST_WORKERS, 2 * (os.cpu_count() or 1))
+    """Take five workers for two processors: more than half of its time, a test waits for others."""
+    return min(MOST_WORKERS, 5 * (os.cpu_count() or 1) // 2)
 
 
 def pytest_configure() -> None:
@@ -89,11 +96,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """One worker has the hosts of the lab, what Ansible said for a module, the server of Postgres."""
+    """One worker has the hosts of the lab, the four sites, what Ansible said, the server of Postgres."""
 
     def _split_scope(self, nodeid: str) -> str:
         module = nodeid.partition("::")[0]
-        if module.startswith(LAB_OF_ITS_OWN) or module.startswith("tests/executor/"):
+        if module.startswith(OF_ONE_WORKER):
             return module
         if module.startswith(OF_POSTGRES) or ON_POSTGRES.search(nodeid):
             return "postgres"

@@ -99,8 +99,9 @@ class Server:
     def journal(self) -> str:
         """Return the URL of a database with all tables and nothing in them, always the same one."""
         if self._journal is None:
-            self._journal = self.empty()
-            upgrade(self._journal)
+            url = self.empty()
+            upgrade(url)
+            self._journal = url
         with psycopg.connect(self._journal) as connection:
             tables = connection.execute(
                 "SELECT string_agg('runbook.' || tablename, ', ') FROM pg_tables"

@@ -3,7 +3,7 @@
 import itertools
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,24 @@ from tests.lab.site import Manager, Site
 collect_ignore = ["layers"]
 
 _NUMBERS = itertools.count(1)
+_NICE = os.getpriority(os.PRIO_PROCESS, 0)
+
+AHEAD = 5
+"""By how much they are less nice: real hosts have processors of their own, and a look that has
+none in its time says, rightly, that it does not know."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Have tests of the lab, and the hosts they bring up, go before all others."""
+    with suppress(PermissionError):  # Root, but without the right to it.
+        os.setpriority(os.PRIO_PROCESS, 0, _NICE - AHEAD)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Have what this worker does after them be as any other."""
+    os.setpriority(os.PRIO_PROCESS, 0, _NICE)
 
 
 @pytest.fixture(scope="session")
