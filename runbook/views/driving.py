@@ -104,8 +104,13 @@ def resume(stopped: RunSummary, wish: Wish, settings: Settings, journal: Journal
 
 
 def resume_slices(whole: RunSummary, wish: Wish, settings: Settings, journal: Journal) -> int:
-    """Go on with those slices of a run that have begun and stopped, one after the other."""
+    """Go on with those slices of a run that have begun and stopped, one after the other.
+
+    Those that stopped in a fix come first: the others wait for what came of it.
+    """
     stopped = [one for one in slices_of(whole, journal) if one.verdict in (None, Verdict.WAITING)]
+    acting = {claim.run for claim in journal.claims() if claim.acting}
+    stopped.sort(key=lambda one: one.id not in acting)
     if not stopped:
         raise RunbookError.of(
             "nothing-to-resume",

@@ -80,6 +80,7 @@ def test_what_is_written_is_meant(tmp_path: Path) -> None:
         """\
 service: home
 runs_at_once: 2
+slice_hosts: 30
 schedules:
   - schedule: nightly
     runbook: checklist-502
@@ -100,6 +101,7 @@ schedules:
     assert load_timetable(path) == Timetable(
         service="home",
         runs_at_once=2,
+        slice_hosts=30,
         schedules=(
             Schedule(
                 name="nightly",

@@ -35,6 +35,7 @@ from runbook.schedule.requests import Kept, Request, Stage
 from runbook.schedule.service import Service
 from runbook.schedule.state import FileState, State, opened
 from runbook.schedule.timetable import Every, Missed, Overlap, Schedule
+from runbook.views.commands.serve import command_of
 from tests.acceptance.program import wait_until
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -587,3 +588,21 @@ def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
     FileState(tmp_path / "service.sqlite").close()
 
     assert (tmp_path / "service.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+def test_only_whole_runs_are_cut(world: World) -> None:
+    """The command of a run says from how many hosts on it is cut, that of a slice or a dry run not."""
+    queue = Queue(world.state())
+    queue.put(asked("whole"), NOON)
+    queue.put(asked("slice"), NOON, run="r1.2")
+    whole, part = queue.requests(Stage.QUEUED)
+
+    def cut_from(kept: Kept, again: bool, **how: bool) -> list[str]:
+        words = list(command_of(kept, again, slice_hosts=30, **how))
+        return words[words.index("--slice-hosts") + 1 :][:1] if "--slice-hosts" in words else []
+
+    assert [cut_from(whole, again) for again in (False, True)] == [["30"], ["30"]]
+    assert [cut_from(part, again) for again in (False, True)] == [[], []]
+    assert cut_from(whole, again=False, dry_run=True) == []
+    diagnosis = replace(whole, request=replace(whole.request, diagnose=True))
+    assert cut_from(diagnosis, again=False) == ["30"]
