@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from runbook.driver.acting import CHANGED_MEANWHILE, RUNBOOK, Guarding, changed_meanwhile
+from runbook.driver.acting import CHANGED_MEANWHILE, Guarding, changed_meanwhile
 from runbook.driver.joining import held
 from runbook.driver.loop import GATHER_S, Driver
 from runbook.driver.observer import Observer
@@ -246,16 +246,6 @@ def abandon(
     ]
     journal.append(summary.id, closing, at=time.time(), who=who)
     return hosts
-
-
-def end_whole(journal: Journal, run: str, verdict: Verdict, *, at: float) -> None:
-    """Write the end of a run whose slices are all over, unless that is written already."""
-
-    def work() -> None:
-        if journal.find(run).verdict is None:
-            journal.append(run, (RunFinished(verdict=verdict),), at=at, who=RUNBOOK)
-
-    journal.alone(run, work)
 
 
 def left_open(events: Iterable[Event]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from runbook.driver.siblings import FELL_BACK
 from runbook.errors import RunbookError
 from runbook.journal import Entry, Journal, RunSummary
+from runbook.journal.tally import UNDERTAKER
 from runbook.model.definition import FixResult
 from runbook.model.event import (
     FixRechecked,
@@ -93,6 +94,25 @@ def slice_of(run: str, journal: Journal) -> Slice | None:
         slices=len(cut[-1].hosts),
         size=sum(map(len, cut[-1].hosts)),
     )
+
+
+def end_whole(journal: Journal, run: str, verdict: Verdict, *, at: float) -> None:
+    """Write the end of a run whose slices are all over, unless that is written already."""
+
+    def work() -> None:
+        if journal.find(run).verdict is None:
+            journal.append(run, (RunFinished(verdict=verdict),), at=at, who=UNDERTAKER)
+
+    journal.alone(run, work)
+
+
+def end_if_over(run: str, journal: Journal, *, at: float) -> None:
+    """Write the end of a run if all of its slices have begun and come to theirs; `at` POSIX seconds."""
+    told = whole_run(journal.find(run), journal)
+    cut = [entry.event for entry in told.entries if isinstance(entry.event, RunSliced)]
+    over = [one for one in told.slices if one.verdict not in (None, Verdict.WAITING)]
+    if cut and len(over) == len(cut[-1].hosts):
+        end_whole(journal, run, verdict_of(told, 0), at=at)
 
 
 def verdict_of(told: Whole, unbegun: int) -> Verdict:

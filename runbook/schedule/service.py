@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from threading import RLock
 
-from runbook.driver.launch import abandon, end_whole, new_run_id
-from runbook.driver.whole import verdict_of, whole_run
+from runbook.driver.launch import abandon, new_run_id
+from runbook.driver.whole import end_whole, verdict_of, whole_run
 from runbook.errors import RunbookError
 from runbook.executor.leftovers import is_at_work
 from runbook.journal import Holder, Journal, RunSummary

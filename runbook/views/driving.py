@@ -16,7 +16,7 @@ from runbook.driver.operator import (
     Operator,
     UnwatchedOperator,
 )
-from runbook.driver.whole import slice_of, slices_of, whole_run
+from runbook.driver.whole import end_if_over, slice_of, slices_of, whole_run
 from runbook.errors import RunbookError
 from runbook.executor.process import Forking
 from runbook.executor.target import Target
@@ -126,8 +126,9 @@ def resume_slices(whole: RunSummary, wish: Wish, settings: Settings, journal: Jo
         _trace(result, journal)
         if result.verdict is None:
             break
+    end_if_over(whole.id, journal, at=time.time())
     if wish.output.json:
-        told = whole_run(whole, journal)
+        told = whole_run(journal.find(whole.id), journal)
         output.write_json(run_document(told.summary, told.entries))
     known = [verdict for verdict in verdicts if verdict is not None]
     return exit_code(worst(known)) if len(known) == len(verdicts) else EXIT_INTERRUPTED

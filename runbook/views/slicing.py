@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from runbook.driver.whole import as_whole, slices_of, summary_of
+from runbook.driver.whole import as_whole, end_whole, slices_of, summary_of
 from runbook.errors import RunbookError
 from runbook.journal import Journal, RunFilter, RunSummary
 from runbook.model.verdict import Verdict
@@ -20,8 +20,7 @@ def put_slices(
 
     Raise RunbookError where nobody has asked for the run by way of the queue, or not any more.
     """
-    from runbook.driver.launch import end_whole  # noqa: PLC0415 -- history needs it not
-    from runbook.schedule.queue import Queue  # noqa: PLC0415
+    from runbook.schedule.queue import Queue  # noqa: PLC0415 -- where there is a service
     from runbook.schedule.state import opened  # noqa: PLC0415
 
     now = datetime.now(tz=UTC)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from runbook.driver.figures import figures
-from runbook.driver.whole import whole_run
+from runbook.driver.whole import end_if_over, whole_run
 from runbook.journal import MilestoneFilter, RunFilter
 from runbook.journal.following import News
 from runbook.journal.memory import MemoryJournal
@@ -27,7 +27,9 @@ from runbook.notify.incidents import Troubles
 from runbook.notify.plan import Kind, Tier
 from runbook.notify.signs import Sign
 from runbook.schedule.metrics import Figures
+from runbook.views.abandoning import close
 from runbook.views.history import history_document
+from runbook.views.options import Output
 from runbook.views.report import report_text
 from runbook.views.report_document import run_document
 from runbook.views.slicing import runs_as_one
@@ -177,3 +179,38 @@ def test_its_trouble_is_one_incident() -> None:
     notices = [notice for sign in signs for notice in troubles.take(sign)]
 
     assert [notice.incident for notice in notices] == ["r1", "r1", "r2"]
+
+
+def test_it_is_over_with_its_last_slice(journal: MemoryJournal) -> None:
+    """Not while a slice has not begun or waits for an answer; then with the worst verdict, once."""
+    end_if_over("r1", journal, at=14.0)
+    assert journal.find("r1").verdict is None
+    written(journal, "r1.3", 13.0, STARTED, *ended("web4", Verdict.WAITING))
+    end_if_over("r1", journal, at=14.0)
+    assert journal.find("r1").verdict is None
+    journal.append("r1.3", ended("web4", Verdict.ESCALATED)[1:], at=14.0, who="anna")
+
+    for _ in range(2):
+        end_if_over("r1", journal, at=15.0)
+
+    assert journal.find("r1").verdict is Verdict.ESCALATED
+    assert len(list(journal.entries("r1"))) == 3
+
+
+def test_closing_it_closes_its_slices(
+    journal: MemoryJournal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A slice that stopped ends as aborted, with its hosts; those that are over stay as they are."""
+    written(journal, "r1.3", 13.0, STARTED, HostJoined(host="web4"), RunInterrupted(reason="TERM"))
+    output = Output(json=False, colour=False, verbosity=0)
+
+    close(journal.find("r1"), "web4 is gone", output, journal)
+
+    assert "Run r1 is closed; aborted and free again: web4." in capsys.readouterr().out
+    names = ("r1", "r1.1", "r1.2", "r1.3")
+    assert [journal.find(name).verdict for name in names] == [
+        Verdict.ABORTED,
+        Verdict.RESOLVED,
+        Verdict.DECLINED,
+        Verdict.ABORTED,
+    ]
