@@ -157,7 +157,11 @@ class Starter:
         starter._thread = threading.Thread(target=starter._supervise, daemon=True)
         starter._thread.start()
         # Its process takes longer than whatever else this one has to do: that comes first.
-        starter._begun.wait()
+        try:
+            starter._begun.wait()
+        except BaseException:  # Ctrl-C: nobody else knows of it yet.
+            starter.close()
+            raise
         return starter
 
     def submit(self, folder: Path) -> None:

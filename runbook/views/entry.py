@@ -4,9 +4,9 @@ All else, the command line's own code included, is imported while Ansible is.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
-from runbook import at_hand
 from runbook.ending import leave
 from runbook.views.importing import importing
 
@@ -19,23 +19,30 @@ INTERRUPTED = 130
 def main() -> None:
     """Be the command `runbook`, and exit with its code."""
     reaches_hosts = _reaches_hosts(sys.argv[1:])
-    with importing():
-        if reaches_hosts:
-            at_hand.use("runbook")
-            from runbook.views.starting import begin_ahead  # noqa: PLC0415 -- imports much
-
-            try:
-                begin_ahead(None if sys.argv[1] == "triage" else sys.argv[2])
-            except KeyboardInterrupt:
-                sys.exit(INTERRUPTED)
-        from runbook.views.cli import main as command  # noqa: PLC0415 -- after that
-
+    try:
+        command = _imported(reaches_hosts=reaches_hosts)
+    except KeyboardInterrupt:  # Later ones are the command's to tell.
+        sys.exit(INTERRUPTED)
     try:
         command()
     except SystemExit as stop:
         if reaches_hosts and isinstance(stop.code, int):
             leave(stop.code)
         raise
+
+
+def _imported(*, reaches_hosts: bool) -> Callable[[], NoReturn]:
+    """Begin Ansible where it is needed, then import the command."""
+    with importing():
+        if reaches_hosts:
+            from runbook import at_hand  # noqa: PLC0415 -- Ctrl-C may come from here on
+
+            at_hand.use("runbook")
+            from runbook.views.starting import begin_ahead  # noqa: PLC0415 -- imports much
+
+            begin_ahead(None if sys.argv[1] == "triage" else sys.argv[2])
+        from runbook.views.cli import main as command  # noqa: PLC0415 -- after that
+    return command
 
 
 def _reaches_hosts(words: Sequence[str]) -> bool:

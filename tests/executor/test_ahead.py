@@ -1,6 +1,7 @@
 """Ansible that is begun before the command line is read."""
 
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -10,6 +11,7 @@ import pytest
 
 from runbook.executor.workspace import base_folder
 from runbook.views.starting import ansible_started, begin_ahead
+from tests.executor_harness import until
 
 RUNBOOK = """
 runbook: ahead
@@ -82,4 +84,23 @@ def test_ansible_is_begun_before_a_command_line_is_read(place: Path) -> None:
     assert "No such option '--nonsense'" in done.stderr
     imported = [line.rpartition("|")[2].strip() for line in done.stderr.splitlines()]
     assert imported.index("ansible_runner") < imported.index("click")
+    assert _begun() == set()
+
+
+def test_who_interrupts_it_at_once_leaves_nothing(place: Path) -> None:
+    """Ctrl-C as soon as Ansible is being started: the exit code says so, nothing else is printed."""
+    (place / "ahead.yml").write_text(RUNBOOK)
+    words = ("diagnose", "ahead.yml", "--host", "localhost", "-i", "localhost,")
+    with subprocess.Popen(
+        [sys.executable, "-m", "runbook", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as command:
+        until(lambda: bool(_begun()))
+        command.send_signal(signal.SIGINT)
+        said = "".join(command.communicate())
+
+    assert command.returncode == 130
+    assert "Traceback" not in said
     assert _begun() == set()
