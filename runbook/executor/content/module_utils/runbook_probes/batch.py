@@ -32,8 +32,10 @@ _SUDO_S = 0.5
 _ESCAPED = 6
 _READ_SIZE = 65536
 _WORKERS = 4
-# How long all workers may be held up before the probes that wait get processes of their own.
+# How long all workers may be held up before there are twice as many, with a processor for each; the
+# most it is where more processes want to run than there are processors.
 _PATIENCE_S = 0.03
+_MOST_PATIENCE_S = 0.2
 # Types of probes that mostly ask the same of the same tools: one worker has them tell it once.
 _SHARING = frozenset(["firewall", "nginx_config"])
 # JSON holds no tab that is not escaped; the end of a line that says that its worker can go on.
@@ -215,8 +217,8 @@ class _Crew:
     """The workers of a round.
 
     A process for each probe costs more than most probes do. So a few share what there is, which is
-    as quick while none of them is held up. Once none of them came back for `_PATIENCE_S`, each probe
-    that is left gets its own.
+    as quick while none of them is held up. Each time that none of them comes back for a while there are
+    twice as many.
     """
 
     def __init__(
@@ -234,6 +236,7 @@ class _Crew:
     def answers(self) -> dict[str, object]:
         """Look at everything; return the answers by the ids of probes."""
         waiting = list(range(len(self.probes)))
+        patience_s = _patience_s()
         while waiting or self.working:
             while waiting and (self.idle or len(self.working) < self.allowed):
                 number, worker = self._next(waiting)
@@ -241,8 +244,8 @@ class _Crew:
                     break
                 waiting.remove(number)
                 self._begin(number, worker)
-            if self.working and not self._take(_PATIENCE_S if waiting else None):
-                self.allowed = len(self.working) + len(waiting)
+            if self.working and not self._take(patience_s if waiting else None):
+                self.allowed = 2 * len(self.working)
         for worker in self.idle:
             worker.end()
         return self.told
@@ -294,6 +297,16 @@ class _Crew:
             if worker.reusable:
                 self.idle.append(worker)
         return bool(over)
+
+
+def _patience_s() -> float:
+    """Say after how long a worker is held up by what it looks at, not by others on the machine."""
+    try:
+        with open("/proc/loadavg", encoding="ascii") as file:
+            running = int(file.read().split()[3].partition("/")[0])
+    except (OSError, ValueError, IndexError):
+        return _PATIENCE_S
+    return min(_PATIENCE_S * max(running / (os.cpu_count() or 1), 1), _MOST_PATIENCE_S)
 
 
 def get_ready(kind: str) -> None:
