@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+USABLE := $(VENV)/.usable
 READY  := $(VENV)/.ready
 BENCH  := build/bench
 CHECKS := types content style contracts
@@ -16,12 +17,17 @@ help: ## Show what there is to make
 
 setup: $(READY) ## Build the environment in .venv
 
-$(READY): pyproject.toml
+# What runs the program is half of what develops it: the demonstration need not wait for the rest.
+$(USABLE): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "runbook needs Python 3.11 or later; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]' --group dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	@touch $@
+
+$(READY): $(USABLE)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
 	@touch $@
 
 # Where the environment forbids Python to keep what it compiles, each start would compile it again.
@@ -56,7 +62,7 @@ style: $(READY)
 contracts: $(READY)
 	$(BIN)/lint-imports
 
-demo: $(READY) ## Start a sandbox site, break it, and let runbook repair it
+demo: $(USABLE) ## Start a sandbox site, break it, and let runbook repair it
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
 
 heal: $(READY) lab-tools heal-tools ## Prometheus watches a site, an alert starts a run, the site heals
