@@ -91,6 +91,8 @@ class Crew:
         self._at_once = at_once
         self._log = log
         self._worker: int | None = None
+        self._in_hand: set[int | None] = set()
+        self._stray: set[int | None] = set()
         self._told: str | None = None
         self._failed: BaseException | None = None
         self._work: asyncio.Task[None] | None = None
@@ -182,6 +184,7 @@ class Crew:
     async def _job(self, context: JobContext, *, request: int) -> None:
         """See to a request for as long as there is something to see to."""
         self._worker = context.job.worker_id
+        self._in_hand.add(context.job.id)
         pause = max(_LOOK_S, _LOOK_S * self._at_once / 10)
         try:
             # The end of a process sets no event.
@@ -194,6 +197,8 @@ class Crew:
         except Exception as error:  # noqa: BLE001 -- for the thread that asks
             self._failed = error
             self._stop()
+        finally:
+            self._in_hand.discard(context.job.id)
 
     async def _clear_up(self, app: App) -> None:
         """Drop what this crew left when it lost touch, so that no host waits for it."""
@@ -214,8 +219,24 @@ class Crew:
                 )
                 for job in stalled:
                     await self._drop(app, job.id)
+                await self._drop_strays(app)
                 await app.job_manager.prune_stalled_workers(FORGOTTEN_S)
             await asyncio.sleep(HEARTBEAT_S)
+
+    async def _drop_strays(self, app: App) -> None:
+        """Drop jobs of this worker that it has not in hand: the database went away as they ended.
+
+        What is about to begin, or to end, looks the same for a moment; what does twice is a stray.
+        """
+        if self._worker is None:
+            return
+        found = await app.job_manager.list_jobs_async(
+            worker_id=self._worker, status=Status.DOING.value
+        )
+        here = {job.id for job in found} - self._in_hand
+        for job in here & self._stray:
+            await self._drop(app, job)
+        self._stray = here
 
     async def _drop(self, app: App, job: int | None) -> None:
         assert job is not None  # noqa: S101 -- it is from the database
