@@ -314,6 +314,24 @@ def test_a_crew_that_was_out_of_touch_goes_on(
     assert {what for what, _ in seen.log} == {"out of touch"}
 
 
+def test_a_job_that_nobody_has_in_hand_holds_nothing_up(
+    url: str, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One handed out as the server went away stays with a worker that lives on: it is dropped."""
+    monkeypatch.setattr(jobs, "HEARTBEAT_S", 0.1)
+    seen = Seen(str)
+    with crew(url, seen):
+        first = Queue(state).put(asked("a", "web1"), NOON)
+        wait_until(lambda: seen.done == [first])
+        in_database(
+            url,
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, status, worker_id)"
+            " SELECT 'runbook', 'see_to', 'host web1', 'doing', id FROM procrastinate_workers",
+        )
+        second = Queue(state).put(asked("b", "web1"), NOON)
+        wait_until(lambda: seen.done == [first, second])
+
+
 def test_metrics_tell_which_workers_live(url: str, state: State) -> None:
     """Those that showed it of late are counted; the others stay in sight for a while."""
     pages = Pages(
