@@ -13,7 +13,7 @@ from typing import Any
 from runbook.journal import Holder
 from runbook.journal.holder import alive
 from runbook.journal.opening import AWAY_S, require_procrastinate, require_psycopg
-from runbook.schedule.requests import Kept, marked
+from runbook.schedule.requests import Kept, Stage, marked
 from runbook.schedule.state import Done, Writing
 
 GONE_S = 60.0
@@ -29,6 +29,12 @@ _SHOWN = (
     "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = ? AND objsubid = 2 AND granted"
     " AND objid::bigint = hashtext(?)::bigint & 4294967295"
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
+_STRAYS = (
+    "SELECT j.id FROM procrastinate_jobs j JOIN requests r ON j.queueing_lock = 'request ' || r.id"
+    " WHERE j.status = 'doing' AND r.stage = ? AND EXISTS (SELECT 1 FROM procrastinate_events e"
+    " WHERE e.job_id = j.id AND e.type = 'started' AND e.at < now() - interval '30 seconds')"
 )
 
 
@@ -89,7 +95,15 @@ class SharedState:
             defer(connection, [one for one in wanted if one.id not in waiting])
 
     def uncalled(self, requests: Iterable[Kept]) -> list[Kept]:
-        """Return those that no job is there for, waiting or worked on."""
+        """Return those that no job is there for, waiting or worked on.
+
+        A job that has been worked on for half a minute, and its request still waits, is in nobody's
+        hands: it was handed out as the server went away.
+        """
+        if strays := self.rows(_STRAYS, (Stage.QUEUED,)):
+            with self.writing() as connection:
+                gone = [number for (number,) in strays]
+                connection.execute("DELETE FROM procrastinate_jobs WHERE id = ANY(?)", (gone,))
         wanted = list(requests)
         there = self._jobs_of(wanted, "todo", "doing") if wanted else ()
         return [one for one in wanted if one.id not in there]

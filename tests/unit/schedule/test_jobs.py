@@ -252,6 +252,14 @@ def test_what_nobody_is_called_for_any_more_is_called_for_again(
     )
     service.turn(NOON)
     assert in_database(url, "SELECT count(*) FROM procrastinate_jobs") == [(1,)]
+    in_database(url, "UPDATE procrastinate_events SET at = now() - interval '31 seconds'")
+    service.turn(NOON)
+    assert in_database(url, "SELECT status::text FROM procrastinate_jobs") == [("todo",)]
+    in_database(
+        url,
+        "UPDATE procrastinate_jobs SET status = 'doing', worker_id ="
+        " (SELECT max(id) FROM procrastinate_workers)",
+    )
 
     monkeypatch.setattr(jobs, "STALLED_S", 60.0)
     in_database(
