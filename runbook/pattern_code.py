@@ -20,6 +20,9 @@ from runbook import cache_file
 MOST = 4000
 """How many are kept for a program; once there are more, only those of one process."""
 
+UNTRIED = (3, 15)
+"""The first release of Python of which it is not known how it compiles patterns: it does as it does."""
+
 _AS_IT_IS = int(re.DEBUG | re.LOCALE)
 """Flags with which more than the text decides, or something is printed."""
 
@@ -88,5 +91,6 @@ def _program(pattern: str | bytes, flags: int) -> _Program:
 def use(name: str) -> PatternCode:
     """Have `re` use what is kept under a name, until it is said that all is imported."""
     code = PatternCode(name)
-    vars(_compiler)["compile"] = code.compile
+    if sys.version_info < UNTRIED:
+        vars(_compiler)["compile"] = code.compile
     return code

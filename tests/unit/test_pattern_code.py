@@ -2,7 +2,9 @@
 
 import marshal
 import re
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -84,3 +86,16 @@ def test_what_cannot_be_taken_is_worked_out(kept: Path) -> None:
     for content in (b"", b"nonsense", marshal.dumps({("(a)b", 0): broken})):
         file.write_bytes(content)
         assert PatternCode("test").compile("(a)b").fullmatch("ab")
+
+
+def test_a_python_that_nobody_tried_compiles_as_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a coming release may do otherwise is left to it: `re` stays as it is."""
+    found: dict[str, Any] = {"compile": None}
+    monkeypatch.setattr(pattern_code, "_compiler", SimpleNamespace(**found))
+    pattern_code.use("one that is known")
+    assert pattern_code._compiler.compile is not None
+
+    monkeypatch.setattr(pattern_code, "_compiler", SimpleNamespace(**found))
+    monkeypatch.setattr(pattern_code, "UNTRIED", sys.version_info[:2])
+    pattern_code.use("one that is not")
+    assert pattern_code._compiler.compile is None
