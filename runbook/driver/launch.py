@@ -82,7 +82,6 @@ def begin_run(run: str, setting: Setting, started: RunStarted, part: Slice | Non
     Raises RunbookError, or InterruptedRunError; the journal says then that the run is over, as
     nothing was touched.
     """
-    now = setting.clock()
     setting.journal.begin(
         RunSummary(
             id=run,
@@ -90,12 +89,11 @@ def begin_run(run: str, setting: Setting, started: RunStarted, part: Slice | Non
             mode=started.mode,
             pattern=started.pattern,
             operator=setting.operator.name,
-            started_at=now,
+            started_at=setting.clock(),
             holder=this_process(),
-        )
+        ),
+        (started,) if part is None else (started, part),
     )
-    events = (started,) if part is None else (started, part)
-    setting.journal.append(run, events, at=now, who=setting.operator.name)
     return _driver(run, setting, started, part)
 
 

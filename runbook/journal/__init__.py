@@ -141,10 +141,11 @@ class Journal(Protocol):
     whoever meets it on a write must not act. A run that does not exist is `unknown-run`.
     """
 
-    def begin(self, run: RunSummary) -> None:
-        """Create a run that has no entries yet; without a holder, this process is it.
+    def begin(self, run: RunSummary, events: Sequence[Event] = ()) -> None:
+        """Create a run with its first entries, all or nothing; without a holder, this process is it.
 
-        Raise `run-exists` for an id that is taken.
+        The entries are the operator's, at the time the run started. Raise `run-exists` for an id
+        that is taken.
         """
 
     def append(self, run: str, events: Sequence[Event], *, at: float, who: str) -> None:

@@ -64,8 +64,9 @@ class MemoryJournal:
         self._milestones: list[_Mark] = []
         self._closed = False
 
-    def begin(self, run: RunSummary) -> None:
+    def begin(self, run: RunSummary, events: Sequence[Event] = ()) -> None:
         """Create a run; see `Journal.begin`."""
+        texts = [to_text(event, self._mask) for event in events]
         with self._lock:
             self._open()
             if run.id in self._runs:
@@ -74,21 +75,27 @@ class MemoryJournal:
                 run, pattern=self._mask(run.pattern), operator=self._mask(run.operator)
             )
             self._runs[run.id] = _Run(summary=masked, holder=run.holder or this_process())
+            self._append(run.id, events, texts, at=run.started_at, who=run.operator)
 
     def append(self, run: str, events: Sequence[Event], *, at: float, who: str) -> None:
         """Write events; see `Journal.append`."""
         texts = [to_text(event, self._mask) for event in events]
         with self._lock:
-            record = self._run(run)
-            rows, record.head = chain.extend(run, record.head, texts, at=at, who=who)
-            self._milestones += [
-                _Mark(run=run, row=place, host=event.host, at=at, fix=is_of_fix(event))
-                for place, event in enumerate(events, start=len(record.rows))
-                if isinstance(event, Milestone)
-            ]
-            record.rows += rows
-            record.tally.add(events, at=at)
-            self._let_go(run, events, at)
+            self._append(run, events, texts, at=at, who=who)
+
+    def _append(
+        self, run: str, events: Sequence[Event], texts: Sequence[str], *, at: float, who: str
+    ) -> None:
+        record = self._run(run)
+        rows, record.head = chain.extend(run, record.head, texts, at=at, who=who)
+        self._milestones += [
+            _Mark(run=run, row=place, host=event.host, at=at, fix=is_of_fix(event))
+            for place, event in enumerate(events, start=len(record.rows))
+            if isinstance(event, Milestone)
+        ]
+        record.rows += rows
+        record.tally.add(events, at=at)
+        self._let_go(run, events, at)
 
     def _let_go(self, run: str, events: Sequence[Event], at: float) -> None:
         """Free the hosts that have their verdict by these events."""

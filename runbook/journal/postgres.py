@@ -70,8 +70,9 @@ class PostgresJournal:
             url, patience_s=patience_s, joined=self._joined, silence_s=silence_s
         )
 
-    def begin(self, run: RunSummary) -> None:
+    def begin(self, run: RunSummary, events: Sequence[Event] = ()) -> None:
         """Create a run; see `Journal.begin`."""
+        texts = [to_text(event, self._mask) for event in events]
         holder = run.holder or this_process()
         text = canonical(plain(holder))
         given = (
@@ -96,6 +97,7 @@ class PostgresJournal:
             )
             if done.rowcount != 1:
                 raise problems.run_exists(run.id)
+            self._append(connection, run.id, events, texts, at=run.started_at, who=run.operator)
 
         self._session.write(work)
         self._drive(run.id, holder, text)

@@ -63,9 +63,10 @@ class SqliteJournal:
         self._lock = RLock()
         self._driving: dict[str, str] = {}
 
-    def begin(self, run: RunSummary) -> None:
+    def begin(self, run: RunSummary, events: Sequence[Event] = ()) -> None:
         """Create a run; see `Journal.begin`."""
         holder = canonical(plain(run.holder or this_process()))
+        texts = [to_text(event, self._mask) for event in events]
         with self._writing() as connection:
             if connection.execute("SELECT 1 FROM runs WHERE id = ?", (run.id,)).fetchone():
                 raise problems.run_exists(run.id)
@@ -84,6 +85,7 @@ class SqliteJournal:
                     chain.EMPTY.hash,
                 ),
             )
+            self._append(run.id, events, texts, at=run.started_at, who=run.operator)
         self._driving[run.id] = holder
 
     def append(self, run: str, events: Sequence[Event], *, at: float, who: str) -> None:

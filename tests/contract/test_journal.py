@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -372,6 +372,22 @@ def test_a_run_is_begun_once(journal: Journal) -> None:
 
     assert reference(lambda: journal.begin(run("r1", runbook="other"))) == "run-exists"
     assert journal.find("r1").runbook == "fix-502"
+
+
+def test_a_run_is_begun_with_its_first_entries_or_not_at_all(journal: Journal) -> None:
+    """Nobody finds a run whose beginning is not told: both are one write, the operator's."""
+    journal.begin(run("r1", started_at=7.0, operator="anna"), WALK[:2])
+    assert reference(lambda: journal.begin(run("r1"), WALK)) == "run-exists"
+
+    entries = list(journal.entries("r1"))
+    assert tuple(entry.event for entry in entries) == WALK[:2]
+    assert {(entry.at, entry.who) for entry in entries} == {(7.0, "anna")}
+    assert journal.verify("r1").seq == 2
+
+    unwritable = cast("Event", object())
+    with pytest.raises(TypeError):
+        journal.begin(run("r2"), [unwritable])
+    assert reference(lambda: journal.find("r2")) == "unknown-run"
 
 
 def test_a_closed_journal_is_unusable(journal: Journal) -> None:

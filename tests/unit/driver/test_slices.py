@@ -18,6 +18,7 @@ from runbook.driver.stopping import SlicedRunError
 from runbook.driver.whole import slice_of, verdict_of, whole_run
 from runbook.executor import Deliver, Request, VerifyRequest
 from runbook.executor.scripted import ScriptedFix, ScriptedHost, ScriptedInvocation
+from runbook.journal import RunSummary
 from runbook.journal.memory import MemoryJournal
 from runbook.model.definition import FixResult
 from runbook.model.event import (
@@ -63,6 +64,13 @@ class Shuffling(MemoryJournal):
     def __post_init__(self) -> None:
         super().__init__()
         self._random = random.Random(self.seed)
+
+    def begin(self, run: RunSummary, events: Sequence[Event] = ()) -> None:
+        """Create a run, some time later."""
+        self._dawdle()
+        with self._lock:
+            super().begin(run, events)
+            self.told += [(run.id, event) for event in events]
 
     def append(self, run: str, events: Sequence[Event], *, at: float, who: str) -> None:
         """Write events, some time later."""
