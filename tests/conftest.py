@@ -54,10 +54,13 @@ ON_POSTGRES = re.compile(r"tests/(contract|unit/schedule)/.*[\[-]postgres[]-]")
 MOST_WORKERS = 8
 """So many sandboxes fit onto any machine."""
 
+MOST_TOLD = 3000
+"""How many characters are told of why a test was tried once more, its end."""
+
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Take five workers for two processors: more than half of its time, a test waits for others."""
-    return min(MOST_WORKERS, 5 * (os.cpu_count() or 1) // 2)
+    """Take two workers for each processor: half of its time, a test waits for others."""
+    return min(MOST_WORKERS, 2 * (os.cpu_count() or 1))
 
 
 def pytest_configure() -> None:
@@ -79,6 +82,13 @@ def pytest_report_header() -> list[str]:
     """Say why tests are left out."""
     found = {marker: find() for marker, find in _OBSTACLES.items()}
     return [f"{marker}: its tests are left out: {why}" for marker, why in found.items() if why]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say why tests were tried once more: what passes then would tell nothing of what to mend."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.section(f"tried once more: {report.nodeid}")
+        terminalreporter.line(report.longreprtext[-MOST_TOLD:])
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
