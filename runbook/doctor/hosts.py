@@ -1,9 +1,9 @@
 """The hosts: all of them in one invocation of Ansible, which changes nothing on them."""
 
+import os
 import queue
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,12 +49,12 @@ _STEPS: Mapping[str, Probe] = {
 _BECOME = "become"
 
 
-def hosts(pattern: str, target: Target, now: Callable[[], float] = time.time) -> list[Finding]:
+def hosts(pattern: str, target: Target) -> list[Finding]:
     """Look at all hosts of a pattern.
 
     Raises RunbookError where the pattern names nobody, or Ansible cannot be used.
     """
-    run = f"doctor-{int(now())}"
+    run = f"doctor-{os.getpid()}-{os.urandom(3).hex()}"
     executor = AnsibleExecutor(runbook=_runbook(), target=target, run=run)
     request = ObserveRequest(
         id=run, pattern=pattern, joining=True, steps=(*_STEPS, _BECOME), activity=True

@@ -4,6 +4,7 @@ So this one imports little.
 """
 
 import atexit
+import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -38,9 +39,23 @@ def begin_ahead(name: str | None) -> None:
         if name is not None:
             locate(name, settings.library)
         leave_no_core()
-        starter = Starter.start(settings.ansible_config)
-        atexit.register(starter.close)
-        _ahead.append(starter)
+        with _interrupt_held():
+            starter = Starter.start(settings.ansible_config)
+            atexit.register(starter.close)
+            _ahead.append(starter)
+
+
+@contextmanager
+def _interrupt_held() -> Iterator[None]:
+    """Have Ctrl-C come once what is begun can be ended by whoever it reaches."""
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _begun_ahead(config: Path | None) -> Starter | None:

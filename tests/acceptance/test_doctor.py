@@ -1,8 +1,9 @@
 """The doctor: this machine and all hosts in one call, nothing changed, an exit code to rely on."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.acceptance.program import Program
+from tests.acceptance.program import Finished, Program
 
 
 def test_hosts_are_looked_at_all_at_once(program: Program, tmp_path: Path) -> None:
@@ -36,8 +37,12 @@ def test_a_machine_that_is_ready_and_one_that_is_not(program: Program, tmp_path:
 
 
 def test_a_pattern_that_names_nobody_is_a_mistake(program: Program) -> None:
-    """Exit code 2, and the words of a run with the same mistake."""
-    done = program("doctor", "-i", "inventory.yml", "--host", "nobody")
+    """Exit code 2, and the words of a run with the same mistake; also for who asks at the same time."""
 
-    assert done.code == 2
-    assert "no-hosts" in done.stderr
+    def ask(_: int) -> Finished:
+        return program("doctor", "-i", "inventory.yml", "--host", "nobody")
+
+    with ThreadPoolExecutor() as people:
+        for done in people.map(ask, range(2)):
+            assert done.code == 2
+            assert "no-hosts" in done.stderr

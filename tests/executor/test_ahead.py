@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.executor.workspace import base_folder
+from runbook.executor.workspace import Workspace, base_folder
 from runbook.views.starting import ansible_started, begin_ahead
 from tests.executor_harness import until
 
@@ -103,4 +103,25 @@ def test_who_interrupts_it_at_once_leaves_nothing(place: Path) -> None:
 
     assert command.returncode == 130
     assert "Traceback" not in said
+    assert _begun() == set()
+
+
+def test_an_interrupt_while_it_is_being_started_comes_when_it_can_be_ended(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C right after its folder was made: it is known of, and leaves nothing."""
+    (place / "ahead.yml").write_text(RUNBOOK)
+    make = Workspace.create
+
+    def interrupted(name: str) -> Workspace:
+        made = make(name)
+        signal.raise_signal(signal.SIGINT)
+        return made
+
+    monkeypatch.setattr(Workspace, "create", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        begin_ahead(str(place / "ahead.yml"))
+    with ansible_started(None):
+        assert len(_begun()) == 1
+
     assert _begun() == set()
