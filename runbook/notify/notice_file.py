@@ -4,15 +4,14 @@ Where the journal is in a database, what these tables hold is there as well (`jo
 so the outbox's statements are such as both take.
 """
 
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from threading import RLock
 from typing import Any, Protocol
 
 from runbook.errors import RunbookError
+from runbook.journal.transactions import SharedFile, Writing
 
 FILE = "notices.sqlite"
 """The name of the file in runbook's state folder."""
@@ -50,22 +49,6 @@ INSERT INTO journaled SELECT run, message, state FROM about JOIN messages ON id 
 """What was told by a version that did not write it into the journal is not written there later."""
 
 _VERSION = 1
-_BUSY_S = 10.0
-
-
-class Done(Protocol):
-    """What a statement did."""
-
-    @property
-    def rowcount(self) -> int:
-        """How many rows it wrote."""
-
-
-class Writing(Protocol):
-    """A transaction that writes."""
-
-    def execute(self, query: str, given: Sequence[Any] = ..., /) -> Done:
-        """Do one statement."""
 
 
 class Store(Protocol):
@@ -81,52 +64,23 @@ class Store(Protocol):
         """Let go of it."""
 
 
-class NoticeFile:
+class NoticeFile(SharedFile):
     """The opened file. Raises RunbookError `notices-unusable` where it cannot be used."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = RLock()
-        with self._said():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._connection = sqlite3.connect(
-                path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
-            )
-            self._connection.execute("PRAGMA journal_mode=WAL")
+        super().__init__(path, _said)
         with self.writing() as connection:
             [(version,)] = self.rows("PRAGMA user_version")
             for statement in _SCHEMA.split(";") if version < _VERSION else ():
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {_VERSION}")
 
-    def close(self) -> None:
-        """Let go of the file."""
-        with self._lock:
-            self._connection.close()
 
-    @contextmanager
-    def writing(self) -> Iterator[Writing]:
-        """Do everything inside or nothing; see `Store.writing`."""
-        with self._lock, self._said():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
-
-    def rows(self, query: str, given: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Return what a query finds."""
-        with self._lock, self._said():
-            return self._connection.execute(query, given).fetchall()
-
-    @contextmanager
-    def _said(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, sqlite3.Error) as error:
-            raise RunbookError.of(
-                "notices-unusable", f"the file of notices, {self._path}, cannot be used: {error}"
-            ) from error
+@contextmanager
+def _said(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise RunbookError.of(
+            "notices-unusable", f"the file of notices, {path}, cannot be used: {error}"
+        ) from error

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from threading import RLock
 from typing import Any
 
+from runbook.journal.transactions import Writing
 from runbook.notify.collapse import Bundle, Held, Sent
 from runbook.notify.incidents import Notice, Trouble
-from runbook.notify.notice_file import Store, Writing
+from runbook.notify.notice_file import Store
 from runbook.notify.plan import Kind
 from runbook.notify.wording import Wording
 

@@ -13,8 +13,8 @@ from typing import Any
 from runbook.journal import Holder
 from runbook.journal.holder import alive
 from runbook.journal.opening import AWAY_S, require_procrastinate, require_psycopg
+from runbook.journal.transactions import Done, Writing
 from runbook.schedule.requests import Kept, Stage, marked
-from runbook.schedule.state import Done, Writing
 
 GONE_S = 60.0
 """A service on another machine that has shown nothing for so long counts as dead."""

@@ -1,23 +1,21 @@
 """What the service keeps, which several services and commands may share: in a file, or a database.
 
-The file is one of SQLite, on one machine. One connection, used under a lock by all threads of a
-process. Each write is one transaction that is on disk when the call returns. The statements are
-such as both SQLite and Postgres take, with `?` for what is given.
+The file is one of SQLite, on one machine. The statements are such as both SQLite and Postgres take,
+with `?` for what is given.
 """
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import RLock
 from typing import Any, Protocol
 
 from runbook.errors import RunbookError
 from runbook.journal import Holder
 from runbook.journal.holder import alive
+from runbook.journal.transactions import SharedFile, Writing
 from runbook.schedule.requests import Kept
 
 FILE = "service.sqlite"
@@ -82,23 +80,6 @@ _STEPS: tuple[str, ...] = (
 )
 """`PRAGMA user_version` counts the steps taken; one that has been released is never edited."""
 
-_BUSY_S = 10.0
-
-
-class Done(Protocol):
-    """What a statement did."""
-
-    @property
-    def rowcount(self) -> int:
-        """How many rows it wrote."""
-
-
-class Writing(Protocol):
-    """A transaction that writes."""
-
-    def execute(self, query: str, given: Sequence[Any] = ..., /) -> Done:
-        """Do one statement."""
-
 
 class State(Protocol):
     """What the service keeps, opened."""
@@ -141,47 +122,13 @@ class State(Protocol):
         """Say whether the service that took a request may still be there."""
 
 
-class FileState:
+class FileState(SharedFile):
     """The opened file. Raises RunbookError `service-unusable` where it cannot be used."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = RLock()
-        with _said(path):
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._connection = sqlite3.connect(
-                path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
-            )
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=FULL")
+        super().__init__(path, _said)
         with self.writing():
             _bring_up_to_date(self._connection, path)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        with self._lock:
-            self._connection.close()
-
-    @contextmanager
-    def writing(self) -> Iterator[Writing]:
-        """Do everything inside or nothing; see `State.writing`."""
-        with self._lock, _said(self._path):
-            if self._connection.in_transaction:
-                yield self._connection
-                return
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
-
-    def rows(self, query: str, given: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Return what a query finds."""
-        with self._lock, _said(self._path):
-            return self._connection.execute(query, given).fetchall()
 
     @property
     def calls(self) -> bool:
