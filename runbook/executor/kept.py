@@ -72,7 +72,7 @@ def main() -> None:
     """Be the one of that name that stays ready, unless another one does."""
     name, config, seconds = sys.argv[1:]
     path = Path(config) if config else None
-    with suppress(RunbookError), closing(Starter.start(path, name)) as starter:
+    with suppress(RunbookError), closing(Starter.start(path, name, stays=True)) as starter:
         used = os.open(
             starter.workspace.folder / USED_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
         )

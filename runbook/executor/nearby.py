@@ -28,6 +28,13 @@ def get_ready(kinds: Iterable[str]) -> None:
         batch.get_ready(kind)
 
 
+def get_all_ready() -> None:
+    """Import all types of probes, where nobody waits for that."""
+    from runbook.executor.content.module_utils.runbook_probes import registry  # noqa: PLC0415 -- as above
+
+    get_ready(registry.AREAS)
+
+
 def ask_controller(request: Mapping[str, Json]) -> Callable[[], Mapping[str, Any]]:
     """Answer a request of the probe module here.
 

@@ -48,6 +48,8 @@ NOTICED_S = 0.1
 """How long ansible-runner may take to notice that it has to end what it runs, or that it ended."""
 
 REQUESTS_PIPE = "requests"
+STAYS = "stays"
+"""Said to one that does more beforehand."""
 
 _STARTER = (
     "import gc; gc.disable(); from runbook import at_hand; at_hand.use('starter'); "
@@ -125,6 +127,7 @@ class Starter:
     config: Path | None
     _output: Output
     _requests: int
+    _stays: bool
     _closed_at: float | None = None
     _is_closed: bool = False
     _begun: threading.Event = field(default_factory=threading.Event)
@@ -132,10 +135,11 @@ class Starter:
     _trouble: str = ""
 
     @classmethod
-    def start(cls, config: Path | None = None, name: str = "") -> "Starter":
+    def start(cls, config: Path | None = None, name: str = "", *, stays: bool = False) -> "Starter":
         """Start it; what it takes time for goes on in its own process. Raises RunbookError.
 
-        `name` is that of its workspace, by default one that no other can have.
+        `name` is that of its workspace, by default one that no other can have. One that `stays` for
+        many runs does more beforehand, which takes it longer.
         """
         name = name or f"starter-{os.getpid()}-{os.urandom(3).hex()}"
         workspace = Workspace.create(name)
@@ -148,6 +152,7 @@ class Starter:
                 _output=Output.of(workspace.folder / OUTPUT_PIPE),
                 # Both ends are ours, so that opening waits for nobody; it ends should we die.
                 _requests=os.open(fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC),
+                _stays=stays,
             )
         except OSError as error:
             workspace.remove()
@@ -222,6 +227,7 @@ class Starter:
             cancel_callback=self._has_to_die,
         )
         command = [sys.executable, "-P", "-c", _STARTER, str(folder / REQUESTS_PIPE)]
+        command += [STAYS] if self._stays else []
         config = runner.config
         config.pexpect_timeout = NOTICED_S
         config.suppress_output_file = True

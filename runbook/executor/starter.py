@@ -1,6 +1,7 @@
 """Ansible, imported once and forked for each request; `runner` starts it with the name of a FIFO.
 
-It imports what Ansible needs in any case, then reads the FIFO. Each line is the folder of a request,
+It imports what Ansible needs in any case, and where it stays for many runs also what only some of
+them need, then reads the FIFO. Each line is the folder of a request,
 whose `arguments.json` a child of its own is ansible-playbook with (see `process` for the files). The
 end of the FIFO means that whoever started it is gone: it ends once its children have.
 """
@@ -42,15 +43,22 @@ NEEDED_SOON = (
 )
 """What is imported by Ansible, or by our plugins within it, later."""
 
+NEEDED_BY_SOME = (
+    "ansible.modules",
+    "ansible.playbook.handler_task_include",
+    "ansible.plugins.vars.host_group_vars",
+)
+"""What is imported by most requests only, and so not where the first of them waits for it."""
+
 
 def main() -> None:
     """Serve until the FIFO ends."""
-    (fifo,) = sys.argv[1:]
+    fifo, *how = sys.argv[1:]
     # Opened at once, and waiting for nobody: who started us may be gone by the time we have it all.
     requests = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGTERM, _on_end)
     Path(fifo).with_name(PID_FILE).write_text(str(os.getpid()))
-    _import_all()
+    _import_all(stays=bool(how))
     at_hand.keep()
     children: dict[int, Path] = {}
     for folder in _folders(requests, children):
@@ -64,11 +72,11 @@ def main() -> None:
     leave(0)
 
 
-def _import_all() -> None:
+def _import_all(*, stays: bool) -> None:
     # What is imported stays: looking through it for garbage, again and again, would find none.
     gc.disable()
     with known():
-        for name in NEEDED_SOON:
+        for name in (*NEEDED_SOON, *(NEEDED_BY_SOME if stays else ())):
             with suppress(
                 ImportError
             ):  # Another ansible-core has another layout: it finds its own.
@@ -78,6 +86,8 @@ def _import_all() -> None:
         ):  # What cannot be prepared fails, and is told, in the request itself.
             import_module("runbook.executor.ansible_core").prepare()
             import_module("runbook.executor.script").sent()
+            if stays:
+                import_module("runbook.executor.nearby").get_all_ready()
     gc.freeze()
     gc.enable()
 

@@ -156,7 +156,7 @@ def standing_by(config: Path | None) -> Iterator["Standby"]:
     from runbook.executor.runner import Starter  # noqa: PLC0415 -- which --help needs not
     from runbook.schedule.standby import Standby  # noqa: PLC0415
 
-    with closing(Starter.start(config)) as starter:
+    with closing(Starter.start(config, stays=True)) as starter:
         program = [sys.executable, "-m", "runbook.views.forks"]
         program += [str(starter.workspace.folder), str(config or "")]
         with closing(Standby(program, PROGRAM)) as standby:
