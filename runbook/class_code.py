@@ -23,8 +23,7 @@ class ClassCode:
     """The code kept under a name; programs that need other classes have other names."""
 
     def __init__(self, name: str) -> None:
-        # A release of Python has one way to compile a text; the tag tells interpreters apart.
-        self._file = f"classes-{name}-{sys.implementation.cache_tag}-{sys.hexversion:x}"
+        self._file = cache_file.of_this_python(f"classes-{name}")
         self._kept: dict[str, bytes] | None = None
         self._new: dict[str, bytes] = {}
 
@@ -60,6 +59,7 @@ class ClassCode:
 def use(name: str) -> ClassCode:
     """Have `dataclasses` use what is kept under a name; what is new is kept when this process exits."""
     code = ClassCode(name)
-    vars(dataclasses)["exec"] = code.run
-    atexit.register(code.keep)
+    if sys.version_info < cache_file.UNTRIED:
+        vars(dataclasses)["exec"] = code.run
+        atexit.register(code.keep)
     return code

@@ -10,7 +10,6 @@ had) and the file is as it was.
 import marshal
 import os
 import sys
-from binascii import crc32
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
@@ -29,16 +28,16 @@ _LENGTH = 8
 class Known(NamedTuple):
     """A module: the file it is in, and where its code lies.
 
-    `searched` is the path of its package, None for what is looked for on `sys.path`. `state` are the
-    file's time of change, in nanoseconds, and its size, `changed` the time of its folder.
+    `searched` is the path of its package, None for what is looked for on `sys.path`. `state` is that
+    of the file, `beside` that of its folder.
     """
 
     origin: str
     compiled: str | None
     is_package: bool
     searched: tuple[str, ...] | None
-    state: tuple[int, int]
-    changed: int
+    state: tuple[int, ...]
+    beside: tuple[int, ...]
     start: int
     end: int
 
@@ -47,13 +46,12 @@ class ModuleCode:
     """A finder of modules, for `sys.meta_path`; programs that need other modules have other names."""
 
     def __init__(self, name: str) -> None:
-        # Another installation has other files; the tag tells interpreters apart.
-        place = crc32(os.fsencode(f"{sys.prefix}\n{__file__}\n{sys.flags.optimize}"))
-        self._file = f"modules-{name}-{place:08x}-{sys.implementation.cache_tag}-{sys.hexversion:x}"
+        # Another installation has other files.
+        self._file = cache_file.of_this_python(f"modules-{name}", sys.prefix, __file__)
         self._codes = memoryview(b"")
         self._known: dict[str, Known] = {}
         self._new: dict[str, tuple[Known, CodeType]] = {}
-        self._changed: dict[str, int] = {}
+        self._folders: dict[str, tuple[int, ...]] = {}
         with suppress(AttributeError, EOFError, TypeError, ValueError):
             self._read()
 
@@ -125,9 +123,10 @@ class ModuleCode:
     def _is_as_it_was(self, known: Known) -> bool:
         folder = _folder(known.origin, is_package=known.is_package)
         try:
-            if folder not in self._changed:
-                self._changed[folder] = os.stat(folder).st_mtime_ns  # noqa: PTH116 -- of hundreds
-            return self._changed[folder] == known.changed and _state(known.origin) == known.state
+            if folder not in self._folders:
+                self._folders[folder] = cache_file.state_of(folder)
+            is_so = self._folders[folder] == known.beside
+            return is_so and cache_file.state_of(known.origin) == known.state
         except OSError:
             return False
 
@@ -186,8 +185,8 @@ def _known(spec: ModuleSpec, searched: tuple[str, ...] | None) -> Known:
         compiled=spec.cached,
         is_package=is_package,
         searched=searched,
-        state=_state(origin),
-        changed=os.stat(_folder(origin, is_package=is_package)).st_mtime_ns,  # noqa: PTH116
+        state=cache_file.state_of(origin),
+        beside=cache_file.state_of(_folder(origin, is_package=is_package)),
         start=0,
         end=0,
     )
@@ -201,16 +200,10 @@ def _folder(origin: str, *, is_package: bool) -> str:
 
 def _searched_before(known: Known) -> list[str] | None:
     """Return what is searched before a module's own folder, None where that is not searched."""
-    if known.searched is not None:
-        return []
+    searched = sys.path if known.searched is None else known.searched
     with suppress(ValueError):
-        return sys.path[: sys.path.index(_folder(known.origin, is_package=known.is_package))]
+        return [*searched[: searched.index(_folder(known.origin, is_package=known.is_package))]]
     return None
-
-
-def _state(path: str) -> tuple[int, int]:
-    found = os.stat(path)  # noqa: PTH116 -- of hundreds
-    return found.st_mtime_ns, found.st_size
 
 
 @cache

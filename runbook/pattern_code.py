@@ -20,9 +20,6 @@ from runbook import cache_file
 MOST = 4000
 """How many are kept for a program; once there are more, only those of one process."""
 
-UNTRIED = (3, 15)
-"""The first release of Python of which it is not known how it compiles patterns: it does as it does."""
-
 _AS_IT_IS = int(re.DEBUG | re.LOCALE)
 """Flags with which more than the text decides, or something is printed."""
 
@@ -39,7 +36,7 @@ class PatternCode:
     """The programs kept under a name; programs that need other patterns have other names."""
 
     def __init__(self, name: str) -> None:
-        self._file = f"patterns-{name}-{sys.implementation.cache_tag}-{sys.hexversion:x}"
+        self._file = cache_file.of_this_python(f"patterns-{name}")
         self._kept: dict[_Key, _Program] = {}
         self._new: dict[_Key, _Program] = {}
         self._is_over = False
@@ -91,6 +88,6 @@ def _program(pattern: str | bytes, flags: int) -> _Program:
 def use(name: str) -> PatternCode:
     """Have `re` use what is kept under a name, until it is said that all is imported."""
     code = PatternCode(name)
-    if sys.version_info < UNTRIED:
+    if sys.version_info < cache_file.UNTRIED:
         vars(_compiler)["compile"] = code.compile
     return code

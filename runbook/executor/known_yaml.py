@@ -5,10 +5,11 @@ another one, and so is each where Ansible or Python has another version.
 """
 
 import hashlib
+import marshal
 import pickle
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from typing import Any
 
@@ -35,7 +36,7 @@ def known() -> Iterator[None]:
         vars(yaml)["load"] = reading.read
         reading.is_over = True
         if reading.is_new:
-            cache_file.write(name, pickle.dumps(reading.used, pickle.HIGHEST_PROTOCOL))
+            cache_file.write(name, marshal.dumps(reading.used))
 
 
 class _Reading:
@@ -58,17 +59,18 @@ class _Reading:
         # carries that, also when it is pickled.
         asked = pickle.dumps((Loader.__module__, Loader.__qualname__, text))
         key = hashlib.sha256(asked).digest()
-        content = self._kept.get(key)
-        if content is None:
-            self.is_new = True
-            content = pickle.dumps(self.read(text, Loader), pickle.HIGHEST_PROTOCOL)
-        self.used[key] = content
-        return pickle.loads(content)  # noqa: S301 -- only we wrote it
+        # Ansible from its repository changes its classes, and is of the same version.
+        with suppress(Exception):
+            value = pickle.loads(self._kept[key])  # noqa: S301 -- only we wrote it
+            self.used[key] = self._kept[key]
+            return value
+        self.is_new = True
+        self.used[key] = pickle.dumps(self.read(text, Loader), pickle.HIGHEST_PROTOCOL)
+        return pickle.loads(self.used[key])  # noqa: S301 -- made just now
 
 
 def _kept(content: bytes | None) -> dict[bytes, bytes]:
-    try:
-        found = pickle.loads(content or b"")  # noqa: S301 -- only we wrote it
-    except (EOFError, pickle.UnpicklingError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    with suppress(EOFError, TypeError, ValueError):
+        found = marshal.loads(content or b"")  # noqa: S302 -- only we wrote it
+        return found if isinstance(found, dict) else {}
+    return {}

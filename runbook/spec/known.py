@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from runbook import cache_file
@@ -54,9 +53,7 @@ def expressions_known(*code: str) -> Iterator[None]:
     """
     jinja = find_spec("jinja2")
     files = (*code, *([jinja.origin] if jinja and jinja.origin else []))
-    states = [
-        (path, found.st_mtime_ns, found.st_size) for path in files for found in [Path(path).stat()]
-    ]
+    states = [(path, cache_file.state_of(path)) for path in files]
     asked = repr((sys.version, states)).encode()
     _current.append(_Known(f"expressions-{hashlib.sha256(asked).hexdigest()[:32]}"))
     try:

@@ -71,10 +71,9 @@ _CODE = (Path(__file__), Path(__file__).with_name("heads.py"))
 def _state(path: Path) -> list[str | int]:
     """Return by what a change of a file shows; never the same twice if it cannot be told."""
     try:
-        found = path.stat()
+        return [str(path), *cache_file.state_of(path)]
     except OSError:
         return [str(path), time.time_ns()]
-    return [str(path), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
 
 def _kept(place: str, state: list[list[str | int]]) -> list[tuple[str, Sequence[str]]] | None:

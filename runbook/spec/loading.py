@@ -65,14 +65,13 @@ def _name(path: Path, folders: Sequence[Path]) -> str:
 
 
 @cache
-def _code() -> tuple[tuple[str, int, int], ...]:
+def _code() -> tuple[tuple[str, tuple[int, ...]], ...]:
     """Return the state of the modules that read and check, and of those that hold what is read."""
     files = [
         Path(errors.__file__),
         *(file for root in _ROOTS for file in root.rglob("*.[pj][ys]*")),
     ]
-    stats = ((str(file), file.stat()) for file in sorted(files))
-    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+    return tuple((str(file), cache_file.state_of(file)) for file in sorted(files))
 
 
 def _state(

@@ -2,11 +2,13 @@
 
 import dataclasses
 import marshal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from runbook import cache_file, class_code
 from runbook.class_code import ClassCode
 
 
@@ -58,17 +60,26 @@ def test_the_next_process_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_what_cannot_be_taken_is_compiled(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file of something else counts as nothing, and is replaced."""
+    """Something else counts as nothing, and is replaced."""
     expected = _told(_point())
     for content in (b"", b"nonsense", marshal.dumps([1])):
         code = ClassCode("test")
         monkeypatch.setitem(vars(dataclasses), "exec", code.run)
         for file in kept.glob("*"):
-            file.write_bytes(content)
+            cache_file.write(file.name, content)
         assert _told(_point()) == expected
         code.keep()
 
     assert len(next(kept.iterdir()).read_bytes()) > 1000
+
+
+def test_a_python_that_nobody_tried_compiles_as_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a coming release may do otherwise is left to it: `dataclasses` stays as it is."""
+    monkeypatch.setattr(cache_file, "UNTRIED", sys.version_info[:2])
+
+    class_code.use("one that is not known")
+
+    assert vars(dataclasses)["exec"] is exec
 
 
 def test_code_that_nothing_uses_any_more_goes(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,4 +93,4 @@ def test_code_that_nothing_uses_any_more_goes(kept: Path, monkeypatch: pytest.Mo
         code.keep()
 
     [file] = kept.iterdir()
-    assert list(marshal.loads(file.read_bytes())) == ["d = 4"]
+    assert list(marshal.loads(cache_file.read(file.name) or b"")) == ["d = 4"]

@@ -1,6 +1,9 @@
 """Modules whose code was kept are the ones that Python would find, and what it would make of them."""
 
 import importlib
+import inspect
+import os
+import subprocess
 import sys
 import uuid
 from importlib.machinery import PathFinder, SourceFileLoader
@@ -26,7 +29,10 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     for folder in ("first", "second"):
         (tmp_path / folder).mkdir()
     (tmp_path / "second" / name).mkdir()
-    (tmp_path / "second" / name / "__init__.py").write_text("said = 'package'\n")
+    whole = (
+        "import os\nsaid = 'package'\n__path__.insert(0, os.path.dirname(__path__[0]) + '/more')\n"
+    )
+    (tmp_path / "second" / name / "__init__.py").write_text(whole)
     (tmp_path / "second" / name / "part.py").write_text("said = 'part'\n")
     places = [str(tmp_path / "first"), str(tmp_path / "second")]
     monkeypatch.setattr(sys, "path", [*places, *sys.path])
@@ -57,6 +63,7 @@ def _told(module: ModuleType) -> list[object]:
         *(module.said, module.__name__, module.__file__, getattr(module, "__path__", None)),
         *(module.__package__, module.__cached__, spec.origin, spec.parent, spec.has_location),
         *(spec.submodule_search_locations, spec.loader.get_source(spec.name)),
+        inspect.getsource(module),
     ]
 
 
@@ -100,6 +107,53 @@ def test_what_has_changed_is_found_anew(
     for _ in range(2):
         whole, part = _imported(package, monkeypatch)
         assert [whole.said, part.said] == ["first", "first part"]
+
+
+def test_a_module_put_before_it_in_its_package_is_found(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package that is searched in two folders is searched in the first of them first."""
+    assert _imported(package, monkeypatch)[1].said == "part"
+
+    (tmp_path / "second" / "more").mkdir()
+    (tmp_path / "second" / "more" / "part.py").write_text("said = 'before'\n")
+
+    assert _imported(package, monkeypatch)[1].said == "before"
+
+
+def test_a_file_that_was_given_its_old_time_is_read(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In images all files bear one time: another text of the same size and time is another text."""
+    file = tmp_path / "second" / package / "part.py"
+    os.utime(file, (1, 1))
+    assert _imported(package, monkeypatch)[1].said == "part"
+
+    file.write_text("said = 'trap'\n")
+    os.utime(file, (1, 1))
+
+    assert _imported(package, monkeypatch)[1].said == "trap"
+
+
+def test_what_is_compiled_otherwise_is_kept_apart(package: str, tmp_path: Path, kept: Path) -> None:
+    """`python -O` leaves assertions out: it neither takes nor spoils the code of others.
+
+    An error's traceback shows the lines of a module from what was kept.
+    """
+    part = tmp_path / "second" / package / "part.py"
+    part.write_text("def fail():\n    assert False, 'said'\n")
+    program = (
+        "import sys; from runbook.module_code import use; kept = use('test'); "
+        f"sys.path.insert(0, {str(tmp_path / 'second')!r}); "
+        f"from {package} import part; kept.keep(); part.fail()"
+    )
+    for flags in ("-B", "-BO") * 2:
+        done = subprocess.run(
+            [sys.executable, flags, "-c", program], capture_output=True, text=True, check=False
+        )
+        shown = [] if flags == "-BO" else ["    assert False, 'said'", "AssertionError: said"]
+        assert [line for line in done.stderr.splitlines() if "said" in line] == shown
+    assert len([*kept.iterdir()]) == 2
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\x00" * 64])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runbook import pattern_code
+from runbook import cache_file, pattern_code
 from runbook.pattern_code import PatternCode
 
 PATTERNS: list[tuple[Any, int]] = [
@@ -76,7 +76,7 @@ def test_nothing_is_remembered_of_what_comes_after_the_imports(kept: Path) -> No
 
 
 def test_what_cannot_be_taken_is_worked_out(kept: Path) -> None:
-    """Neither a file of something else nor an unsound program is used."""
+    """Neither something else nor an unsound program is used."""
     code = PatternCode("test")
     code.compile("(a)b")
     code.keep()
@@ -84,7 +84,7 @@ def test_what_cannot_be_taken_is_worked_out(kept: Path) -> None:
     program = pattern_code._program("(a)b", 0)
     broken = (program[0], [9999, *program[1]], *program[2:])
     for content in (b"", b"nonsense", marshal.dumps({("(a)b", 0): broken})):
-        file.write_bytes(content)
+        cache_file.write(file.name, content)
         assert PatternCode("test").compile("(a)b").fullmatch("ab")
 
 
@@ -96,6 +96,6 @@ def test_a_python_that_nobody_tried_compiles_as_it_does(monkeypatch: pytest.Monk
     assert pattern_code._compiler.compile is not None
 
     monkeypatch.setattr(pattern_code, "_compiler", SimpleNamespace(**found))
-    monkeypatch.setattr(pattern_code, "UNTRIED", sys.version_info[:2])
+    monkeypatch.setattr(cache_file, "UNTRIED", sys.version_info[:2])
     pattern_code.use("one that is not")
     assert pattern_code._compiler.compile is None
