@@ -5,14 +5,23 @@ callback plugin writes (see `content/callback_plugins`).
 """
 
 import json
+import secrets
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from runbook.errors import RunbookError
-from runbook.executor import Deliver, Ending, InvocationEnded, PreviewRequest, Request
+from runbook.executor import (
+    Deliver,
+    Ending,
+    InvocationEnded,
+    ObserveRequest,
+    PreviewRequest,
+    Request,
+)
 from runbook.executor.bounds import Bounds
 from runbook.executor.compile import dump
 from runbook.executor.leftovers import is_at_work
@@ -23,7 +32,7 @@ from runbook.executor.target import Target
 from runbook.executor.translate import Translator
 from runbook.executor.work import compile_request
 from runbook.executor.workspace import Workspace
-from runbook.model.definition import Runbook
+from runbook.model.definition import Json, Runbook
 
 POLL_S = 0.1
 """How often the private channel is read at least: our callback wakes us, but nobody else does."""
@@ -41,40 +50,64 @@ class AnsibleExecutor:
     run: str
     operator: str = ""
     starter: Forking | None = None
+    _ahead: Process | None = None
+
+    @contextmanager
+    def begun_ahead(self) -> Iterator[None]:
+        """Have Ansible read the inventory while it is still being worked out what is asked first.
+
+        What nobody has asked anything by the end of this is ended. What fails is no matter here: who
+        asks is told.
+        """
+        with suppress(OSError, RunbookError):
+            self._begin_ahead()
+        try:
+            yield
+        finally:
+            if self._ahead is not None:
+                _give_up(self._ahead)
+
+    def _begin_ahead(self) -> None:
+        starter = self._shared()
+        if starter is None:
+            return
+        name = f"{self.run}-ahead-{secrets.token_hex(3)}"
+        workspace = self._workspace(name, self.target.given)
+        self._ahead = Process(workspace=workspace, starter=starter)
+        self._ahead.begin_ahead(self.target)
 
     def start(self, request: Request, deliver: Deliver) -> "AnsibleInvocation":
         """Compile the request and begin; raise RunbookError where there is no place to work in."""
         work = compile_request(self.runbook, self.target, self.run, self.operator, request)
-        workspace = Workspace.create(request.id)
-        try:
-            workspace.fill(
-                content=Path(self.runbook.folder),
-                called=tuple(map(Path, self.runbook.called_folders)),
-                roles=self.target.roles,
-                playbook=dump([work.play(str(workspace.plan))]),
-                plan=work.plan.as_data(),
-                defaults={
-                    name: param.default
-                    for name, param in self.runbook.params.items()
-                    if not param.required
-                },
-                extra={
-                    name: value
-                    for name, value in self.target.given.items()
-                    if name not in work.plan.shadowed
-                },
-            )
-            own = None
+        own = None
+        process = self._begun_for(request)
+        if process is None:
+            shadowed = work.plan.shadowed
+            given = {
+                name: value for name, value in self.target.given.items() if name not in shadowed
+            }
+            workspace = self._workspace(request.id, given)
             starter = self._shared()
-            if starter is None:
-                starter = own = Starter.start(self.target.config)
+            try:
+                if starter is None:
+                    starter = own = Starter.start(self.target.config)
+            except RunbookError:
+                workspace.remove()
+                raise
+            process = Process(workspace=workspace, starter=starter)
+        workspace = process.workspace
+        try:
+            playbook = dump([work.play(str(workspace.plan))])
+            workspace.ask(playbook=playbook, plan=work.plan.as_data())
         except RunbookError:
-            workspace.remove()
+            _give_up(process)
+            if own is not None:
+                own.close()
             raise
         invocation = AnsibleInvocation(
             request=request,
             target=self.target,
-            process=Process(workspace=workspace, starter=starter),
+            process=process,
             own=own,
             bounds=work.bounds,
             translator=Translator(request=request, sampling=work.plan.sampling),
@@ -82,6 +115,37 @@ class AnsibleExecutor:
         )
         invocation.begin()
         return invocation
+
+    def _begun_for(self, request: Request) -> Process | None:
+        """Return what was begun ahead, where it can do a request: one that only looks."""
+        process = self._ahead
+        if process is None or not isinstance(request, ObserveRequest):
+            return None
+        self._ahead = None
+        if process.starter.is_running():
+            return process
+        _give_up(process)
+        return None
+
+    def _workspace(self, name: str, given: Mapping[str, Json]) -> Workspace:
+        """Make a workspace where all is but what is asked; raise RunbookError."""
+        workspace = Workspace.create(name)
+        try:
+            workspace.fill(
+                content=Path(self.runbook.folder),
+                called=tuple(map(Path, self.runbook.called_folders)),
+                roles=self.target.roles,
+                defaults={
+                    name: param.default
+                    for name, param in self.runbook.params.items()
+                    if not param.required
+                },
+                extra=given,
+            )
+        except RunbookError:
+            workspace.remove()
+            raise
+        return workspace
 
     def _shared(self) -> Forking | None:
         starter = self.starter
@@ -160,6 +224,12 @@ class AnsibleInvocation:
         if process.cancelled:
             return Ending.CANCELLED, None
         return Ending.BROKEN, words(process.last_words())
+
+
+def _give_up(process: Process) -> None:
+    """End a process that nobody has asked anything, with its workspace."""
+    process.close()
+    process.workspace.remove()
 
 
 def _records(process: Process) -> Iterator[Mapping[str, Any]]:

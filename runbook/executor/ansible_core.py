@@ -18,6 +18,7 @@ from ansible.constants import config
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import EncryptedString, VaultHelper, is_encrypted_file
+from ansible.playbook import Playbook
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import (
     become_loader,
@@ -110,6 +111,18 @@ def _wait_for_workers() -> None:
         return queue(strategy, *arguments, **options)
 
     StrategyBase._queue_task = queue_once_free  # noqa: SLF001 -- no public name
+
+
+def before_playbooks(call: Callable[[], None]) -> None:
+    """Have Ansible call this once it has read the inventory, before it reads a playbook."""
+    load = Playbook.load
+
+    @wraps(load)
+    def call_and_load(*arguments: Any, **options: Any) -> Any:
+        call()
+        return load(*arguments, **options)
+
+    Playbook.load = staticmethod(call_and_load)
 
 
 _found: dict[tuple[str, ...], tuple[Any, Any]] = {}

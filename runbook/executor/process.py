@@ -1,7 +1,8 @@
 """One ansible-playbook process: a child that `starter` forks, told what to do by files.
 
 In the workspace lie `arguments.json`, its argv; `output`, the pipe it prints to; `pid`, its process
-id, or nothing where we took that place first, so that it does not begin; `ended`, its exit code.
+id, or nothing where we took that place first, so that it does not begin; `ended`, its exit code. Where
+it is begun before it is known what is asked, it waits at `gate`, a pipe, before it reads the playbook.
 """
 
 import json
@@ -19,6 +20,7 @@ from runbook.executor.target import Target
 from runbook.executor.workspace import (
     ARGUMENTS_FILE,
     ENDED_FILE,
+    GATE_PIPE,
     OUTPUT_PIPE,
     PID_FILE,
     PLAYBOOK_FILE,
@@ -72,15 +74,32 @@ class Process:
     _deadline: float = 0.0
     _asked_at: float | None = None
     _output: Output | None = None
+    _gate: int = -1
     _over: bool = False
 
+    def begin_ahead(self, target: Target) -> None:
+        """Have it read the inventory, and wait for `start` then; raise OSError."""
+        gate = self.workspace.folder / GATE_PIPE
+        os.mkfifo(gate, 0o600)
+        # Both ends are ours, so that opening waits for nobody; it is told of our death.
+        self._gate = os.open(gate, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        # Ansible wants to see that there is one before it begins.
+        (self.workspace.project / PLAYBOOK_FILE).touch(0o600)
+        self._submit(target, check_mode=False)
+
     def start(self, target: Target, allowed_s: float, *, check_mode: bool) -> None:
-        """Start it; raise OSError."""
+        """Start it, or let what was begun ahead go on; raise OSError."""
+        self.allow(allowed_s)
+        if self._gate < 0:
+            self._submit(target, check_mode=check_mode)
+        else:
+            os.write(self._gate, b"\n")
+
+    def _submit(self, target: Target, *, check_mode: bool) -> None:
         folder = self.workspace.folder
         self._output = Output.of(folder / OUTPUT_PIPE)
         arguments = _arguments(target, self.workspace, check_mode=check_mode)
         self.workspace.write(folder / ARGUMENTS_FILE, json.dumps(arguments))
-        self.allow(allowed_s)
         self.starter.submit(folder)
 
     def is_running(self) -> bool:
@@ -107,12 +126,14 @@ class Process:
         self.cancelled = True
 
     def close(self) -> None:
-        """End it if it still runs, and close the pipe."""
+        """End it if it still runs, and close the pipes."""
         while self.is_running():
             self.cancel()
             time.sleep(WAIT_S)
         if self._output is not None:
             self._output.close()
+        if self._gate >= 0:
+            os.close(self._gate)
 
     def last_words(self) -> str:
         """Return what it printed last that tells something, on one line."""

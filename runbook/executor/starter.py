@@ -24,7 +24,13 @@ from typing import NoReturn
 from runbook import at_hand
 from runbook.ending import leave
 from runbook.executor.known_yaml import known
-from runbook.executor.workspace import ARGUMENTS_FILE, ENDED_FILE, OUTPUT_PIPE, PID_FILE
+from runbook.executor.workspace import (
+    ARGUMENTS_FILE,
+    ENDED_FILE,
+    GATE_PIPE,
+    OUTPUT_PIPE,
+    PID_FILE,
+)
 
 NEEDED_SOON = (
     "ansible.cli.playbook",
@@ -141,12 +147,26 @@ def _be_ansible(folder: Path) -> NoReturn:
             os.close(output)
             os.chdir(folder / "project")
             sys.argv = json.loads((folder / ARGUMENTS_FILE).read_text("utf-8"))
+            if (gate := folder / GATE_PIPE).exists():
+                boundary = import_module("runbook.executor.ansible_core")
+                boundary.before_playbooks(lambda: _wait_at(gate))
             import_module("ansible.cli.playbook").main()
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1
     except BaseException:  # noqa: BLE001 -- a child must never go on as its parent
         traceback.print_exc()
     leave(code)
+
+
+def _wait_at(gate: Path) -> None:
+    """Wait until it is written what is asked; end where nobody is left who would write it."""
+    told = os.open(gate, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    os.set_blocking(told, True)
+    try:
+        if not os.read(told, 1):
+            raise SystemExit(1)
+    finally:
+        os.close(told)
 
 
 def _on_end(_number: int, _frame: FrameType | None) -> None:

@@ -44,6 +44,7 @@ PID_FILE = "pid"
 ENDED_FILE = "ended"
 CUT_OFF_FILE = "cut-off"
 OUTPUT_PIPE = "output"
+GATE_PIPE = "gate"
 NO_ROOM_HINT = "free some space there, or set XDG_RUNTIME_DIR to a folder of yours"
 
 
@@ -137,12 +138,10 @@ class Workspace:
         content: Path,
         called: Sequence[Path],
         roles: Sequence[Path],
-        playbook: str,
-        plan: "Mapping[str, Json]",
         defaults: "Mapping[str, Json]",
         extra: "Mapping[str, Json]",
     ) -> None:
-        """Write the files and link what lies beside the runbook; raise RunbookError.
+        """Write the variables and link what lies beside the runbook; raise RunbookError.
 
         `called` are the folders of runbooks that it calls: what their steps name is there too, and is
         never taken for something of that name beside the runbook (`content-ambiguous`).
@@ -161,16 +160,27 @@ class Workspace:
                     (self.project / item.name).symlink_to(item.resolve())
             for name in sorted(joined):
                 self._join(name, [place / name for place in (content, *called)])
-            self.write(self.project / PLAYBOOK_FILE, playbook)
-            self.write(self.plan, json.dumps(plan))
             self.write(self.defaults, json.dumps({"all": {"vars": dict(defaults)}}))
             self.write(self.extra, json.dumps(dict(extra)))
         except OSError as error:
-            raise RunbookError.of(
-                "workspace-unusable",
-                f"cannot fill {self.folder}: {error.strerror}",
-                hint=NO_ROOM_HINT,
-            ) from error
+            raise self._could_not_be_filled(error) from error
+
+    def ask(self, *, playbook: str, plan: "Mapping[str, Json]") -> None:
+        """Write what is asked; raise RunbookError."""
+        try:
+            self.write(self.plan, json.dumps(plan))
+            draft = self.folder / PLAYBOOK_FILE
+            self.write(draft, playbook)
+            draft.rename(self.project / PLAYBOOK_FILE)
+        except OSError as error:
+            raise self._could_not_be_filled(error) from error
+
+    def _could_not_be_filled(self, error: OSError) -> RunbookError:
+        return RunbookError.of(
+            "workspace-unusable",
+            f"cannot fill {self.folder}: {error.strerror}",
+            hint=NO_ROOM_HINT,
+        )
 
     def _merge(self, name: str, folders: Iterable[Path]) -> None:
         target = self.project / name

@@ -98,9 +98,10 @@ def carry_out(
     order: Order, starter: Forking, journal: Journal, operator: Operator, observer: Observer
 ) -> Result:
     """Begin a run and drive it as far as it goes; raise RunbookError."""
-    with _signals() as drivers:
+    executor = _executor(order, order.run, operator, starter)
+    with _signals() as drivers, executor.begun_ahead():
         sweep()
-        setting = _setting(order, order.run, journal, operator, observer, starter=starter)
+        setting = _setting(order, executor, journal, operator, observer)
         closure = setting.closure()
         if order.slice is not None:
             _fit(order.slice, closure, journal)
@@ -141,7 +142,8 @@ def go_on(
     """Resume a run and drive it as far as it goes; raise RunbookError."""
     with _signals() as drivers, ansible_started(order.target.config) as starter:
         sweep()
-        setting = _setting(order, summary.id, journal, operator, observer, starter=starter)
+        executor = _executor(order, summary.id, operator, starter)
+        setting = _setting(order, executor, journal, operator, observer)
         driver = resume_run(summary, setting)
         drivers.append(driver)
         return _driven(driver, order.pattern)
@@ -155,26 +157,28 @@ def take_back(
 
     with _signals() as drivers, ansible_started(order.target.config) as starter:
         sweep()
-        setting = _setting(order, summary.id, journal, operator, observer, starter=starter)
+        executor = _executor(order, summary.id, operator, starter)
+        setting = _setting(order, executor, journal, operator, observer)
         undoing = Undoing(summary=summary, setting=setting)
         drivers.append(undoing)
         undoing.perform()
         return undoing
 
 
+def _executor(order: Order, run: str, operator: Operator, starter: Forking) -> AnsibleExecutor:
+    return AnsibleExecutor(
+        runbook=order.runbook, target=order.target, run=run, operator=operator.name, starter=starter
+    )
+
+
 def _setting(
     order: Order,
-    run: str,
+    executor: AnsibleExecutor,
     journal: Journal,
     operator: Operator,
     observer: Observer,
-    *,
-    starter: Forking,
 ) -> Setting:
     key = installation_key(order.home)
-    executor = AnsibleExecutor(
-        runbook=order.runbook, target=order.target, run=run, operator=operator.name, starter=starter
-    )
     return Setting(
         runbook=order.runbook,
         executor=executor,

@@ -1,5 +1,6 @@
 """Ansible, imported once, from which requests are forked."""
 
+import json
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ from runbook.executor import Ending, FixRequest, Invocation
 from runbook.executor.leftovers import is_at_work
 from runbook.executor.lent import LentStarter
 from runbook.executor.runner import Starter
-from runbook.executor.workspace import ENDED_FILE, OUTPUT_PIPE
+from runbook.executor.workspace import ENDED_FILE, OUTPUT_PIPE, base_folder
 from runbook.model.definition import CheckResult
 from runbook.model.event import Acted
 from tests.executor_harness import Stage, Told, carry_out, local, observe, request_id, until
@@ -41,6 +42,12 @@ steps:
       - ansible.builtin.command: {argv: [sleep, "30.271"]}
     verify: {symptom: told}
 """
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the folder of a user whom nobody else works as."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("place")))
 
 
 @pytest.fixture
@@ -144,6 +151,68 @@ def test_what_is_cancelled_before_ansible_is_there_never_begins(tmp_path: Path) 
         assert not is_at_work(request.id)
 
 
+def test_the_inventory_is_read_while_it_is_not_known_yet_what_is_asked(
+    tmp_path: Path, starter: Starter
+) -> None:
+    """What was begun ahead does the first look, and nothing of it is left where nobody looks."""
+    stage = Stage(folder=tmp_path)
+    read = tmp_path / "read"
+    script = tmp_path / "hosts.sh"
+    hosts = {"all": {"hosts": ["here"]}, "_meta": {"hostvars": {"here": local()}}}
+    script.write_text(f"#!/bin/sh\necho once >> {read}\ncat <<'END'\n{json.dumps(hosts)}\nEND\n")
+    script.chmod(0o700)
+    executor = stage.executor(stage.runbook(RUNBOOK), str(script), given={"word": "given"})
+    executor.starter = starter
+
+    with executor.begun_ahead():
+        until(read.exists)
+        [ahead] = _begun_ahead()
+        assert is_at_work(ahead)
+        assert carry_out(executor, observe("told")).result("here", "told") is CheckResult.PASSED
+        assert read.read_text() == "once\n"
+        assert carry_out(executor, observe("told")).result("here", "told") is CheckResult.PASSED
+        assert read.read_text() == "once\nonce\n"
+    with executor.begun_ahead():
+        until(lambda: read.read_text().count("once") == 3)
+        [ahead] = _begun_ahead()
+
+    assert not _begun_ahead()
+    assert not is_at_work(ahead)
+
+
+def test_what_was_begun_ahead_ends_with_who_would_have_asked(
+    tmp_path: Path, starter: Starter
+) -> None:
+    """After a kill of the driver Ansible, which waits for what is asked, ends by itself."""
+    program = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from runbook.executor.ansible import AnsibleExecutor\n"
+        "from runbook.executor.lent import LentStarter\n"
+        "from runbook.executor.target import Target\n"
+        "from runbook.spec.library import load\n"
+        "runbook, inventory, starter = sys.argv[1:]\n"
+        "executor = AnsibleExecutor(\n"
+        "    runbook=load(runbook, []), target=Target(inventories=(inventory,)), run='run-1',\n"
+        "    starter=LentStarter(folder=Path(starter), config=None),\n"
+        ")\n"
+        "with executor.begun_ahead():\n"
+        "    time.sleep(60)\n"
+    )
+    stage = Stage(folder=tmp_path)
+    stage.runbook(RUNBOOK)
+    inventory = stage.inventory({"here": local()})
+    until(LentStarter(folder=starter.workspace.folder, config=None).is_running)
+    words = (str(tmp_path / "started.yml"), inventory, str(starter.workspace.folder))
+    with subprocess.Popen([sys.executable, "-c", program, *words]) as driver:
+        until(lambda: any(map(is_at_work, _begun_ahead())))
+        [ahead] = _begun_ahead()
+        driver.kill()
+
+    until(lambda: not is_at_work(ahead))
+    shutil.rmtree(base_folder() / ahead)
+
+
 def test_it_does_not_outlive_who_started_it() -> None:
     """After a kill of the driver it ends by itself, whether it waits already or not."""
     program = (
@@ -183,6 +252,11 @@ def test_what_nobody_needs_is_gone_at_once() -> None:
         assert not starter.workspace.folder.exists()
         assert not is_at_work(name)
     assert min(took_s) < 2
+
+
+def _begun_ahead() -> set[str]:
+    """Return the names of what was begun ahead in this test's own place."""
+    return {path.name for path in base_folder().iterdir() if "-ahead-" in path.name}
 
 
 def _process_of(starter: Starter) -> int:

@@ -29,11 +29,10 @@ def filled(content: Path, *roles: Path, called: tuple[Path, ...] = ()) -> Worksp
         content=content,
         called=called,
         roles=roles,
-        playbook="- hosts: all\n",
-        plan={"a": 1},
         defaults={"port": 8000},
         extra={"token": "x"},
     )
+    workspace.ask(playbook="- hosts: all\n", plan={"a": 1})
     return workspace
 
 
@@ -163,9 +162,7 @@ def test_a_disk_that_is_full_is_said(tmp_path: Path, runtime: Path) -> None:
     (workspace.project / "roles").touch()
 
     with pytest.raises(RunbookError) as caught:
-        workspace.fill(
-            content=tmp_path, called=(), roles=(), playbook="", plan={}, defaults={}, extra={}
-        )
+        workspace.fill(content=tmp_path, called=(), roles=(), defaults={}, extra={})
 
     assert "File exists" in str(caught.value)
 
