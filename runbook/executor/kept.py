@@ -20,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from runbook import executor, model
+from runbook.ending import leave
 from runbook.errors import RunbookError
 from runbook.executor.lent import LentStarter
 from runbook.executor.runner import Starter
@@ -71,8 +72,15 @@ def keep_one(config: Path | None, seconds: float) -> None:
 def main() -> None:
     """Be the one of that name that stays ready, unless another one does."""
     name, config, seconds = sys.argv[1:]
-    path = Path(config) if config else None
-    with suppress(RunbookError), closing(Starter.start(path, name, stays=True)) as starter:
+    try:
+        _stay_ready(name, Path(config) if config else None, float(seconds))
+    finally:
+        # A thread of its starter may be at work still: nothing is to wait for that.
+        leave(0)
+
+
+def _stay_ready(name: str, config: Path | None, seconds: float) -> None:
+    with suppress(RunbookError), closing(Starter.start(config, name, stays=True)) as starter:
         used = os.open(
             starter.workspace.folder / USED_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
@@ -82,7 +90,7 @@ def main() -> None:
             touched = os.fstat(used).st_mtime
             if touched != seen or not _is_ours_alone(used):
                 seen, since = touched, time.monotonic()
-            elif time.monotonic() - since >= float(seconds):
+            elif time.monotonic() - since >= seconds:
                 return
             else:
                 fcntl.flock(used, fcntl.LOCK_UN)

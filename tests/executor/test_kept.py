@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,16 @@ steps:
 def _folder() -> Path | None:
     with kept_starter(None) as kept:
         return None if kept is None else kept.folder
+
+
+def _is_of(name: str) -> bool:
+    """Say whether any process lives that was started for one of this name."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            lives = "State:\tZ" not in (process / "status").read_text()
+            if lives and name in (process / "cmdline").read_text():
+                return True
+    return False
 
 
 def test_it_is_for_who_would_have_started_the_same_and_ends_by_itself(
@@ -55,3 +66,4 @@ def test_it_is_for_who_would_have_started_the_same_and_ends_by_itself(
     until(lambda: not kept.folder.exists())
     assert not kept.is_running()
     assert _folder() is None
+    until(lambda: not _is_of(kept.folder.name))
