@@ -16,6 +16,8 @@ from runbook.model.definition import Json
 from runbook.model.verdict import Verdict, exit_code
 from runbook.schedule.process import Going, Process, end_of
 
+_CLOSING_S = 10.0
+
 
 class Standby:
     """Starts runs by forking; see `Process` for those it cannot start so.
@@ -73,9 +75,13 @@ class Standby:
         return self._codes.get(number, exit_code(Verdict.UNKNOWN) if gone else None)
 
     def close(self) -> None:
-        """Have it end."""
+        """Have it end; one that does not is killed, and runs that it started go on all the same."""
         os.close(self._ask)
-        self._process.wait()
+        try:
+            self._process.wait(_CLOSING_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         os.close(self._told)
 
 

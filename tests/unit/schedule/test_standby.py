@@ -60,3 +60,13 @@ def test_runs_do_without_it(standby: Standby) -> None:
     os.kill(standby.pid, signal.SIGKILL)
     wait_until(lambda: not standby.is_there())
     assert came_to(standby.begin((*PROGRAM, "nonsense"), None))[0] == 2
+
+
+def test_one_that_does_not_end_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It should end with its input; where it does not, it is killed."""
+    monkeypatch.setattr("runbook.schedule.standby._CLOSING_S", 0.1)
+    standing = Standby([sys.executable, "-c", "import time; time.sleep(600)"], PROGRAM)
+
+    standing.close()
+
+    assert not standing.is_there()
