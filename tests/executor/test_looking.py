@@ -1,5 +1,6 @@
 """Looking at real hosts: what each kind of step comes to."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -218,7 +219,12 @@ def looked(tmp_path_factory: pytest.TempPathFactory) -> Told:
         known={"here": {"question": {"choice": "left"}}},
         activity=True,
     )
-    told = carry_out(executor, request)
+    for _ in range(10):
+        told = carry_out(executor, replace(request, id=request_id()))
+        activity = told.observed("here").activity
+        # A busy machine may take longer over what else goes on than it is given.
+        if activity is None or activity.reason is None:
+            break
     assert "further" in (place / "configuration").read_text(), "a check changed something"
     return told
 
