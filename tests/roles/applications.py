@@ -1,10 +1,13 @@
 """Small applications: packages to install, environments, and checkouts with an upstream."""
 
+import atexit
 import shutil
 import subprocess
 import zipfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.roles.playing import SERVICE_USER
 from tests.unit.probes.prober import python_of_nobody
@@ -32,9 +35,19 @@ def pip_options(wheels: Path) -> list[str]:
     return ["--no-index", "--find-links", str(wheels)]
 
 
+@cache
+def _environment() -> Path:
+    """Make a virtual environment to copy: pip is put into it once."""
+    holder = TemporaryDirectory(prefix="runbook-test-venv-")
+    atexit.register(holder.cleanup)
+    made = Path(holder.name) / "venv"
+    subprocess.run([python_of_nobody(), "-m", "venv", str(made)], check=True)
+    return made
+
+
 def make_environment(folder: Path) -> Path:
     """Make a virtual environment that belongs to the service's user; return its Python."""
-    subprocess.run([python_of_nobody(), "-m", "venv", str(folder)], check=True)
+    shutil.copytree(_environment(), folder, symlinks=True)
     for path in (folder, *folder.rglob("*")):
         shutil.chown(path, SERVICE_USER) if not path.is_symlink() else None
     return folder / "bin/python"

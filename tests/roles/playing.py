@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests import playbooks
+
 PREVIEW = ("--check", "--diff")
 # Whom a service runs as: somebody who may do less than us, where we are root.
 SERVICE_USER = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
@@ -52,18 +53,25 @@ class Player:
         playbook.write_text(
             yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [task]}])
         )
+        words = ("-i", "here,", "-c", "local", str(playbook), *options)
+        output = self._elsewhere(words) if self.within else playbooks.play(*words)
+        recap = re.search(r"^here +: ok=.* changed=(\d+) .* failed=(\d+)", output, re.MULTILINE)
+        assert recap, output
+        return Played(failed=recap[2] != "0", changed=int(recap[1]), output=output)
+
+    def undo(self, role: str, variables: dict[str, Any], *options: str) -> Played:
+        """Apply a role's undo."""
+        return self(role, variables, *options, entry="undo")
+
+    def _elsewhere(self, words: Sequence[str]) -> str:
         done = subprocess.run(
-            [
-                *self.within,
-                *(sys.executable, "-m", "ansible.cli.playbook"),
-                *("-i", "here,", "-c", "local", str(playbook), *options),
-            ],
+            [*self.within, sys.executable, "-m", "ansible.cli.playbook", *words],
             env={
                 **os.environ,
-                "ANSIBLE_ROLES_PATH": str(ROOT / "roles"),
+                "ANSIBLE_ROLES_PATH": str(playbooks.ROLES),
                 "ANSIBLE_NOCOLOR": "true",
                 "ANSIBLE_PIPELINING": "true",
-                "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3" if self.within else sys.executable,
+                "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3",
                 "ANSIBLE_HOME": str(self.folder / "ansible"),
             },
             cwd=self.folder,
@@ -72,11 +80,4 @@ class Player:
             text=True,
             check=False,
         )
-        output = done.stdout + done.stderr
-        recap = re.search(r"^here +: ok=.* changed=(\d+) .* failed=(\d+)", output, re.MULTILINE)
-        assert recap, output
-        return Played(failed=recap[2] != "0", changed=int(recap[1]), output=output)
-
-    def undo(self, role: str, variables: dict[str, Any], *options: str) -> Played:
-        """Apply a role's undo."""
-        return self(role, variables, *options, entry="undo")
+        return done.stdout + done.stderr

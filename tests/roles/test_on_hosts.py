@@ -12,7 +12,7 @@ from tests.lab.asking import ansible, get, wait_for
 from tests.lab.host import HostPlan, LabHost
 from tests.lab.lab import Lab
 from tests.lab.site import Manager, Site
-from tests.roles.playing import ROOT
+from tests.playbooks import ROLES
 
 pytestmark = pytest.mark.lab
 
@@ -34,7 +34,7 @@ def play(lab: Lab, host: LabHost, role: str, entry: str = "main", /, **variables
     said = ansible(
         *(lab, host.name, "-m", "include_role", "-a", f"name={role} tasks_from={entry}"),
         *("-e", json.dumps(given), "-e", "ansible_pipelining=true"),
-        roles=ROOT / "roles",
+        roles=ROLES,
     )
     assert "FAILED" not in said, said
     return said

@@ -1,19 +1,14 @@
 """Run one role on the sandbox site with the real ansible-playbook."""
 
-import os
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from runbook.demo import inventory
 from runbook.demo.site import Site
-
-ROOT = Path(__file__).parents[2]
+from tests import playbooks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,23 +40,7 @@ def play_cases(
     playbook.write_text(
         yaml.safe_dump([{"hosts": "all", "gather_facts": False, "roles": [{"role": role}]}])
     )
-    program = Path(sys.executable).with_name("ansible-playbook")
-    done = subprocess.run(
-        [program, "-i", inventory_file, playbook, *options],
-        env={
-            **os.environ,
-            "ANSIBLE_ROLES_PATH": str(ROOT / "roles"),
-            "ANSIBLE_LOCALHOST_WARNING": "false",
-            "ANSIBLE_NOCOLOR": "true",
-            "ANSIBLE_PIPELINING": "true",
-        },
-        cwd=site.folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    output = done.stdout + done.stderr
+    output = playbooks.play("-i", inventory_file, playbook, *options)
     recap = re.findall(r"^(\S+) +: ok=.* changed=(\d+) .* failed=(\d+)", output, re.MULTILINE)
     return {
         name: Played(failed=failed != "0", changed=int(changed), output=output)
