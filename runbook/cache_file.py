@@ -4,15 +4,12 @@ It only ever saves time: whatever is not whole, or might be somebody else's, is 
 what cannot be written is not kept. Names hold all that the content depends on.
 """
 
-import mmap
 import os
 import stat
 import sys
 from binascii import crc32
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
 from runbook import __version__
 
@@ -45,42 +42,23 @@ def state_of(path: str | Path) -> tuple[int, int, int, int]:
 
 def read(name: str) -> bytes | None:
     """Return what is kept under a name, if it is as it was written and nobody else can have done so."""
-    with _opened(name) as file:
-        content = b"" if file is None else file.read()
-    return content[_SUM:] if _is_whole(name, content) else None
-
-
-def mapped(name: str) -> memoryview | None:
-    """Return the same without a copy of it: large things, of which a part is needed."""
-    with _opened(name) as file, suppress(OSError, ValueError):
-        if file is not None:
-            content = memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
-            return content[_SUM:] if _is_whole(name, content) else None
-    return None
-
-
-@contextmanager
-def _opened(name: str) -> Iterator[BinaryIO | None]:
     folder = _folder()
-    try:
+    with suppress(OSError):
         # Who may write to the folder could give one thing the name of another.
         if folder is None or not _is_ours(folder.lstat()):
-            yield None
-            return
-        descriptor = os.open(
-            folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        )
-    except OSError:
-        yield None
-        return
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or not _is_ours(found):
-            yield None
-            return
-        with suppress(OSError):  # Else what every run needs would go first, as it is written once.
-            os.utime(descriptor)
-        yield file
+            return None
+        place = folder / name
+        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode) or not _is_ours(found):
+                return None
+            # Else what every run needs would go first, as it is written once.
+            with suppress(OSError):
+                os.utime(descriptor)
+            told, content = file.read(_SUM), file.read()  # In two, as a part of bytes is a copy.
+            return content if told == _sum(name, content) else None
+    return None
 
 
 def write(name: str, content: bytes) -> None:
@@ -105,16 +83,12 @@ def write(name: str, content: bytes) -> None:
         _prune(folder)
 
 
-def _sum(name: str, content: bytes | memoryview) -> bytes:
-    return crc32(content, crc32(os.fsencode(name))).to_bytes(_SUM, "big")
-
-
-def _is_whole(name: str, content: bytes | memoryview) -> bool:
-    """Say whether something is all that was written under its name.
+def _sum(name: str, content: bytes) -> bytes:
+    """Return by what it shows that something is all that was written under its name.
 
     Code with holes in it, as a machine leaves it that lost its power, would end this process.
     """
-    return content[:_SUM] == _sum(name, content[_SUM:])
+    return crc32(content, crc32(os.fsencode(name))).to_bytes(_SUM, "big")
 
 
 def _folder() -> Path | None:

@@ -2,9 +2,8 @@
 
 To import a module Python looks for its file, then for what that was compiled to, opens and reads it:
 a third of the time of importing, as there are 500 of them in Ansible. All of them lie in one file
-here, which is mapped into memory. A module is taken from it only where Python would come to the same
-file (what is searched before it still has none of that name, and its own folder has the entries it
-had) and the file is as it was.
+here. A module is taken from it only where Python would come to the same file (what is searched before
+it still has none of that name, and its own folder has the entries it had) and the file is as it was.
 """
 
 import marshal
@@ -113,8 +112,8 @@ class ModuleCode:
         self._new[name] = known, code
 
     def _read(self) -> None:
-        content = cache_file.mapped(self._file)
-        if content is not None:
+        content = memoryview(cache_file.read(self._file) or b"")
+        if content:
             head = _LENGTH + int.from_bytes(content[:_LENGTH], "big")
             read = marshal.loads(content[_LENGTH:head])  # noqa: S302 -- only we wrote it
             self._known = {name: Known._make(each) for name, each in read.items()}
