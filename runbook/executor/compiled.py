@@ -1,8 +1,9 @@
 """Templates and conditions compiled once, for all hosts and all uses of the same text.
 
 Jinja compiles a text anew each time it is rendered, which takes most of the time of rendering. The
-code it comes to depends on the text alone, with the same versions. That of a runbook's own texts is
-kept on disk as well, as Python keeps that of modules; no other text is, which might be a secret.
+code it comes to depends, with the same versions, on the text and on what the filters and tests that it
+names are given beside their value. That of a runbook's own texts is kept on disk as well, as Python
+keeps that of modules; no other text is, which might be a secret.
 """
 
 import hashlib
@@ -39,17 +40,38 @@ def get_ready(
     wanted = sorted(texts - _codes.keys())
     asked = repr((sys.version, jinja2.__version__, version, wanted)).encode()
     name = f"templates-{hashlib.sha256(asked).hexdigest()[:32]}"
-    with suppress(EOFError, TypeError, ValueError):
-        _codes.update(marshal.loads(cache_file.read(name) or b""))  # noqa: S302 -- only we wrote it
-        return
+    with suppress(Exception):  # As of a collection that is gone or broken.
+        given, codes = marshal.loads(cache_file.read(name) or b"")  # noqa: S302 -- only we wrote it
+        if all(_given(environment, *each) == so_far for each, so_far in given.items()):
+            _codes.update(codes)
+            return
+    named: set[tuple[str, str]] = set()
     for kind, text in wanted:
         with suppress(Exception):  # Whoever renders it will be told what is wrong with it.
+            named |= _named(environment, kind, text)
             if kind == TEMPLATE:
                 environment.from_string(text)
             else:
                 environment.compile_expression(text, False)  # noqa: FBT003 -- as Ansible calls it
+    given = {each: _given(environment, *each) for each in named}
     compiled = {each: _codes[each] for each in wanted if each in _codes}
-    cache_file.write(name, marshal.dumps(compiled))
+    cache_file.write(name, marshal.dumps((given, compiled)))
+
+
+def _named(environment: Environment, kind: str, text: str) -> set[tuple[str, str]]:
+    """Return the filters and tests that a text names, each with the table it is in."""
+    parsed = environment.parse(text if kind == TEMPLATE else f"{{{{ {text} }}}}")
+    found = parsed.find_all((nodes.Filter, nodes.Test))
+    return {("filters" if isinstance(one, nodes.Filter) else "tests", one.name) for one in found}
+
+
+def _given(environment: Environment, table: str, name: str) -> str | None:
+    """Say what Jinja has a filter or a test given first: with its context, say, or nothing more.
+
+    It is for the plugin to say, so a collection of another version may.
+    """
+    given = getattr(getattr(environment, table).get(name), "jinja_pass_arg", None)
+    return given and str(given)
 
 
 def remember(environment: Environment) -> Environment:

@@ -4,8 +4,9 @@ import marshal
 from pathlib import Path
 
 import pytest
-from jinja2 import Environment
+from jinja2 import Environment, pass_environment
 
+from runbook import cache_file
 from runbook.executor import compiled
 
 TEMPLATES = ("{{ one }} and {{ two }}", "{% if one %}yes{% endif %}", "plain")
@@ -75,6 +76,25 @@ def test_what_was_got_ready_once_is_ready_in_the_next_process(
 
     for rubbish in (b"", b"\xff" * 40, marshal.dumps(3)):
         monkeypatch.setattr(compiled, "_codes", {})
-        file.write_bytes(rubbish)
+        cache_file.write(file.name, rubbish)
         compiled.get_ready(again, [*TEMPLATES, "{{ broken"], EXPRESSIONS, "1.0")
         assert _come_to(again, one=1, two="ab") == expected
+
+
+def test_a_filter_that_another_version_gives_something_else_is_compiled_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A collection's filter or test may come to want Jinja's environment, and no longer want it."""
+    texts = ["{{ 'ab' | shout }}"], ["'ab' is shouted"]
+
+    @pass_environment
+    def shout_with(environment: object, text: str) -> str:
+        return f"{text.upper()} with {type(environment).__name__}"
+
+    for shout, expected in ((str.upper, "AB"), (shout_with, "AB with Remembering")) * 2:
+        monkeypatch.setattr(compiled, "_codes", {})
+        environment = compiled.remember(Environment())
+        environment.filters["shout"] = environment.tests["shouted"] = shout
+        compiled.get_ready(environment, *texts, "1.0")
+        assert environment.from_string(texts[0][0]).render() == expected
+        assert environment.compile_expression(texts[1][0], False)() == expected  # noqa: FBT003 -- as above
