@@ -65,14 +65,15 @@ steps:
 INTERPRETER = """#!{python}
 # Stands where a host's Python should be: it answers as it likes, or else as Python would.
 import re, subprocess, sys
-piped = len(sys.argv) < 2 or sys.argv[1] == "-"
+piped = sys.argv[-1] == "-" or "-c" in sys.argv or len(sys.argv) < 2
 source = sys.stdin.buffer.read() if piped else open(sys.argv[1], "rb").read()
 module = re.search(rb"ansible_module='(?:[\\w.]+[.])?(\\w+)'", source)
 answers = {answers!r}
 name = module.group(1).decode() if module else "runbook_probe" if b"runbook_probes" in source else ""
 answer = answers.get(name)
 if answer is None:
-    sys.exit(subprocess.run([{python!r}, "-"], input=source).returncode)
+    words = sys.argv[1:] if "-c" in sys.argv else ["-"]
+    sys.exit(subprocess.run([{python!r}, *words], input=source).returncode)
 for part, times in answer:
     for _ in range(times):
         sys.stdout.buffer.write(part)

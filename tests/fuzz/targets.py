@@ -7,12 +7,14 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from io import BufferedReader, BytesIO
 from pathlib import Path
 
 from runbook.errors import RunbookError
 from runbook.executor import Ending, ObserveRequest
 from runbook.executor.content.module_utils.runbook_probes import (
     activity,
+    http_messages,
     imports,
     iptables,
     logins,
@@ -25,6 +27,7 @@ from runbook.executor.content.module_utils.runbook_probes import (
     processes,
     procfs,
     services,
+    sock_diag,
     system,
     timestamps,
     tracebacks,
@@ -66,6 +69,11 @@ class Target:
     seeds: tuple[bytes, ...]
     refuses: tuple[type[Exception], ...] = ()
     share: int = 25
+
+
+def _http(data: bytes) -> bytes:
+    stream: BufferedReader = BufferedReader(BytesIO(data))
+    return b"".join(http_messages.Response(stream, "GET").chunks(1000))
 
 
 def _of_text(take: Callable[[str], object]) -> Callable[[bytes], object]:
@@ -213,6 +221,11 @@ steps:
 _PROC_STAT = (
     b"42 (ng inx) S 1 42 42 0 -1 4194560 100 0 0 0 5 6 0 0 20 0 1 0 1234 9 8 7 6 5 4 3 2 1\n"
 )
+_SOCKETS = bytes.fromhex(
+    # A listener at 127.0.0.1 port 8000, and the end.
+    "58000000 14000200 00000000 00000000 020a0000 1f400000 7f000001"
+    + "00" * 52 + "21000000 49000000 14000000 03000200 00000000 00000000 00000000"
+)  # fmt: skip
 _LISTENERS = (
     b"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
     b"   0: 0100007F:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000    33        0 12345 1\n"
@@ -303,6 +316,8 @@ TARGETS: tuple[Target, ...] = (
     Target(name="masking", take=_of_text(_masked_once), seeds=_SECRETS, share=40),
     Target(name="/proc/PID/stat", take=_of_text(procfs.parse_stat), seeds=(_PROC_STAT,), share=40),
     Target(name="/proc/net/tcp", take=_of_text(procfs.parse_listeners), seeds=(_LISTENERS,), share=40),
+    Target(name="sock_diag", take=lambda data: sock_diag.parse(data, []), seeds=(_SOCKETS,), refuses=(sock_diag.RefusedError,), share=40),
+    Target(name="HTTP", take=_http, seeds=(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: a\r\n b\r\n\r\nok", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nok\r\n0\r\nX: y\r\n\r\n"), refuses=(http_messages.BrokenOffError, http_messages.NoAnswerError, http_messages.NotHttpError), share=40),
     Target(name="connections", take=_of_text(lambda text: logins.parse_connections(text, 22)), seeds=(_LISTENERS,), share=40),
     Target(name="limits", take=_of_text(processes.parse_open_files_limit), seeds=(b"Limit  Soft Limit  Hard Limit  Units\nMax open files            1024                 unlimited            files\n",)),
     Target(name="meminfo", take=_of_text(system.parse_table), seeds=(b"MemTotal:  24 kB\nHugePages_Total: 0\n",)),

@@ -1,13 +1,14 @@
 """The probes as one program for a host's Python."""
 
 import json
+import marshal
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from runbook.executor.content.module_utils.runbook_probes.sent import BROKE, magic
+from runbook.executor.content.module_utils.runbook_probes.sent import BROKE
 from runbook.executor.probing import module_request, without_twins
 from runbook.executor.script import answer_in, command, program
 
@@ -59,19 +60,41 @@ def test_nothing_is_imported_from_where_it_starts(tmp_path: Path) -> None:
 
 def test_what_is_compiled_is_for_one_kind_of_python(tmp_path: Path) -> None:
     """A Python of the sender's kind compiles nothing again; one of another kind compiles sources."""
-    sent = program(module_request([probe("load")], None))
-    start = command(sys.executable, [])
-    watched = sent.replace(
-        b"code = compile(", b"sys.stderr.write(name + '\\n'); code = compile(", 1
+    magic, starter, compiled, asked, sources, codes = marshal.loads(
+        program(module_request([probe("load")], None))
     )
+    start = command(sys.executable, [])
+    nothing = dict.fromkeys(sources, b"")
 
-    same = run(start, watched, tmp_path)
-    other = run(start, watched.replace(magic().encode(), b"another"), tmp_path)
+    same = run(start, marshal.dumps((magic, "", compiled, asked, nothing, codes)), tmp_path)
+    other = run(start, marshal.dumps((b"other", starter, b"", asked, sources, nothing)), tmp_path)
 
-    assert same.stderr == b""
-    assert b"runbook_probes.batch" in other.stderr.splitlines()
     for done in (same, other):
         assert json.loads(done.stdout)["answers"]["load"]["looked"] is True
+
+
+def test_only_what_is_asked_for_is_sent(tmp_path: Path) -> None:
+    """The modules of other probes stay here; those that are imported by what is sent go along."""
+    told = marshal.loads(program(module_request([probe("state", type="service")], None)))
+    sources = {name.rpartition(".")[2] for name in told[4]}
+
+    assert {"batch", "services", "processes", "supervisord"} <= sources
+    assert not {"web", "nginx", "activity"} & sources
+    assert told[4].keys() == told[5].keys()
+
+
+def test_a_python_that_needs_what_is_beside_it_is_started_with_it(tmp_path: Path) -> None:
+    """One that was set and does not start alone is started as it was set, and then reads the program."""
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\n[ "$1" != -S ] || {{ echo alone >&2; exit 1; }}\nexec {sys.executable} "$@"\n'
+    )
+    python.chmod(0o755)
+
+    done = run(command(str(python), []), program(module_request([probe("load")], None)), tmp_path)
+
+    assert done.stderr.split() == [b"alone"]
+    assert json.loads(done.stdout)["answers"]["load"]["looked"] is True
 
 
 def test_the_first_python_that_starts_answers(tmp_path: Path) -> None:

@@ -172,7 +172,8 @@ def test_output_that_is_not_text_is_carried_all_the_same() -> None:
 
 def test_a_host_without_files_to_spare_is_said_to_be_so() -> None:
     """Where no more probes can be started the answer says why, for each of them."""
-    probes = [_command(str(number), "sleep 0.2") for number in range(40)]
+    # Longer than it takes on the busiest host until there are twice as many workers.
+    probes = [_command(str(number), "sleep 1") for number in range(12)]
     done = subprocess.run(
         ["sh", "-c", f"ulimit -n 16; exec {PYTHON} -m runbook_probes"],
         input=json.dumps({"probes": probes}),

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -21,9 +22,15 @@ from runbook.executor.content.module_utils.runbook_probes.processes import (
 )
 from runbook.executor.content.module_utils.runbook_probes.procfs import (
     Process,
+    listeners,
     parse_address,
     parse_listeners,
     parse_stat,
+    read_text,
+)
+from runbook.executor.content.module_utils.runbook_probes.sock_diag import (
+    RefusedError,
+    parse,
 )
 from tests.unit.probes.prober import IS_ROOT, facts, reason, request, wait_until
 
@@ -311,6 +318,33 @@ def test_rows_of_the_socket_table(row: str) -> None:
     found = [tuple(each) for each in parse_listeners(f"{HEADER}\n{row}\n")]
 
     assert found == ([] if ROWS[row] is None else [ROWS[row]])
+
+
+def test_the_kernel_tells_the_same_as_its_tables() -> None:
+    """Asked for listening sockets alone, where that is possible, it names ours as in its tables."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as four,
+        socket.create_server(("::1", 0), family=socket.AF_INET6) as six,
+    ):
+        told = listeners()
+        tables = parse_listeners(read_text("/proc/net/tcp") + read_text("/proc/net/tcp6"))
+        inodes = {os.fstat(each.fileno()).st_ino for each in (four, six)}
+
+    ours = sorted(each for each in told if each.inode in inodes)
+    assert ours == sorted(each for each in tables if each.inode in inodes)
+    assert [each.address for each in ours] == ["127.0.0.1", "::1"]
+
+
+@given(st.binary(max_size=200))
+def test_no_answer_of_the_kernel_is_half_an_answer(data: bytes) -> None:
+    """What is no message of its own, cut off, an error, or of a moment that passed, is refused."""
+    for kind, flags in ((20, 0x10), (2, 0), (3, 0x10)):
+        head = struct.pack("=IHHII", 16 + len(data), kind, flags, 0, 0)
+        with pytest.raises(RefusedError):
+            parse(head + data, [])
+    with pytest.raises(RefusedError):
+        parse(struct.pack("=IHHII", 88, 20, 0, 0, 0) + data[:71], [])
+    assert not parse(struct.pack("=IHHII", 20, 3, 0, 0, 0) + data, [])
 
 
 @given(st.text())

@@ -14,7 +14,7 @@ import json
 import os
 import selectors
 import signal
-import threading
+import sys
 import time
 
 from . import commands, identity, registry
@@ -52,7 +52,8 @@ def answer(request: dict[str, object]) -> dict[str, object]:
     round. An answer is `{"looked": true, "facts", "took_s"}` or `{"looked": false, "reason",
     "took_s"}`.
     """
-    if threading.active_count() > 1:
+    threading = sys.modules.get("threading")
+    if threading is not None and threading.active_count() > 1:
         # A fork copies locks that other threads hold; a process of our own has no other threads.
         return identity.answer_elsewhere([], request)
     probes = [_Probe(probe) for probe in _records(request.get("probes"))]
@@ -61,7 +62,9 @@ def answer(request: dict[str, object]) -> dict[str, object]:
     max_bytes = int(_number(request.get("max_bytes"), DEFAULT_MAX_BYTES))
     sample = request.get("sample")
     if not isinstance(sample, dict):
+        _get_ready(probes, rounds=1)
         return {"changed": False, "answers": _round(probes, ends, max_bytes)}
+    _get_ready(probes, rounds=2)
     samples: list[dict[str, object]] = []
     last_s = _number(sample.get("for"), 0.0)
     every_s = max(_number(sample.get("every"), 1.0), 0.01)
@@ -204,8 +207,6 @@ def _over_time(timeout_s: float) -> str:
 
 def _round(probes: list[_Probe], ends: float, max_bytes: int) -> dict[str, object]:
     """Look once at everything; return the answers by the ids of probes."""
-    for kind in {probe.kind for probe in probes}:
-        get_ready(kind)
     # What is there by now would only be copied, should each of them look through it for garbage.
     gc.freeze()
     gc.enable()
@@ -309,6 +310,16 @@ def _patience_s() -> float:
     return min(_PATIENCE_S * max(running / (os.cpu_count() or 1), 1), _MOST_PATIENCE_S)
 
 
+def _get_ready(probes: list[_Probe], rounds: int) -> None:
+    """Import what more than one worker will need; what one needs it imports beside the others."""
+    kinds = {probe.kind for probe in probes}
+    for kind in kinds:
+        areas = [registry.AREAS.get(probe.kind) for probe in probes]
+        asked = 1 if kind in _SHARING else areas.count(registry.AREAS.get(kind))
+        if asked * rounds > 1:
+            get_ready(kind)
+
+
 def get_ready(kind: str) -> None:
     """Import a probe once, here, so that processes forked from this one need not."""
     try:
@@ -356,8 +367,10 @@ def _told(probe: _Probe, timeout_s: float, max_bytes: int) -> bytes:
 def _looked_at(probe: _Probe, timeout_s: float, max_bytes: int) -> dict[str, object]:
     try:
         look = Look(timeout_s, max_bytes)
-        if probe.user is not None and not identity.become(probe.user):
-            return identity.answer_as(probe.user, _only(probe, look))
+        if probe.user is not None:
+            registry.find_all_of(probe.kind)
+            if not identity.become(probe.user):
+                return identity.answer_as(probe.user, _only(probe, look))
         function = registry.find(probe.kind)
         facts, cut = plain(function(look, **bind(function, probe.args)), max_bytes)
         if isinstance(facts, dict):

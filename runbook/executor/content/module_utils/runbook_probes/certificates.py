@@ -8,7 +8,7 @@ import socket
 import ssl
 import stat
 import time
-from typing import Callable
+from collections.abc import Callable
 
 from .call import CannotLookError, Look, OverTimeError
 from .network import NoConnectionError, connect, kind_of

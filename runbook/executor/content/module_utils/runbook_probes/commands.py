@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
-import subprocess
-import threading
-from typing import BinaryIO, NamedTuple
+import signal
+from collections.abc import Mapping
 
 from .call import CannotLookError, Look
+from .records import Record
 
 _READ_SIZE = 65536
 # How long a program's output may stay open after its end: something it started holds it.
@@ -21,7 +22,7 @@ _LEAVE_NOTHING = _TELL_ONCE | {"systemctl"}
 _ADMIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class Finished(NamedTuple):
+class Finished(Record):
     """A program that has ended. `rc` is negative for the number of the signal that ended it.
 
     `held` says that something still has its output open.
@@ -64,27 +65,17 @@ def run(
         raise CannotLookError("no such directory: " + chdir)
     _run.append(argv[0])
     try:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=chdir,
-            env=env,
-            pass_fds=pass_fds,
-        )
+        started = _Started(argv, os.environ if env is None else env, chdir, stdin, pass_fds)
     except FileNotFoundError:
         raise CannotLookError("no such program: " + argv[0]) from None
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise CannotLookError(f"cannot start {argv[0]}: {why}") from None
-    if process.stdin is not None and stdin is not None:
-        writer = threading.Thread(target=_feed, args=(process.stdin, stdin.encode()), daemon=True)
-        writer.start()
     limit = look.max_bytes if max_bytes is None else max_bytes
-    stdout, stderr, held = _collect(process, limit)
+    held = started.collect(limit)
+    stdout, stderr = started.told
     return Finished(
-        process.wait(),
+        started.wait(),
         stdout[:limit].decode("utf-8", "replace"),
         stderr[:limit].decode("utf-8", "replace"),
         len(stdout) > limit or len(stderr) > limit,
@@ -92,32 +83,140 @@ def run(
     )
 
 
-def _feed(stream: BinaryIO, data: bytes) -> None:
+class _Started:
+    """A program that runs, with our ends of its pipes: what `subprocess` would be.
+
+    That takes longer to import than most probes to look, and forks us where it knows no better.
+
+    Raises:
+        OSError: it cannot be started.
+        ValueError: its words hold what none can.
+    """
+
+    def __init__(
+        self,
+        argv: list[str],
+        env: Mapping[str, str],
+        chdir: str | None,
+        stdin: str | None,
+        pass_fds: tuple[int, ...],
+    ) -> None:
+        self.told = (bytearray(), bytearray())
+        self._status: int | None = None
+        self._unfed = memoryview((stdin or "").encode())
+        self._pipes = [os.pipe(), os.pipe()] + ([] if stdin is None else [os.pipe()])
+        (self._out, out), (self._err, err) = self._pipes[:2]
+        places: list[tuple[object, ...]] = [
+            (os.POSIX_SPAWN_DUP2, out, 1),
+            (os.POSIX_SPAWN_DUP2, err, 2),
+        ]
+        if stdin is None:
+            places.append((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0))
+        else:
+            places.append((os.POSIX_SPAWN_DUP2, self._pipes[2][0], 0))
+        for fd in pass_fds:
+            os.set_inheritable(fd, True)  # noqa: FBT003 (positional only)
+        here = os.open(".", getattr(os, "O_PATH", os.O_RDONLY)) if chdir is not None else None
+        try:
+            if chdir is not None:
+                os.chdir(chdir)
+            # Python ignores these, which programs do not expect.
+            ignored = [signal.SIGPIPE, signal.SIGXFSZ]
+            program = _found(argv[0], env)
+            self._pid = os.posix_spawn(program, argv, env, file_actions=places, setsigdef=ignored)
+        except (OSError, ValueError):
+            for fd in (fd for pipe in self._pipes for fd in pipe):
+                os.close(fd)
+            raise
+        finally:
+            if here is not None:
+                _return_to(here)
+        for fd in (out, err, *(pipe[0] for pipe in self._pipes[2:])):
+            os.close(fd)
+
+    def collect(self, limit: int) -> bool:
+        """Feed it and read what it tells, to its end; say whether something still holds a pipe."""
+        feeding = None if len(self._pipes) < 3 else self._pipes[2][1]
+        left = {self._out, self._err}
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._out, selectors.EVENT_READ, self.told[0])
+            selector.register(self._err, selectors.EVENT_READ, self.told[1])
+            if feeding is not None:
+                os.set_blocking(feeding, False)
+                selector.register(feeding, selectors.EVENT_WRITE)
+            while selector.get_map():
+                ready = selector.select(_LINGER_S)
+                if not ready and self._has_ended():
+                    break
+                for key, _ in ready:
+                    if key.fd == feeding:
+                        if self._feed(feeding):
+                            continue
+                    elif self._read(key.fd, key.data, limit):
+                        continue
+                    selector.unregister(key.fd)
+                    os.close(key.fd)
+                    left.discard(key.fd)
+            for key in list(selector.get_map().values()):
+                os.close(key.fd)
+        return bool(left)
+
+    def _feed(self, fd: int) -> bool:
+        """Give it more of its input; return False once that is all, or nobody reads it."""
+        try:
+            self._unfed = self._unfed[os.write(fd, self._unfed[:_READ_SIZE]) :]
+        except OSError:
+            # It ended without reading all of its input, as it may.
+            return False
+        return bool(self._unfed)
+
+    def _read(self, fd: int, into: bytearray, limit: int) -> bool:
+        chunk = os.read(fd, _READ_SIZE)
+        # One byte more than is kept tells that something was cut.
+        into.extend(chunk[: max(limit + 1 - len(into), 0)])
+        return bool(chunk)
+
+    def _has_ended(self) -> bool:
+        if self._status is None:
+            pid, status = os.waitpid(self._pid, os.WNOHANG)
+            self._status = status if pid else None
+        return self._status is not None
+
+    def wait(self) -> int:
+        """Return how it ended, in the words of `Finished.rc`."""
+        if self._status is None:
+            self._status = os.waitpid(self._pid, 0)[1]
+        if os.WIFSIGNALED(self._status):
+            return -os.WTERMSIG(self._status)
+        return os.WEXITSTATUS(self._status)
+
+
+def _found(name: str, env: Mapping[str, str]) -> str:
+    """Return the file of a program as a shell would find it.
+
+    Raises:
+        OSError: there is none, or none that may be run.
+    """
+    if os.path.dirname(name):
+        return name
+    code = errno.ENOENT
+    for folder in env.get("PATH", os.defpath).split(os.pathsep):
+        path = os.path.join(folder, name)
+        if os.access(path, os.X_OK) and not os.path.isdir(path):
+            return path
+        if os.path.exists(path):
+            code = errno.EACCES
+    raise OSError(code, os.strerror(code))
+
+
+def _return_to(folder: int) -> None:
     try:
-        with stream:
-            stream.write(data)
+        os.fchdir(folder)
     except OSError:
-        # It ended without reading all of its input, as it may.
+        # The user that we became may not go there, so nothing that is looked at lies there.
         return
-
-
-def _collect(process: subprocess.Popen[bytes], limit: int) -> tuple[bytearray, bytearray, bool]:
-    kept = (bytearray(), bytearray())
-    with selectors.DefaultSelector() as selector:
-        for stream, into in zip((process.stdout, process.stderr), kept):  # noqa: B905 (3.8)
-            if stream is not None:
-                selector.register(stream, selectors.EVENT_READ, into)
-        while selector.get_map():
-            ready = selector.select(_LINGER_S)
-            if not ready and process.poll() is not None:
-                break
-            for key, _ in ready:
-                chunk = os.read(key.fd, _READ_SIZE)
-                if not chunk:
-                    selector.unregister(key.fileobj)
-                # One byte more than is kept tells that something was cut.
-                key.data.extend(chunk[: max(limit + 1 - len(key.data), 0)])
-        return (*kept, bool(selector.get_map()))
+    finally:
+        os.close(folder)
 
 
 def tool_environment() -> dict[str, str]:

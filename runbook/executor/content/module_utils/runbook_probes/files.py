@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import grp
-import hashlib
 import os
 import re
 import stat
@@ -95,6 +94,8 @@ def _read(path: str, status: os.stat_result, most: int) -> bytes:
 
 def _sha256(path: str, status: os.stat_result) -> str:
     _must_be_regular(path, status)
+    import hashlib  # noqa: PLC0415 (brings all of OpenSSL)
+
     digest = hashlib.sha256()
     with open(path, "rb") as stream:
         for chunk in iter(lambda: stream.read(1 << 20), b""):

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, NamedTuple
+from collections.abc import Callable
 
 from .procfs import Process, holders, listeners, read_process
+from .records import Record
 
 _BETWEEN_LOOKS_S = 0.1
 # What is left of it then is its own, although its main process has ended.
 _STOPPING = ("deactivating", "STOPPING")
 
-Holder = NamedTuple("Holder", [("pid", int), ("started_s", float), ("line", "tuple[int, ...]")])
-"""A process that listens; `line` is it, its parent, and so on up to the first process."""
+
+class Holder(Record):
+    """A process that listens; `line` is it, its parent, and so on up to the first process."""
+
+    pid: int
+    started_s: float
+    line: tuple[int, ...]
 
 
 def on_port(

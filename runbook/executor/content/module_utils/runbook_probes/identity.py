@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import marshal
 import os
 import pwd
-import subprocess
 import sys
+import zlib
 
 from .call import CannotLookError
 from .sent import PACKAGE
 
 # The files the module was unpacked to are private to the user who unpacked them.
-_THEN = "\nsent = json.load(sys.stdin)\nrun(lambda: sent['sources'], sent['request'])\n"
+_THEN = "\nrun(*marshal.loads(sys.stdin.buffer.read()))\n"
 
 
 def become(user: str) -> bool:
@@ -64,11 +65,14 @@ def answer_elsewhere(prefix: list[str], request: dict[str, object]) -> dict[str,
         CannotLookError: the process gave no answer.
         OSError: it could not be started.
     """
-    sources = _sources()
-    sent = json.dumps({"sources": sources, "request": request}).encode("ascii")
+    # Only where it is needed: it takes as long to import as some probes to look.
+    import subprocess  # noqa: PLC0415
+
+    sources, codes = _package()
+    start = zlib.decompress(sources[PACKAGE + ".sent"]).decode("utf-8") + _THEN
     done = subprocess.run(
-        [*prefix, sys.executable, "-c", sources[PACKAGE + ".sent"] + _THEN],
-        input=sent,
+        [*prefix, sys.executable, "-c", start],
+        input=marshal.dumps((json.dumps(request), sources, codes)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         check=False,
@@ -82,16 +86,18 @@ def answer_elsewhere(prefix: list[str], request: dict[str, object]) -> dict[str,
     return dict(result)
 
 
-def _sources() -> dict[str, str]:
+def _package() -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """Return what `sent.run` takes: the sources of this package, and what they compile to."""
     package = sys.modules[__name__.rpartition(".")[0]]
-    sources: dict[str, str] | None = getattr(package.__loader__, "sources", None)
+    sources: dict[str, bytes] | None = getattr(package.__loader__, "sources", None)
     if sources is not None:  # We were sent ourselves, by `sent`.
-        return sources
+        codes: dict[str, bytes] = getattr(package.__loader__, "codes", {})
+        return sources, codes
     import pkgutil  # noqa: PLC0415 (only where we are files)
 
-    found = {PACKAGE: '"""Sent along."""'}
+    found = {PACKAGE: zlib.compress(b"")}
     for info in pkgutil.iter_modules(package.__path__):
         source = pkgutil.get_data(package.__name__, info.name + ".py")
         if source is not None:
-            found[PACKAGE + "." + info.name] = source.decode("utf-8")
-    return found
+            found[PACKAGE + "." + info.name] = zlib.compress(source, 1)
+    return found, {}

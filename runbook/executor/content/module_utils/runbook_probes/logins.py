@@ -6,10 +6,10 @@ import os
 import re
 import struct
 import time
-from typing import NamedTuple
 
 from .processes import without_ourselves
 from .procfs import Process, parse_address, read_text
+from .records import Record
 from .values import whole_number
 
 _UTMP = "/var/run/utmp"
@@ -23,7 +23,7 @@ _SSH_PORT = 22
 _TITLE = re.compile(r"^sshd(?:-session)?: (\S+)@(pts/\d+)")
 
 
-class Login(NamedTuple):
+class Login(Record):
     """Somebody at a terminal; `origin` and `since_s` (seconds since 1970) as far as known."""
 
     user: str

@@ -6,19 +6,19 @@ import json
 import os
 import stat
 import time
-from typing import NamedTuple
 
 from . import tracebacks
 from .call import CannotLookError, Look
 from .commands import run_tool
 from .files import groups_of
 from .processes import compiled
+from .records import Record
 from .timestamps import read_moment
 
 _MOST_ENTRIES = 5000
 
 
-class Line(NamedTuple):
+class Line(Record):
     """A line of a log.
 
     `at_s` is its own moment or that of the line before; `bytes_after` is how much of the log
@@ -30,7 +30,7 @@ class Line(NamedTuple):
     bytes_after: int
 
 
-class Tail(NamedTuple):
+class Tail(Record):
     """The end of a log."""
 
     size_bytes: int

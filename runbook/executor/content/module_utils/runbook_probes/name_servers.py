@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from typing import NamedTuple
+
+from .records import Record
 
 TYPES = {"A": 1, "AAAA": 28}
 _HEADER = struct.Struct("!6H")
@@ -16,7 +17,7 @@ _IN = 1
 _RCODES = {2: "servfail", 3: "nxdomain", 5: "refused"}
 
 
-class Reply(NamedTuple):
+class Reply(Record):
     """What a name server said: addresses, or a word for why there are none."""
 
     addresses: list[str]

@@ -5,13 +5,11 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
-import threading
 import time
-from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from .call import CannotLookError, Look, OverTimeError
 from .name_servers import TYPES, ask
+from .records import Record
 
 # By number: the C libraries word their messages differently.
 _BY_ERRNO = {
@@ -34,7 +32,12 @@ _NAME_ERRORS = {
     socket.EAI_FAIL: "servfail",
 }
 
-Address = NamedTuple("Address", [("family", int), ("sockaddr", "tuple[object, ...]")])
+
+class Address(Record):
+    """Where to connect, as the socket module has it."""
+
+    family: int
+    sockaddr: tuple[object, ...]
 
 
 class NoConnectionError(Exception):
@@ -82,6 +85,9 @@ def resolve(host: str, port: int, family: int = socket.AF_UNSPEC) -> list[Addres
                 host, port, family, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
             )
         ]
+    # Only where it is needed: few ask for a name.
+    import threading  # noqa: PLC0415
+
     # The C library cannot be interrupted while it waits for a name server; a thread can be left.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
@@ -203,6 +209,8 @@ def dns(
 
 
 def _server(text: str) -> tuple[str, int]:
+    from urllib.parse import urlsplit  # noqa: PLC0415 (only where a name server is named)
+
     try:
         parts = urlsplit("//" + text if text.count(":") < 2 or "[" in text else f"//[{text}]")
         port = parts.port or 53

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from typing import NamedTuple
 
 from .packets import Chain, Packet, Rule, all_of, in_network, is_interface
+from .records import Record
 
 # Tables of these names in these families are what iptables keeps its rules in.
 _IPTABLES = frozenset(["filter", "nat", "mangle", "raw", "security"])
@@ -17,7 +17,7 @@ _PASSING = frozenset(["counter", "log", "mangle", "notrack", "comment"])
 _MAX_DEPTH = 10
 
 
-class Table(NamedTuple):
+class Table(Record):
     """A table: its family (`ip`, `ip6`, `inet`), name, chains by name, and named sets."""
 
     family: str

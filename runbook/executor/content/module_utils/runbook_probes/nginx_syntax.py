@@ -8,8 +8,9 @@ from __future__ import annotations
 import fnmatch
 import posixpath
 import re
-from typing import NamedTuple
 from urllib.parse import urlsplit
+
+from .records import Record
 
 MAX_DEPTH = 30
 _FILE_HEADER = re.compile(r"^# configuration file (.+):$", re.MULTILINE)
@@ -18,7 +19,7 @@ _SCHEME_PORTS = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
 _QUOTES = "'\""
 
 
-class Token(NamedTuple):
+class Token(Record):
     """A word, or one of `;{}`; a quoted word is never the latter."""
 
     text: str
@@ -26,7 +27,7 @@ class Token(NamedTuple):
     quoted: bool = False
 
 
-class Directive(NamedTuple):
+class Directive(Record):
     """A directive; `block` is None where it ends with a semicolon."""
 
     name: str
@@ -36,7 +37,7 @@ class Directive(NamedTuple):
     block: list[Directive] | None
 
 
-class Address(NamedTuple):
+class Address(Record):
     """Where a directive forwards to; `host` and `port` are None for a variable or a socket file."""
 
     address: str

@@ -7,7 +7,9 @@ do not know): then what the rule does is a doubt, and never a finding.
 from __future__ import annotations
 
 import ipaddress
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+
+from .records import Record
 
 MAX_DEPTH = 30
 MAX_RULES = 200_000
@@ -17,7 +19,7 @@ TOO_MANY = "more rules than can be followed"
 BLOCKING = frozenset(["drop", "reject"])
 
 
-class Packet(NamedTuple):
+class Packet(Record):
     """The first packet of a connection to a port of this host.
 
     None stands for what is not known. `destination` and `interface` are known on the loopback
@@ -36,7 +38,7 @@ class Packet(NamedTuple):
         return ipaddress.ip_address(self.source).version
 
 
-class Rule(NamedTuple):
+class Rule(Record):
     """A rule.
 
     `holds` tells whether its conditions hold for a packet, given the hook it passes. `verdict` is
@@ -50,7 +52,7 @@ class Rule(NamedTuple):
     target: str = ""
 
 
-class Chain(NamedTuple):
+class Chain(Record):
     """A chain of rules. `hook` is `input`, `output` or `prerouting` for those packets begin in."""
 
     tool: str
@@ -60,7 +62,7 @@ class Chain(NamedTuple):
     rules: list[Rule]
 
 
-class Finding(NamedTuple):
+class Finding(Record):
     """A rule, or the policy of a chain, that keeps a packet out, or (not certain) could."""
 
     tool: str

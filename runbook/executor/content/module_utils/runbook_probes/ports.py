@@ -6,7 +6,8 @@ import ipaddress
 import math
 
 from .call import CannotLookError, Look
-from .procfs import Listener, holders, listeners, read_process, read_text, user_name
+from .procfs import holders, listeners, read_process, read_text, user_name
+from .sock_diag import Listener
 
 _MOST_HOLDERS = 20
 

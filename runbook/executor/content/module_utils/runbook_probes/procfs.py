@@ -7,16 +7,18 @@ import pwd
 import socket
 import struct
 import sys
-from typing import NamedTuple
 
+from . import sock_diag
 from .call import CannotLookError
+from .records import Record
+from .sock_diag import Listener
 
 _LISTEN = "0A"
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-class Process(NamedTuple):
+class Process(Record):
     """One process as /proc shows it. `started_s` counts from the boot; `terminal` 0 is none."""
 
     pid: int
@@ -34,15 +36,6 @@ class Process(NamedTuple):
     def command(self) -> str:
         """The command line, or the name in brackets where there is none (zombies, the kernel)."""
         return " ".join(self.words) if self.words else f"[{self.name}]"
-
-
-class Listener(NamedTuple):
-    """A listening TCP socket."""
-
-    address: str
-    port: int
-    uid: int
-    inode: int
 
 
 def read_text(path: str) -> str:
@@ -168,6 +161,9 @@ def listeners() -> list[Listener]:
     Raises:
         CannotLookError: this system has no /proc/net/tcp.
     """
+    told = sock_diag.listeners()
+    if told is not None:
+        return told
     found = parse_listeners(read_text("/proc/net/tcp"))
     if os.path.exists("/proc/net/tcp6"):
         found += parse_listeners(read_text("/proc/net/tcp6"))

@@ -31,6 +31,25 @@ AREAS = {
     "git": "work_trees",
     "activity": "activity",
 }
+# What they import only where they need it, besides.
+_LATER = {
+    "certificate": ("threading",),
+    "dns": ("threading", "urllib.parse"),
+    "file": ("hashlib",),
+    "http": ("threading",),
+    "tcp": ("threading",),
+}
+
+
+def find_all_of(kind: str) -> None:
+    """Import all that a probe type may need, for a user who may not read this Python's library.
+
+    Raises:
+        CannotLookError: there is no such probe type.
+    """
+    find(kind)
+    for name in _LATER.get(kind, ()):
+        __import__(name)
 
 
 def find(kind: str) -> FunctionType:

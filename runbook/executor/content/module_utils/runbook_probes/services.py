@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from typing import Callable
+from collections.abc import Callable
 
 from .call import CannotLookError, Look
 from .commands import Finished, run_tool

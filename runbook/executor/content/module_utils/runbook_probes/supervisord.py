@@ -10,12 +10,12 @@ import configparser
 import os
 import socket
 from http.client import HTTPConnection, HTTPException
-from typing import NamedTuple
 from urllib.parse import urlsplit
 from xml.parsers.expat import ExpatError
 from xmlrpc import client as xmlrpc
 
 from .call import CannotLookError
+from .records import Record
 
 _PORT = 9001
 _MOST_BYTES = 1 << 20
@@ -23,7 +23,7 @@ _MOST_BYTES = 1 << 20
 _BAD_NAME = 10
 
 
-class Server(NamedTuple):
+class Server(Record):
     """Where supervisord listens: a Unix socket, or a host and a port."""
 
     path: str | None

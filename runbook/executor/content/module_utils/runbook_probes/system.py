@@ -6,10 +6,10 @@ import os
 import struct
 import sys
 import time as clock
-from typing import NamedTuple
 
 from .call import CannotLookError, Look
 from .procfs import read_text
+from .records import Record
 from .values import whole_number
 
 # From <linux/timex.h>: the kernel's word for a clock nobody keeps.
@@ -19,7 +19,7 @@ _UTMP = struct.Struct("hi32s4s32s256shhiii4i20x")
 _USER_PROCESS = 7
 
 
-class Mount(NamedTuple):
+class Mount(Record):
     """A mounted file system."""
 
     device: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from .records import Record
 
 _HEADER = re.compile(r"(?:Exception Group )?Traceback \(most recent call last\):")
 _FRAME = re.compile(r'^\s*File "(.*?)", line (\d+)(?:, in (.*))?$')
@@ -27,7 +28,7 @@ _TEXT_LINES = 60
 _NOT_OURS = ("/site-packages/", "/dist-packages/", "/lib/python3")
 
 
-class Frame(NamedTuple):
+class Frame(Record):
     """Where a frame of a traceback stands."""
 
     file: str
@@ -35,7 +36,7 @@ class Frame(NamedTuple):
     function: str | None
 
 
-class Traceback(NamedTuple):
+class Traceback(Record):
     """A traceback; `start` and `end` are the numbers of its first line and the line after it."""
 
     type: str

@@ -6,19 +6,13 @@ import base64
 import json as json_text
 import socket
 import time
-from http.client import (
-    HTTPConnection,
-    HTTPException,
-    HTTPResponse,
-    IncompleteRead,
-    InvalidURL,
-    RemoteDisconnected,
-)
-from typing import NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 
+from . import http_messages
 from .call import CannotLookError, Look, OverTimeError
+from .http_messages import BrokenOffError, NoAnswerError, NotHttpError
 from .network import NoConnectionError, connect, kind_of
+from .records import Record
 from .values import MAX_DEPTH
 
 MAX_REDIRECTS = 10
@@ -27,7 +21,7 @@ _REDIRECTS = frozenset([301, 302, 303, 307, 308])
 _BOUND_TO_HOST = frozenset(["host", "authorization", "cookie"])
 
 
-class _Request(NamedTuple):
+class _Request(Record):
     url: str
     method: str
     headers: dict[str, str]
@@ -36,7 +30,7 @@ class _Request(NamedTuple):
     max_body_bytes: int
 
 
-class _Response(NamedTuple):
+class _Response(Record):
     status: int
     reason: str
     headers: dict[str, str]
@@ -123,7 +117,7 @@ def _parts(url: str) -> _Url:
     return _Url(parts.scheme, parts.hostname, port, target, parts.username, parts.password)
 
 
-class _Url(NamedTuple):
+class _Url(Record):
     scheme: str
     host: str
     port: int
@@ -141,24 +135,31 @@ def _exchange(look: Look, request: _Request) -> _Response:
         CannotLookError: the request is not one that can be sent.
     """
     parts = _parts(request.url)
-    connection = HTTPConnection(parts.host, parts.port)
-    # What it leaves out of the Host header; it does not know of the TLS inside the socket.
-    connection.default_port = _DEFAULT_PORTS[parts.scheme]
-    connection.sock = connect(look, parts.host, parts.port)
+    connection = connect(look, parts.host, parts.port)
     try:
         if parts.scheme == "https":
-            connection.sock = _encrypted(connection.sock, request, parts.host)
-        connection.request(request.method, parts.target, request.body, request.headers)
-        received = connection.getresponse()
-        return _read(received, request.max_body_bytes)
-    except (InvalidURL, UnicodeError, ValueError) as error:
+            connection = _encrypted(connection, request, parts.host)
+        connection.sendall(
+            http_messages.request_bytes(
+                request.method, parts.target, _named(parts), request.headers, request.body
+            )
+        )
+        with connection.makefile("rb") as stream:
+            return _read(http_messages.Response(stream, request.method), request.max_body_bytes)
+    except (UnicodeError, ValueError) as error:
         if isinstance(error, OSError):
             raise _failure(error) from None
         raise CannotLookError(f"the request cannot be sent: {error}") from None
-    except (OSError, OverTimeError, HTTPException) as error:
+    except (OSError, OverTimeError, NoAnswerError, NotHttpError) as error:
         raise _failure(error) from None
     finally:
         connection.close()
+
+
+def _named(parts: _Url) -> str:
+    """Return what the Host header says of an address where its author does not."""
+    host = f"[{parts.host}]" if ":" in parts.host else parts.host
+    return host if parts.port == _DEFAULT_PORTS[parts.scheme] else f"{host}:{parts.port}"
 
 
 def _encrypted(plain: socket.socket, request: _Request, host: str) -> socket.socket:
@@ -176,26 +177,14 @@ def _encrypted(plain: socket.socket, request: _Request, host: str) -> socket.soc
     return context.wrap_socket(plain, server_hostname=name)
 
 
-def _read(received: HTTPResponse, max_bytes: int) -> _Response:
+def _read(received: http_messages.Response, max_bytes: int) -> _Response:
     chunks: list[bytes] = []
     failure: Exception | None = None
     try:
-        size = 0
-        while size <= max_bytes:
-            chunk = received.read1(max_bytes + 1 - size)
-            if not chunk:
-                break
-            chunks.append(chunk)
-            size += len(chunk)
-        if size <= max_bytes and received.length:
-            failure = IncompleteRead(b"", received.length)
-    except (OSError, OverTimeError, HTTPException, ValueError) as error:
+        chunks.extend(received.chunks(max_bytes))
+    except (OSError, OverTimeError, BrokenOffError, NotHttpError, ValueError) as error:
         failure = error
-    headers: dict[str, str] = {}
-    for key, value in received.getheaders():
-        name = key.lower()
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    response = _Response(received.status, received.reason, headers, b"".join(chunks))
+    response = _Response(received.status, received.reason, received.headers, b"".join(chunks))
     if failure is not None:
         kind = _failure(failure)
         raise _PartlyAnsweredError(response, kind.kind, str(kind))
@@ -205,9 +194,9 @@ def _read(received: HTTPResponse, max_bytes: int) -> _Response:
 def _failure(error: Exception) -> NoConnectionError:
     if isinstance(error, OverTimeError):
         return NoConnectionError("timeout", "no complete answer in time")
-    if isinstance(error, RemoteDisconnected):
+    if isinstance(error, NoAnswerError):
         return NoConnectionError("reset", "the connection was closed without an answer")
-    if isinstance(error, IncompleteRead):
+    if isinstance(error, BrokenOffError):
         return NoConnectionError("reset", "the connection was closed in the middle of the answer")
     if isinstance(error, OSError):
         kind = kind_of(error)
@@ -217,7 +206,7 @@ def _failure(error: Exception) -> NoConnectionError:
         if kind is None:
             raise CannotLookError(str(error))
         return NoConnectionError(kind, error.strerror or "no complete answer in time")
-    return NoConnectionError("protocol", f"not HTTP: {type(error).__name__}: {error}")
+    return NoConnectionError("protocol", f"not HTTP: {error}")
 
 
 def _redirected(request: _Request, response: _Response) -> _Request | None:

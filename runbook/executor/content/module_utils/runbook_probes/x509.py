@@ -10,7 +10,8 @@ import binascii
 import datetime
 import re
 import socket
-from typing import NamedTuple
+
+from .records import Record
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 _SEQUENCE = 0x30
@@ -32,7 +33,7 @@ _ATTRIBUTES = {
 }
 
 
-class Certificate(NamedTuple):
+class Certificate(Record):
     """What a certificate says; times are in seconds since 1970."""
 
     subject: str
@@ -43,7 +44,7 @@ class Certificate(NamedTuple):
     is_self_signed: bool
 
 
-class Node(NamedTuple):
+class Node(Record):
     """One element of DER: its tag, and its content."""
 
     tag: int
