@@ -23,9 +23,10 @@ from runbook.executor import (
     Request,
 )
 from runbook.executor.bounds import Bounds
-from runbook.executor.compile import dump
+from runbook.executor.compile import dump, observation_play
 from runbook.executor.leftovers import is_at_work
 from runbook.executor.plain import words
+from runbook.executor.plan import Plan
 from runbook.executor.process import Forking, Process
 from runbook.executor.runner import Starter
 from runbook.executor.target import Target
@@ -74,7 +75,9 @@ class AnsibleExecutor:
         name = f"{self.run}-ahead-{secrets.token_hex(3)}"
         workspace = self._workspace(name, self.target.given)
         self._ahead = Process(workspace=workspace, starter=starter)
-        self._ahead.begin_ahead(self.target)
+        plan = Plan(run=self.run, request=name, joining=True)
+        look = observation_play(self.runbook, plan, str(workspace.plan), "all")
+        self._ahead.begin_ahead(self.target, dump([look]))
 
     def start(self, request: Request, deliver: Deliver) -> "AnsibleInvocation":
         """Compile the request and begin; raise RunbookError where there is no place to work in."""

@@ -7,32 +7,18 @@ Imported only inside Ansible's own processes. Facts about the interfaces are fro
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, wraps
-from importlib import import_module
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
-from ansible import constants
 from ansible._internal._datatag._tags import Origin
 from ansible.constants import config
 from ansible.errors import AnsibleError
-from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import EncryptedString, VaultHelper, is_encrypted_file
-from ansible.playbook import Playbook
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import (
-    become_loader,
-    cache_loader,
-    callback_loader,
-    connection_loader,
     filter_loader,
-    init_plugin_loader,
-    inventory_loader,
-    shell_loader,
-    strategy_loader,
     test_loader,
 )
-from ansible.plugins.strategy import StrategyBase
 from ansible.release import __version__
 from ansible.template import Templar, trust_as_template
 
@@ -55,75 +41,6 @@ SECRET_NAME = re.compile(
     r"(?i)(pass(word|wd|phrase)?|secret|token|api_?key|private_?key|credentials?)$"
 )
 """Variables with such names are masked wherever they came from."""
-
-
-POLL_S = 0.005
-"""How often Ansible's main process looks for results; its own 0.001 takes 3 % of a processor."""
-
-WORKERS_S = 10.0
-"""How long it waits for one of its workers to end before it looks itself; that end wakes it."""
-
-USUAL_FILTERS = (
-    *("basename", "bool", "default", "difference", "dirname", "first", "flatten", "int"),
-    *("intersect", "join", "length", "list", "lower", "map", "regex_escape", "regex_replace"),
-    *("regex_search", "reject", "rejectattr", "select", "selectattr", "sort", "split", "sum"),
-)
-USUAL_TESTS = ("defined", "equalto", "in", "match", "none", "search", "string")
-"""What runbooks use most of what they may."""
-
-
-def prepare() -> None:
-    """Load what every playbook loads, with its documentation, in which Ansible finds its options."""
-    constants.DEFAULT_INTERNAL_POLL_INTERVAL = max(POLL_S, constants.DEFAULT_INTERNAL_POLL_INTERVAL)
-    _wait_for_workers()
-    init_plugin_loader()
-    import_module("ansible_collections.ansible.builtin")
-    # Of these kinds Ansible loads whatever there is, of the others what it uses; not those of
-    # variables, all of which it loads if none were looked for before.
-    for loader in (become_loader, callback_loader, connection_loader, shell_loader):
-        list(loader.all(class_only=True))
-    for name in ("auto", "host_list", "ini", "script", "toml", "yaml"):
-        inventory_loader.get(name, class_only=True)
-    for name in ("free", "linear"):
-        strategy_loader.get(name, class_only=True)
-    cache_loader.get("memory", class_only=True)
-    Templar(loader=DataLoader()).template(trust_as_template("{{ [] | default([]) is defined }}"))
-    environment = AnsibleTemplating(Templar(loader=DataLoader())).environment
-    for name in USUAL_FILTERS:
-        environment.filters.get(name)
-    for name in USUAL_TESTS:
-        environment.tests.get(name)
-
-
-def _wait_for_workers() -> None:
-    """Have Ansible's main process wait for a worker's end where all are at work.
-
-    It looks whether one has ended after every 0.1 ms: with more hosts than forks that took half of a
-    processor for as long as the hosts took.
-    """
-    queue = StrategyBase._queue_task  # noqa: SLF001 -- no public name
-
-    @wraps(queue)
-    def queue_once_free(strategy: Any, *arguments: Any, **options: Any) -> Any:
-        workers = getattr(strategy, "_workers", [])
-        if workers and all(worker is not None and worker.is_alive() for worker in workers):
-            wait([worker.sentinel for worker in workers], WORKERS_S)
-        return queue(strategy, *arguments, **options)
-
-    StrategyBase._queue_task = queue_once_free  # noqa: SLF001 -- no public name
-
-
-def before_playbooks(call: Callable[[], None]) -> None:
-    """Have Ansible call this once it has read the inventory, before it reads a playbook."""
-    load = Playbook.load
-
-    @wraps(load)
-    def call_and_load(*arguments: Any, **options: Any) -> Any:
-        call()
-        return load(*arguments, **options)
-
-    Playbook.load = staticmethod(call_and_load)
-
 
 _found: dict[tuple[str, ...], tuple[Any, Any]] = {}
 

@@ -18,6 +18,7 @@ from runbook.executor.leftovers import is_at_work
 from runbook.executor.runner import Output
 from runbook.executor.target import Target
 from runbook.executor.workspace import (
+    AHEAD_FILE,
     ARGUMENTS_FILE,
     ENDED_FILE,
     GATE_PIPE,
@@ -77,14 +78,18 @@ class Process:
     _gate: int = -1
     _over: bool = False
 
-    def begin_ahead(self, target: Target) -> None:
-        """Have it read the inventory, and wait for `start` then; raise OSError."""
+    def begin_ahead(self, target: Target, playbook: str) -> None:
+        """Have it read the inventory, and wait for `start` then; raise OSError.
+
+        It reads `playbook` too, for no other reason than to have at hand what that takes.
+        """
         gate = self.workspace.folder / GATE_PIPE
         os.mkfifo(gate, 0o600)
         # Both ends are ours, so that opening waits for nobody; it is told of our death.
         self._gate = os.open(gate, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         # Ansible wants to see that there is one before it begins.
         (self.workspace.project / PLAYBOOK_FILE).touch(0o600)
+        self.workspace.write(self.workspace.project / AHEAD_FILE, playbook)
         self._submit(target, check_mode=False)
 
     def start(self, target: Target, allowed_s: float, *, check_mode: bool) -> None:

@@ -25,6 +25,7 @@ from runbook import at_hand
 from runbook.ending import leave
 from runbook.executor.known_yaml import known
 from runbook.executor.workspace import (
+    AHEAD_FILE,
     ARGUMENTS_FILE,
     ENDED_FILE,
     GATE_PIPE,
@@ -39,6 +40,7 @@ NEEDED_SOON = (
     "multiprocessing.synchronize",
     "runbook.executor.ansible_core",
     "runbook.executor.around",
+    "runbook.executor.beforehand",
     "runbook.executor.compile",
     "runbook.executor.differences",
     "runbook.executor.looking",
@@ -52,7 +54,6 @@ NEEDED_SOON = (
 NEEDED_BY_SOME = (
     "ansible.modules",
     "ansible.playbook.handler_task_include",
-    "ansible.plugins.vars.host_group_vars",
 )
 """What is imported by most requests only, and so not where the first of them waits for it."""
 
@@ -90,7 +91,7 @@ def _import_all(*, stays: bool) -> None:
         with suppress(
             Exception
         ):  # What cannot be prepared fails, and is told, in the request itself.
-            import_module("runbook.executor.ansible_core").prepare()
+            import_module("runbook.executor.beforehand").prepare()
             import_module("runbook.executor.script").sent()
             if stays:
                 import_module("runbook.executor.nearby").get_all_ready()
@@ -148,8 +149,8 @@ def _be_ansible(folder: Path) -> NoReturn:
             os.chdir(folder / "project")
             sys.argv = json.loads((folder / ARGUMENTS_FILE).read_text("utf-8"))
             if (gate := folder / GATE_PIPE).exists():
-                boundary = import_module("runbook.executor.ansible_core")
-                boundary.before_playbooks(lambda: _wait_at(gate))
+                boundary = import_module("runbook.executor.beforehand")
+                boundary.before_playbooks(AHEAD_FILE, lambda: _wait_at(gate))
             import_module("ansible.cli.playbook").main()
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1

@@ -35,6 +35,9 @@ NAMED_BY_TASKS = ("files", "handlers", "tasks", "templates", "vars")
 
 PLAN_FILE = "plan.json"
 PLAYBOOK_FILE = "runbook-play.yml"
+AHEAD_FILE = ".runbook-ahead.yml"
+"""A playbook that is read, and not played, while it is not known yet what is asked."""
+
 OWNER_FILE = "owner"
 RESULTS_FILE = "results.jsonl"
 DEFAULTS_FILE = "defaults.json"

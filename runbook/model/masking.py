@@ -45,6 +45,12 @@ _compiled = cache(re.compile)
 """Compiles an expression when it is first needed: most commands look for no secrets."""
 
 
+def compile_all() -> None:
+    """Compile all expressions, for processes that are forked and will look for secrets."""
+    for shape in _SHAPES:
+        _compiled(shape.expression)
+
+
 def _token(hint: str, expression: str) -> _Shape:
     """Build the shape of a token that tells itself by its first characters."""
     return _Shape(hints=(hint,), expression=rf"(?<![A-Za-z0-9_-])(?:{expression})")
