@@ -238,6 +238,8 @@ class Plan:
 
 def _data(value: Any) -> Json:
     """Return records as mappings; `dataclasses.asdict` copies all else as well, for much longer."""
+    if type(value) in _PLAIN:
+        return value
     if dataclasses.is_dataclass(value):
         return {name: _data(getattr(value, name)) for name in value.__dataclass_fields__}
     if isinstance(value, Mapping):
@@ -361,9 +363,12 @@ def planned_scopes(runbook: Runbook) -> dict[str, PlannedScope]:
     return scopes
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
 def sealed_texts(value: Any) -> Iterator[str]:
     """Yield the vaulted texts anywhere within a part of the model."""
-    if isinstance(value, str | int | float | None):
+    if type(value) in _PLAIN:
         return  # Most values are such, and what follows takes longer to ask.
     if isinstance(value, Tagged):
         if value.tag == VAULT:

@@ -46,6 +46,11 @@ class _Form:
     read: _Read
 
 
+def get_ready() -> None:
+    """Work out what all events look like, for processes that are forked and will write some."""
+    _events()
+
+
 def encode(event: Event, mask: Mask | None = None) -> dict[str, Json]:
     """Return the plain form of an event, its free text and data masked, its names as they are."""
     form = _record(type(event))

@@ -12,13 +12,16 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from runbook import cache_file, errors, model
 from runbook.model.definition import Action, AnsibleRole, Fix, Runbook
 from runbook.spec.places import find, locate, roles_path
+
+MOST_AT_HAND = 16
+"""How many runbooks a process has at hand that it has read; who wants one still looks at its files."""
 
 _OF_ROLE = "file of a role: "
 _ROOTS = (Path(__file__).parent, Path(model.__file__ or "").parent)
@@ -43,6 +46,15 @@ def load(name_or_path: str, search_path: Sequence[Path]) -> Runbook:
         _Pickler(kept_content, pickle.HIGHEST_PROTOCOL).dump((state, runbook))
         cache_file.write(name, kept_content.getvalue())
     return runbook
+
+
+def have_at_hand(name_or_path: str, search_path: Sequence[Path]) -> None:
+    """Read what is kept of a runbook, for processes that are forked and may load it.
+
+    Raises RunbookError where there is none of that name.
+    """
+    path = locate(name_or_path, search_path)
+    _kept(cache_file.read(_name(path, tuple(dict.fromkeys([path.parent, *search_path])))))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,6 +122,7 @@ def _actions(runbook: Runbook) -> Iterator[Action]:
             yield from filter(None, (step.action, step.undo))
 
 
+@lru_cache(maxsize=MOST_AT_HAND)
 def _kept(content: bytes | None) -> _Kept | None:
     if content is None:
         return None

@@ -4,8 +4,8 @@
 
 `STARTER` is the workspace of the starter that runs may use, `CONFIG` the configuration file its
 Ansible has read, or nothing. See `schedule.standby` for what it is told and tells. It has one thread,
-so that its children are as whole as a new process, and reads no state: settings, runbooks and
-inventories are read by each run.
+so that its children are as whole as a new process, and uses no state: settings and inventories
+are read by each run, and so are all files of its runbook; what those came to before is in memory.
 """
 
 import gc
@@ -21,7 +21,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
+from runbook.errors import RunbookError
 from runbook.executor.lent import LentStarter
+from runbook.model import codec
+from runbook.model.masking import compile_all
+from runbook.settings import load_settings
+from runbook.spec import loading
 from runbook.views.starting import lend
 
 NEEDED = (
@@ -39,6 +44,9 @@ NEEDED = (
 )
 """What a run imports."""
 
+REACHING = ("run", "diagnose")
+"""Commands whose first word is a runbook's name."""
+
 
 def main() -> None:
     """Serve until the standard input ends."""
@@ -46,6 +54,8 @@ def main() -> None:
     lend(LentStarter(folder=Path(folder), config=Path(config) if config else None))
     for name in NEEDED:
         import_module(name)
+    codec.get_ready()
+    compile_all()
     gc.freeze()
     woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(waker)
@@ -60,6 +70,15 @@ def main() -> None:
         if pid == 0:
             _be_a_run(told["words"], told["said"])
         runs[pid] = told["begin"]
+        _have_at_hand(told["words"])
+
+
+def _have_at_hand(words: Sequence[str]) -> None:
+    """Read what is kept of a runbook that runs are about, for the next: it looks whether it still is so."""
+    if words[0] in REACHING:
+        with suppress(RunbookError):
+            loading.have_at_hand(words[1], load_settings().library)
+            gc.freeze()
 
 
 def _told(runs: dict[int, int], woken: int) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ import pytest
 
 from runbook.errors import RunbookError
 from runbook.spec import library
-from runbook.spec.loading import load
+from runbook.spec.loading import have_at_hand, load
 
 CALLING = """
 runbook: calling
@@ -105,6 +105,23 @@ def test_any_change_is_seen(folder: Path) -> None:
     os.utime(folder / "called.yml", ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert load("calling", [folder]) == library.load("calling", [folder])
     assert "/other" in str(load("calling", [folder]).steps["deeper/seen"])
+
+
+def test_what_is_at_hand_is_used_while_nothing_has_changed(folder: Path, kept: Path) -> None:
+    """Whoever loads it is given the very same, and another one once a file or what was kept changes."""
+    load("calling", [folder])
+    have_at_hand("calling", [folder])
+    first = load("calling", [folder])
+
+    assert load("calling", [folder]) is first
+    (folder / "calling.yml").write_text(CALLING.format(title="Changed"))
+    assert load("calling", [folder]).title == "Changed"
+    with pytest.raises(RunbookError, match="no runbook"):
+        have_at_hand("nothing", [folder])
+    [file] = kept.glob("runbook-*")
+    file.unlink()
+    have_at_hand("calling", [folder])
+    assert load("calling", [folder]) is not first
 
 
 def test_what_is_no_longer_sound_is_refused(folder: Path) -> None:
