@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.playbooks import ansible_here
 from tests.roles.playing import Player
 
 
 @pytest.fixture
 def play(tmp_path: Path) -> Player:
     """Return a function that applies a role to this machine."""
-    return Player(folder=tmp_path)
+    return Player(folder=tmp_path, ansible=ansible_here())
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ mount -t tmpfs tmpfs "$1/root/run"
 exec chroot "$1/root" sh -c '
   set -e
   packages=$(find "$1" -name "*.deb")
-  [ -z "$packages" ] || dpkg --install $packages >/dev/null 2>&1
+  [ -z "$packages" ] || dpkg --install --no-triggers $packages >/dev/null 2>&1
   ip link set lo up
   ip address add 192.0.2.1/32 dev lo
   echo ready
@@ -37,6 +37,11 @@ class Machine:
         """What runs a command there."""
         pid = str(self.process.pid)
         return ["nsenter", "--target", pid, "--mount", "--net", "--root", "--wd", "--"]
+
+    @property
+    def root(self) -> Path:
+        """Its root folder, as seen from here."""
+        return Path(f"/proc/{self.process.pid}/root")
 
     def __call__(self, command: str) -> str:
         """Run a shell command there and return what it prints."""

@@ -3,16 +3,13 @@
 import os
 import pwd
 import re
-import subprocess
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests import playbooks
+from tests.playbooks import Ansible
 
 PREVIEW = ("--check", "--diff")
 # Whom a service runs as: somebody who may do less than us, where we are root.
@@ -35,10 +32,10 @@ class Played:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Player:
-    """Applies roles from a folder of its own; `within` runs ansible-playbook elsewhere."""
+    """Applies roles from a folder of its own."""
 
     folder: Path
-    within: Sequence[str] = ()
+    ansible: Ansible
 
     def __call__(
         self, role: str, variables: dict[str, Any], *options: str, entry: str = "main"
@@ -53,8 +50,7 @@ class Player:
         playbook.write_text(
             yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [task]}])
         )
-        words = ("-i", "here,", "-c", "local", str(playbook), *options)
-        output = self._elsewhere(words) if self.within else playbooks.play(*words)
+        output = self.ansible.play("-i", "here,", "-c", "local", playbook, *options)
         recap = re.search(r"^here +: ok=.* changed=(\d+) .* failed=(\d+)", output, re.MULTILINE)
         assert recap, output
         return Played(failed=recap[2] != "0", changed=int(recap[1]), output=output)
@@ -62,22 +58,3 @@ class Player:
     def undo(self, role: str, variables: dict[str, Any], *options: str) -> Played:
         """Apply a role's undo."""
         return self(role, variables, *options, entry="undo")
-
-    def _elsewhere(self, words: Sequence[str]) -> str:
-        done = subprocess.run(
-            [*self.within, sys.executable, "-m", "ansible.cli.playbook", *words],
-            env={
-                **os.environ,
-                "ANSIBLE_ROLES_PATH": str(playbooks.ROLES),
-                "ANSIBLE_NOCOLOR": "true",
-                "ANSIBLE_PIPELINING": "true",
-                "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3",
-                "ANSIBLE_HOME": str(self.folder / "ansible"),
-            },
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.stdout + done.stderr

@@ -2,9 +2,12 @@
 
 import os
 import struct
+import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
+from tests.playbooks import Ansible
 from tests.roles.playing import PREVIEW, Player
 
 MEGABYTE = 2**20
@@ -102,21 +105,27 @@ def test_cleans_the_package_cache(tmp_path: Path) -> None:
     cache = "/var/cache/apt/archives"
     prepare = (
         f"mount -t tmpfs tmpfs {cache} && mkdir {cache}/partial"
-        f' && head -c 1M /dev/zero >{cache}/x_1_all.deb && "$@" && ls {cache}/*'
+        f' && head -c 1M /dev/zero >{cache}/x_1_all.deb && exec "$@"'
     )
     namespace = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-    play = Player(folder=tmp_path, within=[*namespace, "sh", "-c", prepare, "sh"])
+    within = [*namespace, "sh", "-c", prepare, "sh"]
     wanted = variables(tmp_path, disk_freed_log_directories=[], disk_freed_package_cache=True)
+    folder = tmp_path / "plays"
+    folder.mkdir()
+    with closing(Ansible.start(folder, sys.executable, within=within)) as ansible:
+        play = Player(folder=tmp_path, ansible=ansible)
+        package = Path(f"{ansible.root}{cache}/x_1_all.deb")
 
-    preview = play("disk_freed", wanted, *PREVIEW)
-    played = play("disk_freed", wanted, "-v")
+        preview = play("disk_freed", wanted, *PREVIEW)
+        was_there = package.exists()
+        played = play("disk_freed", wanted, "-v")
+        is_there = package.exists()
 
     assert f"-{cache}/x_1_all.deb ({MEGABYTE} bytes)" in preview.output
-    assert preview.output.endswith("partial:\n")
-    assert "x_1_all.deb" in preview.output.splitlines()[-3]
+    assert was_there
     assert (played.failed, played.changed) == (False, 1), played.output
     assert f"packages: {MEGABYTE} bytes" in played.output
-    assert "x_1_all.deb" not in played.output.rsplit("PLAY RECAP", 1)[1]
+    assert not is_there
 
 
 def test_what_does_not_work_is_told(play: Player, tmp_path: Path) -> None:

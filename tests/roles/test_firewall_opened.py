@@ -2,10 +2,12 @@
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.playbooks import Ansible
 from tests.roles.machines import Machine, download_tools, start
 from tests.roles.playing import PREVIEW, Player
 
@@ -65,9 +67,15 @@ def machine(packages: Path, tmp_path: Path) -> Iterator[Machine]:
 
 
 @pytest.fixture
-def play(machine: Machine, tmp_path: Path) -> Player:
+def play(machine: Machine, tmp_path: Path) -> Iterator[Player]:
     """Return a function that applies a role to that machine."""
-    return Player(folder=tmp_path, within=machine.within)
+    inside = Path("/run/plays")
+    folder = machine.root / inside.relative_to("/")
+    folder.mkdir()
+    with closing(
+        Ansible.start(folder, "/usr/bin/python3", within=machine.within, inside=inside)
+    ) as ansible:
+        yield Player(folder=tmp_path, ansible=ansible)
 
 
 def variables(tool: str, **more: object) -> dict[str, object]:

@@ -8,7 +8,7 @@ import yaml
 
 from runbook.demo import inventory
 from runbook.demo.site import Site
-from tests import playbooks
+from tests.playbooks import ansible_here
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +40,7 @@ def play_cases(
     playbook.write_text(
         yaml.safe_dump([{"hosts": "all", "gather_facts": False, "roles": [{"role": role}]}])
     )
-    output = playbooks.play("-i", inventory_file, playbook, *options)
+    output = ansible_here().play("-i", inventory_file, playbook, *options)
     recap = re.findall(r"^(\S+) +: ok=.* changed=(\d+) .* failed=(\d+)", output, re.MULTILINE)
     return {
         name: Played(failed=failed != "0", changed=int(changed), output=output)
