@@ -36,8 +36,8 @@ class _Told:
 def tries(journal: Journal, runbook: str | None = None, fix: str | None = None) -> Iterator[Try]:
     """Yield the fixes that were begun, newest first; raise RunbookError.
 
-    What somebody took back again did not work, nor did what had not lasted until the next wave. What nobody saw the end of, in a run that is over,
-    did not either.
+    What somebody took back again did not work, nor did what had not lasted until the next wave. What nobody
+    saw the end of, in a run that is over, did not either. What only its fallback did is neither.
     """
     begun = MilestoneFilter(runbook=runbook, fixes=True, limit=_MOST)
     told: dict[str, _Told] = {}
@@ -91,6 +91,8 @@ def _try(attempt: Attempt, told: _Told) -> Try:
     elif attempt.result is None:
         worked = False if _is_over(told.summary) else None
         why = "its end was not seen"
+    elif attempt.helped and attempt.fell_back:
+        worked, why = None, "only its fallback helped"
     return Try(
         runbook=told.summary.runbook,
         fix=attempt.step,

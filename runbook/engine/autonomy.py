@@ -9,7 +9,7 @@ class Try:
     """A fix that was begun on a host, `at` POSIX seconds, in a run.
 
     `approved` says that a person said yes to it, `worked` whether it was seen to have worked: None
-    while it is under way. `why` is what it came to, in a word.
+    while it is under way, and where only its fallback helped. `why` is what it came to, in a word.
     """
 
     runbook: str
@@ -33,7 +33,7 @@ class Standing:
 
 
 def standing(newest_first: Iterable[Try], *, enough: int | None = None) -> Standing:
-    """Return where a fix stands: what worked without a person counts neither way.
+    """Return where a fix stands: what worked without a person, or by a fallback, counts neither way.
 
     One that was not seen to have worked takes away all that was earned before it. No more than
     `enough` are counted.

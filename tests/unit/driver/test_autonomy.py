@@ -13,7 +13,7 @@ from runbook.executor.scripted import ScriptedFix
 from runbook.journal.memory import MemoryJournal
 from runbook.model.definition import FixResult
 from runbook.model.event import Event, FixApproved, FixDeclined, FixRechecked, UndoIntended
-from runbook.model.observation import Verification
+from runbook.model.observation import TaskChange, Verification
 from runbook.model.policy import Permission, Policy, Rule, Source
 from runbook.model.verdict import Verdict
 from tests.unit.driver.stage import ONE_FIX, Person, Stage, host
@@ -105,6 +105,21 @@ def test_what_it_does_by_itself_earns_nothing_and_one_failure_takes_all() -> Non
     assert world.run(Source.SCHEDULE).verdicts == {"h1": Verdict.DECLINED}
     world.run()
     assert world.run(Source.SCHEDULE).verdicts == {"h1": Verdict.RESOLVED}
+
+
+def test_what_only_its_fallback_did_earns_nothing_and_takes_nothing() -> None:
+    """A task failed, what its author wrote for that case helped: the figure stays as it was."""
+    world = World()
+    rescued = ScriptedFix(changes=(TaskChange(name="Restart it", status="failed"),))
+    world.run()
+    world.run(fix=[rescued])
+
+    asked = world.run(Source.ALERT)
+
+    assert asked.verdicts == {"h1": Verdict.DECLINED}
+    assert "(1 of 2 in a row approved and verified on group web)" in why(asked)
+    world.run()
+    assert world.run(Source.ALERT).verdicts == {"h1": Verdict.RESOLVED}
 
 
 def test_other_hosts_have_to_earn_it_themselves() -> None:
