@@ -34,6 +34,11 @@ GRACE_S = 3.0
 
 WAIT_S = 0.02
 
+_INVENTORY = re.compile(r"^\[WARNING\]: Failed to parse inventory with '\w+' plugin: ")
+"""Why each way to read an inventory failed comes as a warning, before the error that it did."""
+
+_TELLS = re.compile(rf"\b(ERROR|FATAL|error)\b|{_INVENTORY.pattern}|^Origin: .+:\d+:\d+$")
+
 
 class Forking(Protocol):
     """What forks Ansible for requests: a starter of ours, or one that was lent to us.
@@ -145,8 +150,8 @@ class Process:
         printed = self._output.text() if self._output is not None else ""
         text = re.sub(r"\x1b\[[0-9;]*m", "", printed or self.starter.last_words())
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        telling = [line for line in lines if re.search(r"\b(ERROR|FATAL|error)\b", line)]
-        said = " ".join((telling or lines)[:6]) or "it said nothing"
+        telling = dict.fromkeys(_INVENTORY.sub("", line) for line in lines if _TELLS.search(line))
+        said = " ".join([*(telling or lines)][:6]) or "it said nothing"
         return f"{mask_text(said)[:1500]} (exit code {self.exit_code})"
 
     def _has_ended(self) -> bool:

@@ -178,7 +178,7 @@ def _next_step(finish: Finish, states: Sequence[HostState]) -> str:
         case None | Verdict.WAITING:
             return f"go on with: runbook resume {run}"
         case Verdict.DECLINED | Verdict.UNKNOWN:
-            first = "see that the host can be reached, then " if verdict is Verdict.UNKNOWN else ""
+            first = _first(states[0].reason) if verdict is Verdict.UNKNOWN else ""
             return f"{first}try again with: {_command(finish, states, finish.mode)}"
         case Verdict.UNRESOLVED if finish.mode is Mode.DIAGNOSE and states[0].position is not None:
             return f"do it with: {_command(finish, states, Mode.RUN)}"
@@ -187,6 +187,13 @@ def _next_step(finish: Finish, states: Sequence[HostState]) -> str:
                 f", or take it back with: runbook undo {run}" if _can_undo(finish, states) else ""
             )
             return f"escalate with: runbook report {run}{undo}"
+
+
+def _first(reason: str | None) -> str:
+    """Say what stands before a host is looked at once more."""
+    if reason and "unreachable:" in reason:
+        return "see that the host can be reached, then "
+    return "once that is mended, " if reason else ""
 
 
 def _command(finish: Finish, states: Sequence[HostState], mode: Mode) -> str:

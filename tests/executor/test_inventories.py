@@ -293,7 +293,7 @@ def test_a_value_sealed_in_the_runbook_is_opened_on_the_host(stage: Stage) -> No
 
 
 def test_an_inventory_that_cannot_be_read_is_said(stage: Stage) -> None:
-    """One source that fails is an error, not a smaller target set."""
+    """One source that fails is an error, not a smaller target set; it says where the slip is."""
     runbook = stage.runbook(RUNBOOK.replace("SEALED", "x"))
     broken = stage.folder / "broken.yml"
     broken.write_text("web: [unclosed\n")
@@ -302,7 +302,8 @@ def test_an_inventory_that_cannot_be_read_is_said(stage: Stage) -> None:
     told = carry_out(executor, observe("sources"))
 
     assert told.ended.ending is Ending.BROKEN
-    assert "broken.yml" in (told.ended.reason or "")
+    assert "YAML parsing failed" in (told.ended.reason or "")
+    assert "broken.yml:2:1" in (told.ended.reason or "")
 
 
 DIAGNOSIS = """

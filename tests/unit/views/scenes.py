@@ -89,12 +89,11 @@ def well() -> dict[str, Observation]:
     }
 
 
-def unreachable() -> dict[str, Observation]:
-    """Return what is seen of a host that is not there."""
-    return {
-        name: seen("unknown", reason="unreachable: ssh: connect to host port 22: timed out")
-        for name in ("site", "backend")
-    }
+def unreachable(
+    reason: str = "unreachable: ssh: connect to host port 22: timed out",
+) -> dict[str, Observation]:
+    """Return what is seen of a host that is not there, or could not be looked at for a reason."""
+    return {name: seen("unknown", reason=reason) for name in ("site", "backend")}
 
 
 TEXTS = {"restart": Texts(title="Restart myapp", impact=IMPACT)}

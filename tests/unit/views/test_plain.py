@@ -12,7 +12,16 @@ from runbook.model.verdict import Verdict
 from runbook.views.plain import PlainObserver
 from runbook.views.summary import Finish, summary_text
 from tests.engine_harness import branch, cases, check
-from tests.unit.views.scenes import SITE_PASSES, Play, approved, broken, looked, site_book, stopped
+from tests.unit.views.scenes import (
+    SITE_PASSES,
+    Play,
+    approved,
+    broken,
+    looked,
+    site_book,
+    stopped,
+    unreachable,
+)
 
 
 def tell(view: PlainObserver, play: Play, *events: HostEvent) -> None:
@@ -58,6 +67,22 @@ def test_a_cause_found_by_a_branch_is_told_with_the_check_that_failed() -> None:
         runbook=play.runbook, run="r1", mode=Mode.RUN, states=play.states, pattern="web1"
     )
     assert "The backend service is not running (status 502)" in summary_text(finish)
+
+
+def test_what_to_do_about_a_host_depends_on_why_it_is_not_known() -> None:
+    """Only of a host that was not reached it is said to see to that."""
+    broke_off = "Ansible broke off: [ERROR]: couldn't resolve module/action"
+    play = Play()
+    play.joined("web1", "web2")
+    list(play.on(looked("web1", unreachable())))
+    list(play.on(looked("web2", unreachable(broke_off))))
+
+    told = summary_text(
+        Finish(runbook=play.runbook, run="r1", mode=Mode.RUN, states=play.states, pattern="all")
+    )
+
+    assert "see that the host can be reached, then try again with: runbook run fix-502" in told
+    assert "once that is mended, try again with: runbook run fix-502 --host web2" in told
 
 
 def test_an_error_loses_no_lines() -> None:
