@@ -10,9 +10,11 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
-from ansible._internal._datatag._tags import Origin
+from ansible._internal._datatag._tags import Origin, TrustedAsTemplate
+from ansible._internal._templating._jinja_bits import _TemplateCompileContext
 from ansible.constants import config
 from ansible.errors import AnsibleError
+from ansible.module_utils._internal._datatag import AnsibleTagHelper
 from ansible.parsing.vault import EncryptedString, VaultHelper, is_encrypted_file
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import (
@@ -22,7 +24,7 @@ from ansible.plugins.loader import (
 from ansible.release import __version__
 from ansible.template import Templar, trust_as_template
 
-from runbook.executor.compiled import get_ready, remember
+from runbook.executor.compiled import TEMPLATE, get_ready, remember
 from runbook.executor.guard import (
     OverMemoryError,
     bounded_memory,
@@ -34,6 +36,7 @@ from runbook.executor.guard import (
 )
 from runbook.executor.looking import CouldNotRenderError
 from runbook.executor.mentioned import mentioned
+from runbook.executor.once import CannotCompareError, Once
 from runbook.executor.plan import Plan, variable_of
 from runbook.model.definition import Json
 
@@ -42,19 +45,30 @@ SECRET_NAME = re.compile(
 )
 """Variables with such names are masked wherever they came from."""
 
+
+def _as_ansible_reads(kind: str) -> Any:
+    """Read a backslash in a text as Ansible does in what it renders, and in conditions."""
+    return _TemplateCompileContext(escape_backslashes=kind == TEMPLATE)
+
+
 _found: dict[tuple[str, ...], tuple[Any, Any]] = {}
+_environments: dict[tuple[str, ...], Any] = {}
 
 
-def _find_once(environment: Any) -> None:
-    """Have an environment use the filters and tests that others with the same folders have found.
+def _share_environment(engine: Any) -> Any:
+    """Have a template engine use the environment of others with the same folders, and return it.
 
-    Ansible looks for each by its name, in all collections before it takes one of Jinja's own, 0.4 ms
-    in every environment.
+    With it come the templates that they have compiled, and the filters and tests that they have found:
+    Ansible looks for each by its name, in all collections before it takes one of Jinja's own, 0.4 ms.
     """
     places = (*filter_loader._get_paths(), *test_loader._get_paths())  # noqa: SLF001 -- no public name
-    environment.filters, environment.tests = _found.setdefault(
-        places, (environment.filters, environment.tests)
-    )
+    shared = _environments.get((engine.basedir, *places))
+    if shared is None:
+        shared = remember(engine.environment)
+        shared.filters, shared.tests = _found.setdefault(places, (shared.filters, shared.tests))
+        _environments[engine.basedir, *places] = shared
+    engine._environment = shared  # noqa: SLF001 -- no public name
+    return shared
 
 
 TOO_LONG = "the host's answer is too long to be taken in"
@@ -106,18 +120,24 @@ def _bounded(
 
 
 class AnsibleTemplating:
-    """`looking.Templating` on Ansible's Templar, of which it has a copy of its own."""
+    """`looking.Templating` on Ansible's Templar, of which it has a copy of its own.
+
+    What it comes to where it `learns` is found again by all others of this process, and of those that
+    are forked from it.
+    """
 
     def __init__(self, templar: Templar) -> None:
         self._templar = templar.copy_with_new_env()
-        self.environment = remember(
-            self._templar._engine.environment  # noqa: SLF001 -- the public name is deprecated
+        self.environment = _share_environment(
+            self._templar._engine  # noqa: SLF001 -- the public name is deprecated
         )
-        _find_once(self.environment)
+        self.learns = False
 
     def get_ready(self, plan: Plan) -> None:
         """Compile what the plan has for every host, or take it as compiled before."""
-        get_ready(self.environment, plan.templates(), plan.conditions(), __version__)
+        get_ready(
+            self.environment, plan.templates(), plan.conditions(), __version__, _as_ansible_reads
+        )
 
     def _with(self, variables: Mapping[str, Json]) -> Templar:
         self._templar.available_variables = variables
@@ -125,12 +145,17 @@ class AnsibleTemplating:
 
     def render(self, value: Json, variables: Mapping[str, Json]) -> Json:
         """Render a value of the runbook; see `looking.Templating`."""
-        if isinstance(value, str) and "{" not in value and not value.startswith("#jinja2:"):
+        if _is_itself(value):
             return value
+        if known := _once.find(value, variables):
+            return known[0]
         try:
-            return self._with(mentioned(value, variables)).template(trusted(value))
+            told = self._with(mentioned(value, variables)).template(trusted(value))
         except AnsibleError as error:
             raise CouldNotRenderError(plain_reason(error)) from error
+        if self.learns:
+            _once.keep(value, variables, told)
+        return told
 
     def value_of(self, name: str, variables: Mapping[str, Json]) -> Json:
         """Return a variable's value; what it holds is rendered only if its own source is trusted.
@@ -144,6 +169,8 @@ class AnsibleTemplating:
 
         Raises CouldNotRenderError.
         """
+        if _is_itself(value):
+            return value
         try:
             return self._with(mentioned(value, variables)).template(value)
         except AnsibleError as error:
@@ -151,12 +178,37 @@ class AnsibleTemplating:
 
     def holds(self, condition: str, variables: Mapping[str, Json]) -> bool:
         """Evaluate a condition of the runbook; see `looking.Templating`."""
+        if known := _once.find(condition, variables, expression=True):
+            return bool(known[0])
         try:
             needed = mentioned(condition, variables, expression=True)
-            return bool(self._with(needed).evaluate_conditional(trust_as_template(condition)))
+            held = bool(self._with(needed).evaluate_conditional(trust_as_template(condition)))
         except AnsibleError as error:
             raise CouldNotRenderError(plain_reason(error)) from error
+        if self.learns:
+            _once.keep(condition, variables, held, expression=True)
+        return held
 
+
+def _is_itself(value: Json) -> bool:
+    """Say whether a value is certainly no template."""
+    if isinstance(value, str):
+        return "{" not in value and not value.startswith("#jinja2:")
+    return value is None or isinstance(value, int | float)
+
+
+def _is_template(value: Json) -> bool:
+    """Say whether a variable's value is rendered; see `Once`."""
+    tags = AnsibleTagHelper.tag_types(value)
+    if not tags:
+        return False
+    if tags - {Origin, TrustedAsTemplate} or _is_from_a_vault(value):
+        raise CannotCompareError
+    return TrustedAsTemplate in tags
+
+
+_once = Once(is_template=_is_template)
+"""What was learnt in this process, or in the one that it was forked from."""
 
 DISCOVERED = frozenset(["", "auto", "auto_silent", "auto_legacy", "auto_legacy_silent"])
 """Values of `ansible_python_interpreter` that leave it to Ansible which Python is used."""

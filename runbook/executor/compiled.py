@@ -3,15 +3,16 @@
 Jinja compiles a text anew each time it is rendered, which takes most of the time of rendering. The
 code it comes to depends, with the same versions, on the text and on what the filters and tests that it
 names are given beside their value. That of a runbook's own texts is kept on disk as well, as Python
-keeps that of modules; no other text is, which might be a secret.
+keeps that of modules; no other text is, which might be a secret. What an environment made of the code,
+a template or an expression, it uses again.
 """
 
 import hashlib
 import marshal
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
-from functools import cache
+from collections.abc import Callable, Hashable, Iterable
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import cache, cached_property, partial
 from types import CodeType
 from typing import Any
 
@@ -30,32 +31,40 @@ _codes: dict[tuple[str, str], CodeType] = {}
 
 
 def get_ready(
-    environment: Environment, templates: Iterable[str], expressions: Iterable[str], version: str
+    environment: Environment,
+    templates: Iterable[str],
+    expressions: Iterable[str],
+    version: str,
+    compiling: Callable[[str], AbstractContextManager[object]] = nullcontext,
 ) -> None:
-    """Have the code of a runbook's texts at hand before processes are forked that need it.
+    """Have a runbook's texts at hand, compiled, before processes are forked that need them.
 
-    `version` is that of what the environment belongs to.
+    `version` is that of what the environment belongs to. `compiling` is around the compiling of a text,
+    and told whether it is a TEMPLATE or an EXPRESSION.
     """
     texts = {(TEMPLATE, text) for text in templates} | {(EXPRESSION, text) for text in expressions}
     wanted = sorted(texts - _codes.keys())
-    asked = repr((sys.version, jinja2.__version__, version, wanted)).encode()
+    asked = repr((2, sys.version, jinja2.__version__, version, wanted)).encode()
     name = f"templates-{hashlib.sha256(asked).hexdigest()[:32]}"
     with suppress(Exception):  # As of a collection that is gone or broken.
         given, codes = marshal.loads(cache_file.read(name) or b"")  # noqa: S302 -- only we wrote it
         if all(_given(environment, *each) == so_far for each, so_far in given.items()):
             _codes.update(codes)
-            return
+            wanted = []
     named: set[tuple[str, str]] = set()
-    for kind, text in wanted:
-        with suppress(Exception):  # Whoever renders it will be told what is wrong with it.
-            named |= _named(environment, kind, text)
+    for kind, text in sorted(texts):
+        # Whoever renders it will be told what is wrong with it.
+        with suppress(Exception), compiling(kind):
+            if (kind, text) in wanted:
+                named |= _named(environment, kind, text)
             if kind == TEMPLATE:
                 environment.from_string(text)
             else:
                 environment.compile_expression(text, False)  # noqa: FBT003 -- as Ansible calls it
-    given = {each: _given(environment, *each) for each in named}
-    compiled = {each: _codes[each] for each in wanted if each in _codes}
-    cache_file.write(name, marshal.dumps((given, compiled)))
+    if wanted:
+        given = {each: _given(environment, *each) for each in named}
+        compiled = {each: _codes[each] for each in wanted if each in _codes}
+        cache_file.write(name, marshal.dumps((given, compiled)))
 
 
 def _named(environment: Environment, kind: str, text: str) -> set[tuple[str, str]]:
@@ -77,47 +86,71 @@ def _given(environment: Environment, table: str, name: str) -> str | None:
 def remember(environment: Environment) -> Environment:
     """Have an environment take the code of what was compiled before, and return it.
 
-    Left alone are texts with a backslash, which means one thing in a template and another in a
-    condition, and those that choose other delimiters, which Jinja reads by an overlay.
+    Left alone are texts that choose other delimiters, which Jinja reads by an overlay. A backslash may
+    mean one thing in a template and another in a condition: each is compiled as what it is.
     """
     kind: Any = type(environment)
     environment.__class__ = _remembering(kind)
     return environment
 
 
-@cache
-def _remembering(base: Any) -> type[Environment]:
-    class Remembering(base):  # type: ignore[misc]
-        """An environment that compiles a text once."""
+class _Remembering:
+    """What an environment is that compiles a text once."""
 
-        _expression: str | None = None
+    _expression: str | None = None
 
-        def compile(self, source: Any, *arguments: Any, **options: Any) -> Any:
-            """Compile a template, or the expression that `compile_expression` has parsed."""
-            parsed = isinstance(source, nodes.Template)
-            kind, text = (EXPRESSION, self._expression) if parsed else (TEMPLATE, source)
-            if text is None or arguments or options or not self._is_plain(text):
-                return super().compile(source, *arguments, **options)
-            code = _codes.get((kind, text))
-            if code is None:
-                code = super().compile(source)
-                if len(_codes) < MOST:
-                    _codes[kind, str(text)] = code
-            return code
+    @cached_property
+    def _made(self) -> dict[Hashable, Any]:
+        return {}
 
-        def compile_expression(self, source: str, *arguments: Any) -> Any:
-            """Compile an expression; what was parsed before is not parsed again."""
-            code = _codes.get((EXPRESSION, source)) if self._is_plain(source) else None
+    def compile(self: Any, source: Any, *arguments: Any, **options: Any) -> Any:
+        """Compile a template, or the expression that `compile_expression` has parsed."""
+        parsed = isinstance(source, nodes.Template)
+        kind, text = (EXPRESSION, self._expression) if parsed else (TEMPLATE, source)
+        if text is None or arguments or options or self.overlayed:
+            return super().compile(source, *arguments, **options)  # type: ignore[misc]
+        code = _codes.get((kind, text))
+        if code is None:
+            code = super().compile(source)  # type: ignore[misc]
+            if len(_codes) < MOST:
+                _codes[kind, str(text)] = code
+        return code
+
+    def from_string(self: Any, source: Any, *arguments: Any, **options: Any) -> Any:
+        """Make a template of a text; one that was made before is used again."""
+        make = partial(super().from_string, source, *arguments, **options)  # type: ignore[misc]
+        if arguments or options or not isinstance(source, str):
+            return make()
+        return self._once((TEMPLATE, source), make)
+
+    def compile_expression(self: Any, source: str, *arguments: Any) -> Any:
+        """Compile an expression; one that was made before is used again."""
+        make = partial(super().compile_expression, source, *arguments)  # type: ignore[misc]
+
+        def from_code_or_text() -> Any:
+            code = _codes.get((EXPRESSION, source))
             if code is not None:
                 template = self.template_class.from_code(self, code, self.make_globals(None), None)
-                return TemplateExpression(template, *arguments)
+                return TemplateExpression(template, *(arguments or (True,)))
             self._expression = source
             try:
-                return super().compile_expression(source, *arguments)
+                return make()
             finally:
                 self._expression = None
 
-        def _is_plain(self, text: str) -> bool:
-            return not self.overlayed and "\\" not in text
+        return self._once((EXPRESSION, source, *arguments), from_code_or_text, make)
 
-    return Remembering
+    def _once(self: Any, key: Hashable, make: Callable[[], Any], anew: Any = None) -> Any:
+        if self.overlayed:
+            return (anew or make)()
+        found = self._made.get(key)
+        if found is None:
+            found = make()
+            if len(self._made) < MOST:
+                self._made[key] = found
+        return found
+
+
+@cache
+def _remembering(base: Any) -> type[Environment]:
+    return type("Remembering", (_Remembering, base), {})

@@ -6,9 +6,11 @@ it is only ever a value in a condition, never a template.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from runbook.executor.mentioned import reached
 from runbook.executor.plain import MAX_WORDS, TooMuchError, plain
 from runbook.executor.plan import (
     MAX_ANSWER_BYTES,
@@ -202,10 +204,57 @@ def request_of(probe: PlannedProbe, names: Names, scope: str) -> dict[str, Json]
     return {
         "id": probe.key,
         "type": probe.type,
-        "args": names.templating.render(dict(probe.arguments), variables),
+        "args": names.templating.render(probe.arguments, variables),
         "timeout": probe.timeout_s,
         "as": names.templating.render(probe.acting_as, variables) if probe.acting_as else None,
     }
+
+
+def texts_of(names: Names) -> dict[str, dict[str, Json]]:
+    """Render the texts of steps; what speaks of something not seen yet is left out.
+
+    There the text as written stands.
+    """
+    texts: dict[str, dict[str, Json]] = {}
+    for step, text in names.plan.texts.items():
+        variables = names.of(text.scope)
+
+        def render(value: str, variables: Mapping[str, Json] = variables) -> str:
+            return str(names.templating.render(value, variables))
+
+        with suppress(CouldNotRenderError):
+            texts[step] = {
+                "title": render(text.title),
+                "impact": render(text.impact),
+                "instruction": render(text.instruction),
+                "commands": [render(command) for command in text.commands],
+                "choices": [render(choice) for choice in text.choices],
+                "helps": [render(told) for told in text.helps],
+            }
+    return texts
+
+
+def rehearse(names: Names, host: str) -> None:
+    """Render and judge for a host whatever does not speak of what is seen on it.
+
+    Nothing comes of it but that the templating has done it once.
+    """
+    for step in (names.plan.steps[id_] for id_ in names.plan.wanted(host)):
+        seen = frozenset(names.plan.names.get(step.scope, ()))
+        for probe in step.probes:
+            if not _speaks_of(seen, [probe.arguments, probe.acting_as]):
+                with suppress(CouldNotRenderError):
+                    request_of(probe, names, step.scope)
+        for condition in (*step.cases, *([] if step.passes is None else [step.passes])):
+            if not _speaks_of(seen, condition, expression=True):
+                with suppress(CouldNotRenderError):
+                    names.templating.holds(condition, names.of(step.scope))
+    texts_of(names)
+
+
+def _speaks_of(seen: frozenset[str], value: Json, *, expression: bool = False) -> bool:
+    found = reached(value, {}, expression=expression)
+    return found is None or not seen.isdisjoint(found[1])
 
 
 def judge(names: Names, step: PlannedStep, answers: Mapping[str, Answer]) -> dict[str, Json]:

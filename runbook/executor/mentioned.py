@@ -29,19 +29,44 @@ def mentioned(
 
     Where that cannot be told it is all of them. An `expression` is a text that needs no delimiters.
     """
+    found = reached(value, variables, expression=expression)
+    return variables if found is None else found[0]
+
+
+def reached(
+    value: Json, variables: Mapping[str, Json], *, expression: bool = False
+) -> tuple[dict[str, Json], frozenset[str]] | None:
+    """Return what `mentioned` does, and the words that could name further variables, but do not.
+
+    None where it cannot be told.
+    """
     try:
         waiting = set(_words(value) if expression else _in(value))
         chosen: dict[str, Json] = {}
+        absent: set[str] = set()
         while waiting:
             if waiting & _EVERYTHING:
-                return variables
+                return None
             name = waiting.pop()
-            if name in variables and name not in chosen:
+            if name not in variables:
+                absent.add(name)
+            elif name not in chosen:
                 chosen[name] = variables[name]
                 waiting.update(_in(chosen[name]))
     except _UnknownError:
-        return variables
-    return chosen
+        return None
+    return chosen, frozenset(absent)
+
+
+def template_in(text: str) -> str:
+    """Return a text without what is certainly no template: before its first block, after its last."""
+    if text.startswith(_OTHER_DELIMITERS):
+        return text
+    return text[_first(text, "{{", "{%") : max(text.rfind("}}"), text.rfind("%}")) + 2]
+
+
+def _first(text: str, *delimiters: str) -> int:
+    return min((place for each in delimiters if (place := text.find(each)) >= 0), default=0)
 
 
 class _UnknownError(Exception):
@@ -52,7 +77,7 @@ def _in(value: Json) -> Iterator[str]:
     """Yield the words of the templates in a value; raise _UnknownError."""
     if isinstance(value, str):
         if "{{" in value or "{%" in value or value.startswith(_OTHER_DELIMITERS):
-            yield from _words(value)
+            yield from _words(template_in(value))
     elif isinstance(value, Mapping):
         for item in value.values():
             yield from _in(item)

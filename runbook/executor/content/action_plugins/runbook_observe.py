@@ -41,6 +41,7 @@ from runbook.executor.looking import (
     judge_task,
     look,
     request_of,
+    texts_of,
 )
 from runbook.executor.plan import PlannedStep, Sampling, plan_in
 from runbook.executor.sampling import Held, progress, sample
@@ -289,26 +290,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         given = {scope: self._names.given(scope) for scope in self._plan.scopes}
         secrets = secrets_of(self._plan, self._vars, self._templating)
         mask = Masker(secrets | secrets_given(self._plan, given))
-        masked = mask.value({**told, "texts": self._texts()})
+        masked = mask.value({**told, "texts": texts_of(self._names)})
         # As one text, or Ansible would copy and look through all of it, several times.
         return {"changed": False, "runbook": json.dumps(masked, default=str)}
-
-    def _texts(self) -> dict[str, dict[str, Any]]:
-        texts = {}
-        for step, text in self._plan.texts.items():
-            variables = self._names.of(text.scope)
-
-            def render(value: str, variables: Mapping[str, Any] = variables) -> str:
-                return str(self._names.templating.render(value, variables))
-
-            # What speaks of something not seen yet is left out; the text as written stands.
-            with suppress(CouldNotRenderError):
-                texts[step] = {
-                    "title": render(text.title),
-                    "impact": render(text.impact),
-                    "instruction": render(text.instruction),
-                    "commands": [render(command) for command in text.commands],
-                    "choices": [render(choice) for choice in text.choices],
-                    "helps": [render(told) for told in text.helps],
-                }
-        return texts

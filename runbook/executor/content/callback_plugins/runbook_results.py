@@ -8,7 +8,7 @@ host and task Ansible attributes them to. They are read by `runbook.executor.tra
 import json
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from runbook.executor.ansible_core import (
 )
 from runbook.executor.differences import difference
 from runbook.executor.leasing import Leases
-from runbook.executor.looking import CouldNotRenderError
+from runbook.executor.looking import CouldNotRenderError, Names, rehearse
 from runbook.executor.pacing import Pace
 from runbook.executor.params import problem_with
 from runbook.executor.plain import TooMuchError, plain
@@ -104,6 +104,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             nearby.get_ready(kinds)
         hosts = manager._inventory.get_hosts(play.hosts)  # noqa: SLF001 -- as Ansible's own callbacks
         if not self._plan.joining:
+            self._rehearse(hosts, {})
             return
         if self._plan.at_most is not None and len(hosts) > self._plan.at_most:
             self._tell("hosts", hosts=[host.get_name() for host in hosts])
@@ -112,9 +113,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         params: dict[str, dict[str, Json]] = {}
         problems: list[dict[str, str]] = []
         typed: list[str] = []
+        first: Mapping[str, Any] = {}
         for host in hosts:
             name = host.get_name()
             variables = manager.get_vars(play=play, host=host)
+            first = first or variables
             params[name] = self._params(variables, name, problems)
             if self._wants_typing(variables, name, problems):
                 typed.append(name)
@@ -126,6 +129,19 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             problems=problems,
             typed=typed,
         )
+        self._rehearse(hosts, first)
+
+    def _rehearse(self, hosts: Sequence[Any], variables: Mapping[str, Any]) -> None:
+        """Have what comes to the same on many hosts be rendered before their processes are forked."""
+        if self._plan is None or len(hosts) < 2 or not self._plan.steps:
+            return
+        name = hosts[0].get_name()
+        variables = variables or self._play.get_variable_manager().get_vars(
+            play=self._play, host=hosts[0]
+        )
+        templating = self._templating(dict(variables))
+        templating.learns = True
+        rehearse(Names(plan=self._plan, templating=templating, host=variables), name)
 
     def _wants_typing(
         self, variables: dict[str, Any], host: str, problems: list[dict[str, str]]
