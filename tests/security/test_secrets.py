@@ -225,7 +225,7 @@ def test_no_secret_leaves_a_run(program: Program, tmp_path: Path) -> None:
             wait_until(lambda: process.poll() or b"host/wait" in _commands(killed.seen))
         assert process.poll() is None
         process.send_signal(signal.SIGQUIT)  # As Ctrl-\ does: a kill that leaves an image.
-        process.communicate()
+        process.communicate(timeout=PATIENCE_S)
     said["resumed"] = program("resume", "last").stderr
     (place / "wait").write_text("")  # What was killed left Ansible behind, which comes to its end.
     wait_until(lambda: STARTER not in _commands(killed.seen))
