@@ -18,7 +18,11 @@ def test_the_example_of_the_help_finds_the_runbook_that_fits(site: Site, tmp_pat
         home=tmp_path, folder=Path.cwd(), environment={"RUNBOOK_INVENTORY": inventory}
     )
 
-    done = program(*shlex.split(call))
+    for _ in range(10):
+        done = program(*shlex.split(call))
+        # A busy machine may not be done with a look in its time; that is said then.
+        if "not finished within" not in done.stdout:
+            break
 
     assert done.code == 1, done.stderr
     first, _, others = done.stdout.partition("\n2  ")
