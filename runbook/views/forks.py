@@ -75,8 +75,8 @@ def main() -> None:
 
 def _have_at_hand(words: Sequence[str]) -> None:
     """Read what is kept of a runbook that runs are about, for the next: it looks whether it still is so."""
-    if words[0] in REACHING:
-        with suppress(RunbookError):
+    if len(words) > 1 and words[0] in REACHING:
+        with suppress(RunbookError, OSError):  # The run itself is told.
             loading.have_at_hand(words[1], load_settings().library)
             gc.freeze()
 
