@@ -35,7 +35,7 @@ from runbook.executor.guard import (
     take_turns,
 )
 from runbook.executor.looking import CouldNotRenderError
-from runbook.executor.mentioned import mentioned
+from runbook.executor.mentioned import Led, mentioned
 from runbook.executor.once import CannotCompareError, Once
 from runbook.executor.plan import Plan, variable_of
 from runbook.model.definition import Json
@@ -132,6 +132,7 @@ class AnsibleTemplating:
             self._templar._engine  # noqa: SLF001 -- the public name is deprecated
         )
         self.learns = False
+        self._led: Led = {}
 
     def get_ready(self, plan: Plan) -> None:
         """Compile what the plan has for every host, or take it as compiled before."""
@@ -150,7 +151,7 @@ class AnsibleTemplating:
         if known := _once.find(value, variables):
             return known[0]
         try:
-            told = self._with(mentioned(value, variables)).template(trusted(value))
+            told = self._with(mentioned(value, variables, led=self._led)).template(trusted(value))
         except AnsibleError as error:
             raise CouldNotRenderError(plain_reason(error)) from error
         if self.learns:
@@ -172,7 +173,7 @@ class AnsibleTemplating:
         if _is_itself(value):
             return value
         try:
-            return self._with(mentioned(value, variables)).template(value)
+            return self._with(mentioned(value, variables, led=self._led)).template(value)
         except AnsibleError as error:
             raise CouldNotRenderError(plain_reason(error)) from error
 
@@ -181,7 +182,7 @@ class AnsibleTemplating:
         if known := _once.find(condition, variables, expression=True):
             return bool(known[0])
         try:
-            needed = mentioned(condition, variables, expression=True)
+            needed = mentioned(condition, variables, expression=True, led=self._led)
             held = bool(self._with(needed).evaluate_conditional(trust_as_template(condition)))
         except AnsibleError as error:
             raise CouldNotRenderError(plain_reason(error)) from error

@@ -5,7 +5,7 @@ time. So it is given those that are mentioned, in the text or in the value of on
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from runbook.model.definition import Json
@@ -22,19 +22,32 @@ _OTHER_DELIMITERS = "#jinja2:"
 _SIMPLE = (int, float, bool, type(None))
 
 
+Led = dict[int, tuple[Json, frozenset[str]]]
+"""The words of templates within values that were looked through, by the values' identities."""
+
+
 def mentioned(
-    value: Json, variables: Mapping[str, Json], *, expression: bool = False
+    value: Json,
+    variables: Mapping[str, Json],
+    *,
+    expression: bool = False,
+    led: Led | None = None,
 ) -> Mapping[str, Json]:
     """Return the variables that a template, or some data with templates in it, can come to use.
 
     Where that cannot be told it is all of them. An `expression` is a text that needs no delimiters.
+    `led` is for those who ask again and again, and change no value meanwhile.
     """
-    found = reached(value, variables, expression=expression)
+    found = reached(value, variables, expression=expression, led=led)
     return variables if found is None else found[0]
 
 
 def reached(
-    value: Json, variables: Mapping[str, Json], *, expression: bool = False
+    value: Json,
+    variables: Mapping[str, Json],
+    *,
+    expression: bool = False,
+    led: Led | None = None,
 ) -> tuple[dict[str, Json], frozenset[str]] | None:
     """Return what `mentioned` does, and the words that could name further variables, but do not.
 
@@ -52,7 +65,7 @@ def reached(
                 absent.add(name)
             elif name not in chosen:
                 chosen[name] = variables[name]
-                waiting.update(_in(chosen[name]))
+                waiting.update(_led_to(chosen[name], led))
     except _UnknownError:
         return None
     return chosen, frozenset(absent)
@@ -71,6 +84,15 @@ def _first(text: str, *delimiters: str) -> int:
 
 class _UnknownError(Exception):
     """A value may hold templates that cannot be seen, as one from a vault."""
+
+
+def _led_to(value: Json, led: Led | None) -> Iterable[str]:
+    if led is None or isinstance(value, str):
+        return _in(value)
+    known = led.get(id(value))
+    if known is None:
+        known = led[id(value)] = (value, frozenset(_in(value)))
+    return known[1]
 
 
 def _in(value: Json) -> Iterator[str]:

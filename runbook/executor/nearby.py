@@ -38,8 +38,12 @@ def get_all_ready() -> None:
 def ask_controller(request: Mapping[str, Json]) -> Callable[[], Mapping[str, Any]]:
     """Answer a request of the probe module here.
 
-    It has begun when this returns; what this returns waits for the answer.
+    It has begun when this returns; what this returns waits for the answer. Where nothing can be asked,
+    as of no address, that is the answer, and nobody is asked.
     """
+    refused = _refused(request)
+    if refused is not None:
+        return lambda: refused
     told_fd = -1
     try:
         told_fd, tell_fd = os.pipe()
@@ -67,6 +71,32 @@ def ask_controller(request: Mapping[str, Json]) -> Callable[[], Mapping[str, Any
         return found if isinstance(found, dict) else {"could_not": "the answer is not an object"}
 
     return answer
+
+
+def _refused(request: Mapping[str, Json]) -> dict[str, Any] | None:
+    """Return the answer to a request of which no probe can look, None where one may."""
+    if request["sample"] or any(probe["as"] for probe in request["probes"]):
+        return None
+    answers = {}
+    for probe in request["probes"]:
+        reason = _refusal(probe["type"], probe["args"])
+        if reason is None:
+            return None
+        answers[probe["id"]] = {"looked": False, "reason": reason, "took_s": 0.0}
+    return {"changed": False, "answers": answers}
+
+
+def _refusal(kind: str, given: dict[str, Any]) -> str | None:
+    """Say why a probe cannot look with these arguments, as far as they tell."""
+    from runbook.executor.content.module_utils.runbook_probes import call, registry, web  # noqa: PLC0415 -- as above
+
+    try:
+        arguments = call.bind(registry.find(kind), given)
+        if kind == "http":
+            web.expect_address(str(arguments["url"]))
+    except call.CannotLookError as error:
+        return str(error)
+    return None
 
 
 def _told(fd: int, within_s: float) -> bytes:

@@ -9,7 +9,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from urllib.parse import quote
 
 from runbook.model.definition import Json
@@ -263,6 +263,12 @@ class Masker:
             begin, end, done = start, stop, end
         parts += [text[done:begin], MASK, text[end:]]
         return "".join(parts)
+
+
+@lru_cache(maxsize=16)
+def masker_of(secrets: frozenset[str]) -> Masker:
+    """Return the masker of all hosts that have these secrets, and what it has masked so far."""
+    return Masker(secrets)
 
 
 _BY_SHAPE = Masker()

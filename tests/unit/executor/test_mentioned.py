@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from runbook.executor.mentioned import mentioned
+from runbook.executor.mentioned import Led, mentioned
 
 VARIABLES: dict[str, Any] = {
     "port": 8000,
@@ -25,6 +25,8 @@ VARIABLES: dict[str, Any] = {
     [
         ("{{ port }}", {"port"}),
         ("port", set()),
+        ("The host of {{ port }} and its names", {"port"}),
+        ("unused {{ port }} plain {% if short %}..{% endif %} other", {"port", "plain", "short"}),
         ("{{ plain }}", {"plain"}),
         ({"a": ["{{ url }}"]}, {"url", "host", "port", "names", "short", "other"}),
         ("{{ missing | default(port) }}", {"port"}),
@@ -33,7 +35,11 @@ VARIABLES: dict[str, Any] = {
 )
 def test_what_is_named_and_what_that_names(value: object, used: set[str]) -> None:
     """Names count in templates alone, at any depth, and so do those in the values they lead to."""
-    assert mentioned(value, VARIABLES).keys() == used
+    led: Led = {}
+
+    for _ in range(2):
+        assert mentioned(value, VARIABLES).keys() == used
+        assert mentioned(value, VARIABLES, led=led).keys() == used
 
 
 def test_an_expression_has_no_delimiters() -> None:

@@ -5,6 +5,9 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from runbook.executor.content.module_utils.runbook_probes import batch
 from runbook.executor.nearby import ask_controller, get_ready
 from runbook.executor.probing import module_request
 
@@ -52,3 +55,35 @@ def test_one_that_is_killed_has_not_looked() -> None:
         os.kill(pid, signal.SIGKILL)
 
     assert "the controller's probe did not answer" in answer()["could_not"]
+
+
+@pytest.mark.parametrize(
+    ("type_", "args"),
+    [
+        ("http", {"url": ""}),
+        ("http", {"url": "192.0.2.1"}),
+        ("http", {"url": "http://a b"}),
+        ("http", {}),
+        ("tcp", {"host": "127.0.0.1", "port": "none"}),
+        ("no_such", {}),
+    ],
+)
+def test_nobody_is_asked_what_cannot_be_asked(
+    type_: str, args: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arguments that nothing can come of are refused in the words of the probe, and without a process."""
+    expected = batch.answer(request(type_, **args))["answers"]
+    monkeypatch.setattr(os, "fork", None)
+    told = ask_controller(request(type_, **args))()["answers"]
+
+    assert told["it"]["looked"] is False
+    assert told["it"]["reason"] == expected["it"]["reason"]  # type: ignore[index]
+
+
+def test_one_that_can_be_asked_has_all_be_asked() -> None:
+    """What is refused is answered beside what is looked at."""
+    both = request("load")
+    both["probes"].append({**request("http", url="")["probes"][0], "id": "other"})
+    told = ask_controller(both)()["answers"]
+
+    assert [told[id_]["looked"] for id_ in ("it", "other")] == [True, False]

@@ -47,7 +47,7 @@ from runbook.executor.plan import PlannedStep, Sampling, plan_in
 from runbook.executor.sampling import Held, progress, sample
 from runbook.executor.staging import HERE
 from runbook.executor.workspace import RESULTS_FILE
-from runbook.model.masking import Masker
+from runbook.model.masking import masker_of
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -289,7 +289,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _result(self, **told: Any) -> dict[str, Any]:
         given = {scope: self._names.given(scope) for scope in self._plan.scopes}
         secrets = secrets_of(self._plan, self._vars, self._templating)
-        mask = Masker(secrets | secrets_given(self._plan, given))
+        mask = masker_of(secrets | secrets_given(self._plan, given))
         masked = mask.value({**told, "texts": texts_of(self._names)})
         # As one text, or Ansible would copy and look through all of it, several times.
         return {"changed": False, "runbook": json.dumps(masked, default=str)}

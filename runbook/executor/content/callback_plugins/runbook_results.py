@@ -5,6 +5,7 @@ The records are the only source of results: a host decides what its modules retu
 host and task Ansible attributes them to. They are read by `runbook.executor.translate`.
 """
 
+import gc
 import json
 import os
 import signal
@@ -35,7 +36,7 @@ from runbook.executor.plain import TooMuchError, plain
 from runbook.executor.plan import Plan, plan_in, variable_of
 from runbook.executor.workspace import CUT_OFF_FILE, OUTPUT_PIPE, PLAN_FILE
 from runbook.model.definition import Json
-from runbook.model.masking import MASK, Masker
+from runbook.model.masking import MASK, Masker, masker_of
 
 DOCUMENTATION = """
     name: runbook_results
@@ -74,7 +75,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._pace = Pace()
 
     def _tell(self, kind: str, **told: Json) -> None:
-        line = json.dumps({"kind": kind, **told}, default=str) + "\n"
+        self._write(json.dumps({"kind": kind, **told}, default=str))
+
+    def _write(self, record: str) -> None:
+        line = f"{record}\n"
         os.write(self._descriptor, line.encode("utf-8", "replace"))
         with suppress(OSError):  # Who reads looks from time to time, and may be gone or held up.
             os.write(self._waker, b"\n")
@@ -130,6 +134,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             typed=typed,
         )
         self._rehearse(hosts, first)
+        # Workers that look through what is there by now, for garbage, copy all of it.
+        gc.freeze()
 
     def _rehearse(self, hosts: Sequence[Any], variables: Mapping[str, Any]) -> None:
         """Have what comes to the same on many hosts be rendered before their processes are forked."""
@@ -202,7 +208,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         known = self._secrets.get(host, frozenset())
         if host not in self._masks or not secrets <= known:
             self._secrets[host] = known | secrets
-            self._masks[host] = Masker(self._secrets[host])
+            self._masks[host] = masker_of(self._secrets[host])
 
     def _learn_secrets(self, host: str, result: Any) -> None:
         """Hide also what the role of a task keeps sealed, and what a called runbook was given."""
@@ -279,7 +285,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         data = result.result
         self._learn_secrets(host, result)
         if action == "runbook_observe" and "runbook" in data:
-            self._tell("observed", host=host, **json.loads(data["runbook"]))
+            # Ours, a long text: who it is of is added to it, after all else, which so cannot change it.
+            whose = json.dumps({"kind": "observed", "host": host})
+            self._write(f"{data['runbook'][:-1]}, {whose[1:]}")
             return
         if action in OURS and status in ("ok", "changed"):
             self._tell("ours", host=host, task=action)

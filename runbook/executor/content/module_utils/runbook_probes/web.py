@@ -82,6 +82,11 @@ def http(
     return facts
 
 
+def expect_address(url: str) -> None:
+    """Raise CannotLookError where nobody can be asked by this URL."""
+    _parts(url)
+
+
 def _prepared(
     url: str, headers: dict[str, str], body: object
 ) -> tuple[bytes | None, dict[str, str]]:
