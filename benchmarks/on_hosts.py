@@ -152,6 +152,10 @@ class Bench:
             rows.append(row(f"repair: {fault}", PIPELINED, took[OWN], took[PIPELINED], 0.50, "s"))
         return rows
 
+    def cpu_there_ms(self) -> float:
+        """Return what the hosts of the lab have used of the processors so far, all they run included."""
+        return 1000 * sum(one.group.cpu_s() for one in self._lab.hosts.values())
+
     def _breaking(self, command: str) -> Callable[[], None]:
         def prepare() -> None:
             host = next(iter(self._lab.hosts.values()))

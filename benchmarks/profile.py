@@ -1,7 +1,8 @@
 """Where the milliseconds of a diagnosis go, and the least they can be: `python -m benchmarks.profile`.
 
 One host of the lab, so it needs root on Linux. The first table divides the time of `runbook diagnose
-fix-502`, the second one has what bare programs take for parts of the same; both in one run, in turn.
+fix-502`, the second one says what it costs its host, beside the script that asks the same, and the third
+has what bare programs take for parts of it; all in one run, in turn.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-from benchmarks.on_hosts import ROOT, Bench, one_host
+from benchmarks.on_hosts import OWN, ROOT, Bench, one_host
 from runbook.errors import RunbookError
 
 PARTS = {
@@ -62,7 +63,7 @@ THERE = {
 
 
 def main() -> None:
-    """Measure, and print two tables."""
+    """Measure, and print three tables."""
     parser = argparse.ArgumentParser(description="Say where the time of a diagnosis goes.")
     parser.add_argument("--rounds", type=int, default=9)
     rounds = parser.parse_args().rounds
@@ -86,27 +87,36 @@ def _measure(bench: Bench, folder: Path, rounds: int) -> None:
     }
     runs: list[Mapping[str, Mapping[str, float]]] = []
     took: dict[str, list[float]] = {name: [] for name in (*bare, script.name)}
+    there: dict[str, list[float]] = {OWN: [], script.name: []}
     for number in range(-1, rounds):
+        before = bench.cpu_there_ms()
         run = _marked(bench, folder / "marks.json")
+        ours = bench.cpu_there_ms()
         times = {name: 1000 * _timed(words, "") for name, words in bare.items()}
+        begun = bench.cpu_there_ms()
         times[script.name] = 1000 * script.once()
         if number >= 0:
             runs.append(run)
+            there[OWN].append(ours - before)
+            there[script.name].append(bench.cpu_there_ms() - begun)
             for name, one_ms in times.items():
                 took[name].append(one_ms)
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
     print(
         f"{os.cpu_count()} cores, load {load}, medians of {rounds} rounds\n\n| part | ms | ms so far |\n|---|---|---|"
     )
-    before = 0.0
+    so_far = 0.0
     for mark, name in PARTS.items():
         at = median(run["marks"][mark] for run in runs)
-        print(f"| {name} | {max(0.0, at - before):.0f} | {at:.0f} |")
-        before = max(before, at)
+        print(f"| {name} | {max(0.0, at - so_far):.0f} | {at:.0f} |")
+        so_far = max(so_far, at)
     for name in ("runbook", "Ansible"):
         print(
             f"| *CPU of {name}'s processes here* | *{1000 * median(run['cpu_s'][name] for run in runs):.0f}* | |"
         )
+    print("\n| on the host, with its servers' answers | ms of CPU |\n|---|---|")
+    for name, all_ms in there.items():
+        print(f"| {name} | {median(all_ms):.0f} |")
     print("\n| bare program | ms |\n|---|---|")
     for name, all_ms in took.items():
         print(f"| {name} | {median(all_ms):.0f} |")

@@ -78,6 +78,17 @@ class Group:
                 enabled = " ".join(f"+{name}" for name in sorted(offered))
                 (parent / "cgroup.subtree_control").write_text(enabled)
 
+    def cpu_s(self) -> float:
+        """Return the seconds of CPU that its processes have used so far, those that ended as well."""
+        for folder in self.folders:
+            with suppress(FileNotFoundError):
+                return int((folder / "cpuacct.usage").read_text()) / 1e9
+            with suppress(FileNotFoundError):
+                told = dict(line.split() for line in (folder / "cpu.stat").read_text().splitlines())
+                if "usage_usec" in told:
+                    return int(told["usage_usec"]) / 1e6
+        raise FileNotFoundError(self.name)
+
     def part(self, name: str) -> "Group":
         """Create a group in this one, bound by what bounds this one, and return it."""
         part = Group(name=f"{self.name}/{name}", hierarchies=self.hierarchies)

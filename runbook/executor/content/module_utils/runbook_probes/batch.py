@@ -31,13 +31,18 @@ _SUDO_S = 0.5
 # JSON escapes make a character up to six bytes long; nothing honest is longer than this.
 _ESCAPED = 6
 _READ_SIZE = 65536
-_WORKERS = 4
+# One for each processor; another one can look while a tool is at work.
+_WORKERS = min(max(os.cpu_count() or 1, 2), 4)
 # How long all workers may be held up before there are twice as many, with a processor for each; the
 # most it is where more processes want to run than there are processors.
 _PATIENCE_S = 0.03
 _MOST_PATIENCE_S = 0.2
 # Types of probes that mostly ask the same of the same tools: one worker has them tell it once.
 _SHARING = frozenset(["firewall", "nginx_config"])
+# Types of probes that begin first, as they take longest: they wait for tools, or import much.
+_LONG = frozenset(["certificate", "firewall", "nginx_config", "service"])
+# Those that end their worker, who asks whatever else there is first.
+_LAST = frozenset(["command", "git", "python_imports"])
 # JSON holds no tab that is not escaped; the end of a line that says that its worker can go on.
 _REUSABLE = b"\t\n"
 
@@ -236,7 +241,7 @@ class _Crew:
 
     def answers(self) -> dict[str, object]:
         """Look at everything; return the answers by the ids of probes."""
-        waiting = list(range(len(self.probes)))
+        waiting = sorted(range(len(self.probes)), key=lambda number: _turn(self.probes[number]))
         patience_s = _patience_s()
         while waiting or self.working:
             while waiting and (self.idle or len(self.working) < self.allowed):
@@ -300,6 +305,12 @@ class _Crew:
         return bool(over)
 
 
+def _turn(probe: _Probe) -> int:
+    if probe.kind in _LAST or probe.user is not None:
+        return 2
+    return 0 if probe.kind in _LONG else 1
+
+
 def _patience_s() -> float:
     """Say after how long a worker is held up by what it looks at, not by others on the machine."""
     try:
@@ -349,6 +360,8 @@ def _be_a_worker(probes: list[_Probe], max_bytes: int, asked_fd: int, told_fd: i
 def _told(probe: _Probe, timeout_s: float, max_bytes: int) -> bytes:
     """Return a probe's answer as a line, which ends differently where the process is as it was."""
     left_as_it_was = False
+    # None of the time it has to look.
+    get_ready(probe.kind)
     signal.signal(signal.SIGALRM, _ring)
     try:
         try:

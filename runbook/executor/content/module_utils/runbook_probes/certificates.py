@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from .call import CannotLookError, Look, OverTimeError
-from .network import NoConnectionError, connect, kind_of
+from .network import NoConnectionError, connect, kind_of, plain_name
 from .x509 import Certificate, is_for, read_certificate
 
 _MOST_BYTES = 1 << 20
@@ -118,7 +118,7 @@ def _handshake(look: Look, host: str, port: int, name: str, context: ssl.SSLCont
     plain: socket.socket | None = None
     try:
         plain = connect(look, host, port)
-        with context.wrap_socket(plain, server_hostname=name) as secured:
+        with context.wrap_socket(plain, server_hostname=plain_name(name)) as secured:
             return secured.getpeercert(binary_form=True) or b""
     except ssl.SSLCertVerificationError:
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import time
 
@@ -18,16 +19,45 @@ from .timestamps import read_moment
 _MOST_ENTRIES = 5000
 
 
-class Line(Record):
-    """A line of a log.
+class Line:
+    """A line of a log; `bytes_after` is how much of the log follows its beginning.
 
-    `at_s` is its own moment or that of the line before; `bytes_after` is how much of the log
-    follows its beginning.
+    Where `at_s` does not say when it was written its text is read for that, at the time `now`.
     """
 
-    text: str
-    at_s: float | None
-    bytes_after: int
+    __slots__ = ("before", "bytes_after", "now", "own_s", "text")
+
+    def __init__(
+        self,
+        text: str,
+        bytes_after: int,
+        at_s: float | None = None,
+        *,
+        before: Line | None = None,
+        now: float | None = None,
+    ) -> None:
+        self.text = text
+        self.bytes_after = bytes_after
+        self.own_s = at_s
+        self.before = before
+        self.now = now
+
+    @property
+    def at_s(self) -> float | None:
+        """Its own moment or that of the line before; found out when asked for, as of most it is not."""
+        line: Line | None = self
+        passed = []
+        moment = None
+        while line is not None and moment is None:
+            if line.now is None:
+                moment = line.own_s
+                break
+            passed.append(line)
+            moment = read_moment(line.text, line.now)
+            line = line.before
+        for each in passed:
+            each.own_s, each.now = moment, None
+        return self.own_s
 
 
 class Tail(Record):
@@ -63,27 +93,24 @@ def log(
         return {"exists": False}
     seen = narrowed(tail.lines, since, after)
     counts = dict.fromkeys(expressions, 0)
-    matches: list[dict[str, object]] = []
+    matches: list[tuple[str, Line, re.Match[str]]] = []
     for line in seen:
         for name, expression in expressions.items():
             match = expression.search(line.text)
             if match is not None:
                 counts[name] += 1
-                matches.append(
-                    {
-                        "pattern": name,
-                        "text": line.text,
-                        "groups": groups_of(match),
-                        "at_s": line.at_s,
-                    }
-                )
+                matches.append((name, line, match))
+    told = matches[-lines:] if lines > 0 else []
     return {
         "exists": True,
         "size_bytes": tail.size_bytes,
         "mtime_s": tail.mtime_s,
         "count": sum(counts.values()),
         "counts": counts,
-        "matches": matches[-lines:] if lines > 0 else [],
+        "matches": [
+            {"pattern": name, "text": line.text, "groups": groups_of(match), "at_s": line.at_s}
+            for name, line, match in told
+        ],
         "last_lines": [line.text for line in seen[-lines:]] if lines > 0 else [],
     }
 
@@ -157,14 +184,13 @@ def _file(path: str, tail_bytes: int) -> Tail | None:
 
 def split_lines(data: bytes, now: float) -> list[Line]:
     """Return the lines of the end of a log."""
-    found = []
+    found: list[Line] = []
     left = len(data)
-    at_s = None
+    line = None
     for raw in data.splitlines(keepends=True):
         text = raw.decode("utf-8", "replace").rstrip("\r\n")
-        moment = read_moment(text, now)
-        at_s = at_s if moment is None else moment
-        found.append(Line(text, at_s, left))
+        line = Line(text, left, before=line, now=now)
+        found.append(line)
         left -= len(raw)
     return found
 
@@ -192,12 +218,12 @@ def parse_journal(text: str) -> list[Line]:
             message = entry["MESSAGE"]
             if isinstance(message, list):
                 message = bytes(message).decode("utf-8", "replace")
-            found.extend(Line(line, at_s, 0) for line in str(message).splitlines() or [""])
+            found.extend(Line(line, 0, at_s) for line in str(message).splitlines() or [""])
         except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
             # Not an entry, or one without a message.
             continue
     left = 0
-    for number in range(len(found) - 1, -1, -1):
-        left += len(found[number].text) + 1
-        found[number] = found[number]._replace(bytes_after=left)
+    for line in reversed(found):
+        left += len(line.text) + 1
+        line.bytes_after = left
     return found

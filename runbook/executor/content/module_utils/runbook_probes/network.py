@@ -69,7 +69,7 @@ def resolve(host: str, port: int, family: int = socket.AF_UNSPEC) -> list[Addres
 
     def ask() -> None:
         try:
-            answers = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+            answers = socket.getaddrinfo(plain_name(host), port, family, socket.SOCK_STREAM)
         except UnicodeError:
             failed.append(socket.gaierror(socket.EAI_NONAME, "not a host name"))
         except OSError as error:
@@ -82,7 +82,7 @@ def resolve(host: str, port: int, family: int = socket.AF_UNSPEC) -> list[Addres
         return [
             Address(int(answer[0]), tuple(answer[4]))
             for answer in socket.getaddrinfo(
-                host, port, family, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+                plain_name(host), port, family, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
             )
         ]
     # Only where it is needed: few ask for a name.
@@ -95,6 +95,12 @@ def resolve(host: str, port: int, family: int = socket.AF_UNSPEC) -> list[Addres
     if failed:
         raise failed[0]
     return found
+
+
+def plain_name(host: str) -> str | bytes:
+    """Return a name as those that need no translation are given, which is slow to import."""
+    plain = host.isascii() and all(0 < len(label) < 64 for label in host.split("."))
+    return host.encode("ascii") if plain or not host else host
 
 
 def _is_address(host: str) -> bool:

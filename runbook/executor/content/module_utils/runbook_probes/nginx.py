@@ -16,6 +16,7 @@ _MOST_BYTES = 1 << 20
 _MESSAGE = re.compile(r"^(?:nginx:|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(\w+)\] (?:\d+#\d+: )?(.*)$")
 _PLACE = re.compile(r"(.*) in (/.*):(\d+)$")
 _DIRECTIVE = re.compile(r'directive "([^"]*)"|"([^"]*)" directive|in "([^"]*)" directive')
+_read: tuple[dict[str, str], list[syntax.Directive]] | None = None
 _NOT_PERMITTED = re.compile(r"\((?:1|13): ")
 
 
@@ -42,7 +43,7 @@ def nginx_config(
         files = syntax.split_dump(done.stdout)
     else:
         files = {} if config is None else read_files(config)
-    tree = syntax.read_tree(files)
+    tree = _tree_of(files)
     facts: dict[str, object] = {
         "valid": valid,
         "error": None if error is None else error["message"],
@@ -54,6 +55,14 @@ def nginx_config(
     }
     facts.update(_forwarding(tree, upstream, server_name))
     return facts
+
+
+def _tree_of(files: dict[str, str]) -> list[syntax.Directive]:
+    """Return what files say; of what was told once for several probes, what was read for the first."""
+    global _read  # noqa: PLW0603 -- of the process, which looks once
+    if _read is None or _read[0] != files:
+        _read = files, syntax.read_tree(files)
+    return _read[1]
 
 
 def _forwarding(

@@ -10,13 +10,14 @@ import marshal
 import os
 import sys
 import zlib
-from importlib import import_module
-from importlib.machinery import ModuleSpec
-from types import ModuleType
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # Of `typing`, which takes as long to import as some probes to look.
+if TYPE_CHECKING:  # Each takes as long to import as some probes to look.
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
     from typing import Any, NoReturn
+else:
+    ModuleSpec = type(sys.__spec__)
 
 PACKAGE = "runbook_probes"
 # What a program ends with that broke; a Python that does not start, or another one, ends with 1.
@@ -75,8 +76,8 @@ class Sent:
 def run(request: str, sources: dict[str, bytes], codes: dict[str, bytes]) -> NoReturn:
     """Answer a request, which is JSON, as one line of JSON on standard output, and end."""
     sys.meta_path.insert(0, Sent(sources, codes))  # type: ignore[arg-type]
-    answer = import_module(PACKAGE + ".batch").answer
-    sys.stdout.write(json.dumps(answer(json.loads(request))) + "\n")
+    batch = __import__(PACKAGE + ".batch", fromlist=["answer"])
+    sys.stdout.write(json.dumps(batch.answer(json.loads(request))) + "\n")
     sys.stdout.flush()
     # To take apart what was imported takes longer than some probes, and is for nothing.
     os._exit(0)

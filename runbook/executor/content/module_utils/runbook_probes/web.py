@@ -11,7 +11,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from . import http_messages
 from .call import CannotLookError, Look, OverTimeError
 from .http_messages import BrokenOffError, NoAnswerError, NotHttpError
-from .network import NoConnectionError, connect, kind_of
+from .network import NoConnectionError, connect, kind_of, plain_name
 from .records import Record
 from .values import MAX_DEPTH
 
@@ -179,7 +179,7 @@ def _encrypted(plain: socket.socket, request: _Request, host: str) -> socket.soc
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    return context.wrap_socket(plain, server_hostname=name)
+    return context.wrap_socket(plain, server_hostname=plain_name(name))
 
 
 def _read(received: http_messages.Response, max_bytes: int) -> _Response:
