@@ -164,6 +164,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
         f"from_host: of web1\nsealed: {inline('inline-sealed', 2)}"
         "ansible_become: true\nansible_become_user: deploy\n"
     )
+    refused = executable(folder / "refused", "#!/bin/sh\necho 'no password, no way' >&2\nexit 1\n")
+    (several / "host_vars" / "web2.yml").write_text(
+        f"ansible_become: true\nansible_become_user: deploy\nansible_become_exe: {refused}\n"
+    )
     executable(
         folder / "script",
         f"#!{sys.executable}\nimport json\n"
@@ -268,6 +272,18 @@ def test_what_only_the_runbook_keeps_secret_is_not_shown(stage: Stage) -> None:
 def test_becoming_another_user_is_the_inventory_s_to_say(looked: Told) -> None:
     """The probes of a host run as the user that `ansible_become` names."""
     assert looked.result("web1", "who") is CheckResult.PASSED
+
+
+def test_who_may_not_become_another_user_is_told_so(stage: Stage) -> None:
+    """What sudo says is passed on, and not taken for an answer of the host's."""
+    request = observe("who", pattern="web2")
+
+    told = carried_out(stage, request, password=str(stage.folder / "password"))
+
+    reason = told.seen("web2", "who").reason or ""
+    assert told.result("web2", "who") is CheckResult.UNKNOWN
+    assert reason.startswith("Ansible could not ask the host: ")
+    assert "no password, no way" in reason
 
 
 def test_a_vault_without_its_password_is_said(stage: Stage) -> None:

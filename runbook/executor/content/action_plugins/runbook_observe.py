@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from runbook.executor import nearby, probing, script
@@ -244,6 +244,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return {"could_not": self._unreachable}
         except OverMemoryError:
             return {"could_not": TOO_LONG}
+        except AnsibleError as error:  # As where sudo takes no password, or a wrong one.
+            return {"could_not": f"Ansible could not ask the host: {plain_reason(error)}"}
         except Exception as error:
             return {"could_not": f"the probe module's answer cannot be read: {plain_reason(error)}"}
         if isinstance(result.get("answers"), Mapping):
