@@ -87,7 +87,7 @@ def load_settings(
     """
     environ = os.environ if environ is None else environ
     cwd = Path.cwd() if cwd is None else cwd
-    home = Path(environ.get("HOME") or Path.home())
+    home = _home(environ)
     file, notes = find_settings_file(cwd, home, tuple(KEYS))
     reading = _Reading(environ=environ, cwd=cwd, home=home, file=file, flags=flags or {})
     reading.notes += notes
@@ -103,7 +103,19 @@ def state_folder(environ: Mapping[str, str], home: Path | None = None) -> Path:
     # The XDG base directory specification: a relative path is to be ignored.
     if state and state.startswith("/"):
         return Path(state) / "runbook"
-    return (home or Path.home()) / ".local/state/runbook"
+    return (home or _home(environ)) / ".local/state/runbook"
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    """Return the user's home; raise RunbookError where there is none, as of a user without a name."""
+    try:
+        return Path(environ.get("HOME") or Path.home())
+    except RuntimeError:
+        raise RunbookError.of(
+            "no-home",
+            f"there is no home folder: HOME is not set, and nothing is known of user {os.getuid()}",
+            hint="set HOME to a folder of yours, as Ansible and ssh keep things there as well",
+        ) from None
 
 
 @dataclass(kw_only=True)

@@ -176,9 +176,9 @@ def _save(text: str) -> Path | None:
     """Keep a traceback for whoever looks into it; it may quote what only its user should see."""
     from runbook.settings import state_folder  # noqa: PLC0415
 
-    folder = state_folder(os.environ)
     name = time.strftime(f"%Y%m%dT%H%M%S-{os.getpid()}.txt", time.gmtime())
     try:
+        folder = state_folder(os.environ)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         defects = folder / "defects"
         defects.mkdir(mode=0o700, exist_ok=True)
@@ -186,6 +186,6 @@ def _save(text: str) -> Path | None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, RunbookError):  # There may be no home to keep it in.
         return None
     return path

@@ -1,7 +1,10 @@
 """Where settings are from, which wins, and what is said of wrong ones."""
 
+import os
+import pwd
 import stat
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -59,6 +62,25 @@ def test_state_is_where_the_environment_says(tmp_path: Path) -> None:
     assert state_folder(both) == Path("/own")
     assert state_folder({"XDG_STATE_HOME": "/state"}) == Path("/state/runbook")
     assert state_folder({"XDG_STATE_HOME": "state"}, tmp_path) == tmp_path / ".local/state/runbook"
+
+
+def test_who_has_no_home_is_told_to_set_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container may be started as a user that its machine does not know."""
+
+    def unknown(_user: int) -> NoReturn:
+        raise KeyError
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+
+    with pytest.raises(RunbookError) as caught:
+        load_settings(environ={}, cwd=tmp_path)
+    assert [problem.reference for problem in caught.value.problems] == ["no-home"]
+    assert f"user {os.getuid()}" in str(caught.value)
+    with pytest.raises(RunbookError, match="HOME is not set"):
+        state_folder({})
 
 
 def test_later_sources_win(here: Path) -> None:
