@@ -195,7 +195,7 @@ def host(command: _Command) -> _Command:
 def yes(command: _Command) -> _Command:
     """Add `--yes`."""
     return click.option(
-        "--yes", is_flag=True, help="Approve every fix beforehand; nothing is asked."
+        "--yes", is_flag=True, help="Approve every fix that no policy denies; nothing is asked."
     )(command)
 
 
