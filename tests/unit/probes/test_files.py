@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -402,6 +403,22 @@ LINES = st.sampled_from(
         "  + Exception Group Traceback (most recent call last):",
     ]
 )
+
+
+@given(st.lists(LINES, max_size=20), st.randoms(use_true_random=False))
+def test_a_line_without_a_moment_has_that_of_the_line_before(
+    lines: list[str], random: Random
+) -> None:
+    """In whatever order lines are asked when they were written, it is their own or the last moment."""
+    rows = split_lines("\n".join(lines).encode(), NOW)
+    moments: list[float | None] = []
+    for row in rows:
+        own = read_moment(row.text, NOW)
+        moments.append(own if own is not None or not moments else moments[-1])
+
+    order = random.sample(range(len(rows)), len(rows))
+
+    assert {number: rows[number].at_s for number in order} == dict(enumerate(moments))
 
 
 @given(st.lists(LINES | st.text(), max_size=60))

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from runbook.executor.content.module_utils.runbook_probes import name_servers, network
 from runbook.executor.content.module_utils.runbook_probes.call import Look, OverTimeError
-from runbook.executor.content.module_utils.runbook_probes.network import connect
+from runbook.executor.content.module_utils.runbook_probes.network import connect, plain_name
 from runbook.executor.content.module_utils.runbook_probes.x509 import is_for, read_certificate
 from tests.unit.probes.authority import Authority
 from tests.unit.probes.prober import ask, facts, reason
@@ -83,6 +83,17 @@ def test_time_that_went_by_before_is_no_answer(hole: int) -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@given(
+    st.text(alphabet="a.-_1:\xe9\u4e2d", max_size=70) | st.sampled_from(["127.0.0.1", "::1", ""])
+)
+def test_a_plain_name_is_what_its_translation_would_be(name: str) -> None:
+    """A name that goes to the C library as it is has nothing that a translation would change or refuse."""
+    plain = plain_name(name)
+
+    assert plain == (name.encode("idna") if isinstance(plain, bytes) else name)
+    assert isinstance(plain_name("site.example"), bytes)
 
 
 def test_tcp_takes_any_of_the_addresses(server: Server) -> None:
