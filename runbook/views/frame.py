@@ -63,7 +63,9 @@ class FramedGroup(click.Group):
             return stop.exit_code
         except (KeyboardInterrupt, click.Abort):
             problem = Problem(reference="interrupted", message="interrupted")
-            tell("interrupted")  # Whoever pressed the keys knows the rest.
+            # Whoever pressed the keys knows the rest. A terminal shows them where its cursor was.
+            on_terminal = sys.stderr is not None and sys.stderr.isatty()
+            tell("\ninterrupted" if on_terminal else "interrupted")
             return _document((problem,), EXIT_INTERRUPTED, manner)
         except click.ClickException as error:
             return _report((_usage(error),), EXIT_USAGE, manner)

@@ -42,5 +42,5 @@ def test_leaving_is_no_error(program: Program) -> None:
         terminal.timeout = 40
         terminal.expect("leave")
         process.send_signal(signal.SIGINT)
-        terminal.expect("interrupted")
+        terminal.expect("\r\ninterrupted\r\n")
         assert process.wait(60) == 130
