@@ -19,7 +19,7 @@ from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible.template import Templar
 
-from runbook.executor import nearby, script
+from runbook.executor import nearby
 from runbook.executor.ansible_core import (
     AnsibleTemplating,
     bound_answers,
@@ -103,7 +103,6 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._play = play
         manager = play.get_variable_manager()
         self._templating({}).get_ready(self._plan)
-        script.sent()
         if kinds := self._plan.kinds_asked_here():
             nearby.get_ready(kinds)
         hosts = manager._inventory.get_hosts(play.hosts)  # noqa: SLF001 -- as Ansible's own callbacks
