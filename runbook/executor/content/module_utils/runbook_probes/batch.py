@@ -9,9 +9,11 @@ pipes.
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import json
 import os
+import select
 import selectors
 import signal
 import sys
@@ -344,6 +346,7 @@ def _be_a_worker(probes: list[_Probe], max_bytes: int, asked_fd: int, told_fd: i
     """Look at each probe that is asked for, and tell its answer as a line. Never returns."""
     try:
         _settle(asked_fd, told_fd)
+        _end_with_parent(asked_fd)
         commands.share_answers()
         asked = os.read(asked_fd, _READ_SIZE)
         while asked:
@@ -436,6 +439,29 @@ def _settle(*kept: int) -> None:
                 continue
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
+
+
+def _end_with_parent(asked_fd: int) -> None:
+    """End, with whatever was started, once nobody is left who could ask: the parent was killed.
+
+    The kernel tells who has asked for it that a pipe was closed on its other side, or written to.
+    """
+    asking = select.poll()
+    asking.register(asked_fd, 0)
+
+    def look(number: int, frame: object) -> None:
+        del number, frame
+        if asking.poll(0):
+            os.killpg(0, signal.SIGKILL)
+
+    signal.signal(signal.SIGIO, look)
+    try:
+        fcntl.fcntl(asked_fd, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(asked_fd, fcntl.F_SETFL, fcntl.fcntl(asked_fd, fcntl.F_GETFL) | os.O_ASYNC)
+    except (AttributeError, OSError):
+        # It ends by its own alarm then.
+        return
+    look(signal.SIGIO, None)
 
 
 def _ring(number: int, frame: object) -> None:
