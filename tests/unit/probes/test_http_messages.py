@@ -12,7 +12,7 @@ from http.client import (
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runbook.executor.content.module_utils.runbook_probes.http_messages import (
@@ -154,6 +154,13 @@ STATUS_LINES = st.sampled_from(
 )
 
 
+@example(
+    headers=[b"Content-Length: 5", b": nameless", b" goes on"],
+    status=b"HTTP/1.1 200 OK",
+    body=b"",
+    end=b"\r\n",
+    method="GET",
+)
 @given(
     st.lists(HEADERS, max_size=6),
     STATUS_LINES,

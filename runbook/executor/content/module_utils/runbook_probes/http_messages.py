@@ -196,16 +196,18 @@ def _read_headers(stream: BufferedReader) -> list[tuple[str, str]]:
             break
         lines.append(data.decode("latin-1"))
     found: list[tuple[str, str]] = []
+    is_named = False
     for line in lines:
         if line[0] in " \t":
-            # A long value may go on in further lines.
-            if found:
+            # A long value may go on in further lines; what has no name is passed over with them.
+            if is_named:
                 found[-1] = (found[-1][0], found[-1][1] + line)
             continue
         name, colon, value = line.partition(":")
         if not (colon and name.isascii() and name.isprintable() and " " not in name):
             break
-        if name:
+        is_named = bool(name)
+        if is_named:
             found.append((name.lower(), value.lstrip(" \t")))
     return [(name, value.rstrip("\r\n")) for name, value in found]
 
