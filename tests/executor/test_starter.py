@@ -210,6 +210,8 @@ def test_what_was_begun_ahead_ends_with_who_would_have_asked(
         driver.kill()
 
     until(lambda: not is_at_work(ahead))
+    # It is noted there how it ended, which may be just now.
+    until((base_folder() / ahead / ENDED_FILE).exists)
     shutil.rmtree(base_folder() / ahead)
 
 
