@@ -65,8 +65,9 @@ class AnsibleExecutor:
         try:
             yield
         finally:
-            if self._ahead is not None:
-                _give_up(self._ahead)
+            process, self._ahead = self._ahead, None
+            if process is not None:
+                _give_up(process)
 
     def _begin_ahead(self) -> None:
         starter = self._shared()
@@ -74,10 +75,16 @@ class AnsibleExecutor:
             return
         name = f"{self.run}-ahead-{secrets.token_hex(3)}"
         workspace = self._workspace(name, self.target.given)
-        self._ahead = Process(workspace=workspace, starter=starter)
+        process = Process(workspace=workspace, starter=starter)
         plan = Plan(run=self.run, request=name, joining=True)
         look = observation_play(self.runbook, plan, str(workspace.plan), "all")
-        self._ahead.begin_ahead(self.target, dump([look]))
+        try:
+            process.begin_ahead(self.target, dump([look]))
+        except (OSError, RunbookError):
+            # Nobody would ever do what is asked of one that was not begun.
+            _give_up(process)
+            raise
+        self._ahead = process
 
     def start(self, request: Request, deliver: Deliver) -> "AnsibleInvocation":
         """Compile the request and begin; raise RunbookError where there is no place to work in."""

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,19 @@ steps:
       - ansible.builtin.command: {argv: [sleep, "30.271"]}
     verify: {symptom: told}
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Busy(LentStarter):
+    """One whose pipe is full when it is asked for the first time."""
+
+    refused: list[Path] = field(default_factory=list)
+
+    def submit(self, folder: Path) -> None:
+        if not self.refused:
+            self.refused.append(folder)
+            raise BlockingIOError
+        super().submit(folder)
 
 
 @pytest.fixture(autouse=True)
@@ -178,6 +192,24 @@ def test_the_inventory_is_read_while_it_is_not_known_yet_what_is_asked(
 
     assert not _begun_ahead()
     assert not is_at_work(ahead)
+
+
+def test_what_could_not_be_begun_ahead_is_begun_when_it_is_asked(
+    tmp_path: Path, starter: Starter
+) -> None:
+    """Where the starter's pipe takes nothing just then, nothing is left, and the look is done later."""
+    stage = Stage(folder=tmp_path)
+    executor = stage.executor(
+        stage.runbook(RUNBOOK), stage.inventory({"here": local()}), given={"word": "given"}
+    )
+    lent = _Busy(folder=starter.workspace.folder, config=None)
+    executor.starter = lent
+    until(lent.is_running)
+
+    with executor.begun_ahead():
+        assert len(lent.refused) == 1
+        assert not _begun_ahead()
+        assert carry_out(executor, observe("told")).result("here", "told") is CheckResult.PASSED
 
 
 def test_what_was_begun_ahead_ends_with_who_would_have_asked(
