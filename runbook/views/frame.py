@@ -188,6 +188,6 @@ def _save(text: str) -> Path | None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
-    except (OSError, RuntimeError, RunbookError):  # There may be no home to keep it in.
+    except (OSError, RunbookError):  # There may be no home to keep it in.
         return None
     return path
